@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-domain.h"
+
+/**
+ * QsTag:
+ *
+ * One snapshot inside a qcow2 file.
+ */
+typedef struct
+{
+  char *id;
+  char *name;
+  guint64 vm_state_size;
+} QsTag;
+
+/**
+ * QsImage:
+ *
+ * What the header gate found in one image file. All hostile input, bounds already checked.
+ */
+typedef struct
+{
+  char *path; /* canonical */
+  char *format;
+  guint64 dev;
+  guint64 ino;
+  gint64 btime; /* nanoseconds, 0: unknown */
+  guint64 mtime;
+  guint64 size;
+  guint64 allocated;
+  guint64 virtual_size;
+  guint32 mode;
+  guint32 uid;
+  guint32 gid;
+  guint32 n_links;
+  guint cluster_size;
+  gboolean dirty;   /* dirty or corrupt bit: read-only listing, no mutation */
+  gboolean encrypted;
+  gboolean extended_l2;
+  gboolean writable;
+  char *backing_name;   /* as written in the header, or NULL */
+  char *backing_format; /* or NULL */
+  GPtrArray *tags;      /* of QsTag */
+} QsImage;
+
+typedef enum
+{
+  QS_TARGET_ABSENT,
+  QS_TARGET_EMPTY, /* a regular file of no bytes */
+  QS_TARGET_REGULAR,
+  QS_TARGET_BLOCK,
+  QS_TARGET_OTHER, /* directory, symlink, fifo, socket, character device */
+} QsTargetType;
+
+/**
+ * QsTarget:
+ *
+ * A path at which a file is to be made.
+ */
+typedef struct
+{
+  char *path;
+  QsTargetType type;
+  guint64 dev;
+  guint64 ino;
+  guint64 free_bytes; /* of the file system, for this owner */
+  GError *error;      /* its folder is missing, not writable, on a read-only file system … */
+} QsTarget;
+
+/**
+ * QsQuestions:
+ *
+ * What a planner wants to be looked up: the survey answers any list of these, so that it holds no
+ * decision of its own.
+ */
+typedef struct
+{
+  GPtrArray *disks;   /* of const QsDiskDef: walk the chain of its active file */
+  GPtrArray *images;  /* of char: path of a recorded image to look at, format in @formats */
+  GPtrArray *formats;
+  GPtrArray *targets; /* of char: paths where files are to be made */
+  gboolean monitor;   /* ask the running QEMU: state, block nodes, commands */
+  gboolean proof;     /* is the emulator of the definition there */
+} QsQuestions;
+
+/**
+ * QsNode:
+ *
+ * The root block node of one disk in the running QEMU.
+ */
+typedef struct
+{
+  char *target;
+  char *node_name;
+  char *path; /* file it has open, by its own account */
+  char *format;
+  char *device; /* qdev path or id */
+  guint64 virtual_size;
+  gboolean direct;
+  gboolean no_flush;
+  char *detect_zeroes;
+} QsNode;
+
+/**
+ * QsDiskFacts:
+ */
+typedef struct
+{
+  char *target;
+  GPtrArray *chain; /* of QsImage, active file first */
+  GError *error;    /* the chain could not be walked to its end */
+} QsDiskFacts;
+
+/**
+ * QsFacts:
+ *
+ * Everything a planner may know of the world, clock and chance included. Immutable once gathered.
+ */
+typedef struct
+{
+  gint64 now;           /* microseconds since the epoch */
+  char *fresh_uuid;     /* random, not used before */
+  char *op;             /* 8 hex digits, part of the names of temporaries, nodes and jobs */
+  QsDomainState state;  /* by QMP; SHUTOFF if there is no process */
+  char *run_state;      /* QEMU's own word, or NULL */
+  GPtrArray *disks;     /* of QsDiskFacts */
+  GPtrArray *images;    /* of QsImage */
+  GPtrArray *targets;   /* of QsTarget */
+  GPtrArray *nodes;     /* of QsNode */
+  GPtrArray *foreign_images; /* of QsImage: dev, ino of images of other domains among those asked */
+  GStrv commands;       /* QMP commands of this QEMU; NULL if not asked */
+  GStrv block_jobs;     /* ids of block jobs that are not ours */
+  char *snapshot_document; /* of request->snapshot, or NULL */
+  GPtrArray *files;     /* of QsFile: the recorded files of this domain, see below */
+} QsFacts;
+
+/**
+ * QsFile:
+ *
+ * A file as the store has it, with its users.
+ */
+typedef struct
+{
+  char *path;
+  char *format;
+  char *role; /* disk, memory, nvram */
+  char *backing; /* path of the recorded backing file, or NULL */
+  guint64 dev;
+  guint64 ino;
+  gboolean ours;
+  GPtrArray *state_of; /* of char: uuids of snapshots whose state file it is */
+  GPtrArray *tags;     /* of char: tags of recorded snapshots in it */
+  char *active_of;     /* target, or NULL */
+} QsFile;
+
+QsFacts           *qs_facts_new          (void);
+QsFacts           *qs_facts_ref          (QsFacts *facts);
+void               qs_facts_unref        (QsFacts *facts);
+const QsDiskFacts *qs_facts_find_disk    (const QsFacts *facts, const char *target);
+const QsImage     *qs_facts_find_image   (const QsFacts *facts, const char *path);
+const QsTarget    *qs_facts_find_target  (const QsFacts *facts, const char *path);
+const QsNode      *qs_facts_find_node    (const QsFacts *facts, const char *target);
+const QsFile      *qs_facts_find_file    (const QsFacts *facts, const char *path);
+gboolean           qs_facts_has_command  (const QsFacts *facts, const char *command);
+
+QsQuestions       *qs_questions_new      (void);
+void               qs_questions_free     (QsQuestions *questions);
+void               qs_questions_add_image (QsQuestions *questions, const char *path, const char *format);
+
+QsImage           *qs_image_new          (void);
+void               qs_image_free         (QsImage *image);
+guint              qs_image_count_tag    (const QsImage *image, const char *tag);
+void               qs_tag_free           (QsTag *tag);
+QsTarget          *qs_target_new         (const char *path);
+void               qs_target_free        (QsTarget *target);
+void               qs_node_free          (QsNode *node);
+void               qs_disk_facts_free    (QsDiskFacts *facts);
+void               qs_file_free          (QsFile *file);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsFacts, qs_facts_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsQuestions, qs_questions_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsImage, qs_image_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsTarget, qs_target_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsNode, qs_node_free)

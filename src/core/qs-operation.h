@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-domain.h"
+#include "qs-facts.h"
+#include "qs-plan.h"
+#include "qs-request.h"
+
+/**
+ * QsOperation:
+ * @name: of the job's `Operation` property
+ * @ask: writes down what must be looked up, and refuses what can be refused without looking
+ * @plan: decides; pure
+ * @parts: for a request that needs several commit points: its parts, each planned when its turn
+ *   comes; NULL: the request itself is the one part
+ *
+ * The table of operations. A new operation is a row here, a planner, and golden plans.
+ */
+typedef struct
+{
+  const char *name;
+  gboolean (*ask) (const QsDomain *domain, const QsRequest *request, QsQuestions *questions, GError **error);
+  QsPlan *(*plan) (const QsDomain *domain, const QsRequest *request, const QsFacts *facts, GError **error);
+  GPtrArray *(*parts) (const QsDomain *domain, const QsRequest *request, GError **error);
+} QsOperation;
+
+const QsOperation *qs_operation_get (QsVerb verb);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include <glib.h>
+
+typedef enum
+{
+  QS_STEP_IMAGE_CREATE,
+  QS_STEP_IMAGE_SNAPSHOT,
+  QS_STEP_IMAGE_SNAPSHOT_APPLY,
+  QS_STEP_IMAGE_SNAPSHOT_DELETE,
+  QS_STEP_NODE_ADD,
+  QS_STEP_BLOCKDEV_SNAPSHOT,
+  QS_STEP_NODE_SNAPSHOT_DELETE,
+  QS_STEP_NVRAM_CREATE,
+  QS_STEP_PROOF_START,
+  QS_STEP_SPAWN,
+  QS_STEP_STOP,
+  QS_STEP_CONT,
+  QS_STEP_POWERDOWN,
+  QS_STEP_QUIT,
+  QS_STEP_RECORD,
+  QS_STEP_FILE_UNLINK,
+} QsStepKind;
+#define QS_N_STEP_KINDS (QS_STEP_FILE_UNLINK + 1)
+
+typedef enum
+{
+  QS_PHASE_PREPARE,
+  QS_PHASE_COMMIT,
+  QS_PHASE_FINISH,
+} QsPhase;
+
+#define QS_MAY_PREPARE (1u << QS_PHASE_PREPARE)
+#define QS_MAY_COMMIT (1u << QS_PHASE_COMMIT)
+#define QS_MAY_FINISH (1u << QS_PHASE_FINISH)
+
+/**
+ * QsStepType:
+ * @name: the QMP command or qemu-img verb that does it
+ * @undo: what takes it back; NULL where nothing does: then it may not be a prepare step
+ * @phases: where in a plan it may stand
+ * @arguments: "key:type" words, a `?` behind the key of an optional one
+ *
+ * The step table. An operation that needs a new kind of step adds a row here, an executor in the
+ * engine, and nothing else.
+ */
+typedef struct
+{
+  const char *name;
+  const char *undo;
+  guint phases;
+  const char *arguments;
+} QsStepType;
+
+/**
+ * QsStep:
+ * @target: what it works on, for people: a disk target, snapshot or path
+ * @arguments: a{sv}, complete: the step is done from them alone, also after a restart
+ */
+typedef struct
+{
+  QsStepKind kind;
+  QsPhase phase;
+  char *target;
+  GVariant *arguments;
+} QsStep;
+
+const QsStepType *qs_step_type        (QsStepKind kind);
+gboolean          qs_step_kind_lookup (const char *name, QsStepKind *kind);
+QsStep           *qs_step_new         (QsStepKind kind, QsPhase phase, const char *target, GVariant *arguments);
+void              qs_step_free        (QsStep *step);
+gboolean          qs_step_check       (const QsStep *step, GError **error);
+
+const char       *qs_step_string      (const QsStep *step, const char *key);
+guint64           qs_step_uint64      (const QsStep *step, const char *key);
+gboolean          qs_step_boolean     (const QsStep *step, const char *key);
+GVariant         *qs_step_value       (const QsStep *step, const char *key);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsStep, qs_step_free)

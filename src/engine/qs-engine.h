@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-operation.h"
+
+#include <gio/gio.h>
+
+/**
+ * QsConfig:
+ *
+ * Where things are and which of the two modes this is.
+ */
+typedef struct
+{
+  gboolean system_mode;
+  char *state_folder;
+  char *runtime_folder;
+  char *worker_program;
+  guint snapshots_per_domain;
+} QsConfig;
+
+typedef struct QsEngine QsEngine;
+typedef struct QsTask QsTask;
+
+/**
+ * QsEngineSink:
+ *
+ * What the engine tells the façade; every function is called on the main context.
+ *
+ * @domain_changed: @after is NULL when the domain was deleted, @before when it is new
+ */
+typedef struct
+{
+  void (*domain_changed) (const QsDomain *before, QsDomain *after, gpointer user_data);
+} QsEngineSink;
+
+/**
+ * QsTaskSink:
+ *
+ * Progress of one task; called on the main context, at most four times a second for progress.
+ */
+typedef struct
+{
+  void (*step)      (QsTask *task, const char *step, gdouble progress, gboolean undoing, gpointer user_data);
+  void (*committed) (QsTask *task, gpointer user_data);
+} QsTaskSink;
+
+/* opens the store, recovers open operations, finds running guests again; blocks, before the bus name
+   is owned. The domains are announced through @sink */
+QsEngine  *qs_engine_new      (const QsConfig *config, const QsEngineSink *sink, gpointer user_data, GError **error);
+void       qs_engine_free     (QsEngine *engine);
+char      *qs_engine_degraded (QsEngine *engine);
+
+/* all below: in the job's thread */
+
+/**
+ * qs_engine_prepare:
+ * @domain: (nullable): NULL for QS_VERB_DEFINE of a new domain
+ *
+ * Survey and plan, read-only.
+ *
+ * Returns: a task, or NULL with the refusal
+ */
+QsTask    *qs_engine_prepare  (QsEngine *engine, QsDomain *domain, QsRequest *request, GError **error);
+
+/* carries the task out: journal, runner, records. @result is a{sv} */
+gboolean   qs_engine_run      (QsEngine *engine, QsTask *task, const QsTaskSink *sink, gpointer user_data,
+                               GCancellable *cancellable, GVariant **result, GError **error);
+
+char      *qs_engine_document (QsEngine *engine, const QsDomain *domain, const char *snapshot, guint flags,
+                               GError **error);
+GVariant  *qs_engine_disks    (QsEngine *engine, QsDomain *domain, GError **error); /* aa{sv} of Domain.Disks */
+
+GPtrArray *qs_task_get_plans    (QsTask *task); /* of QsPlan: one a part */
+GPtrArray *qs_task_get_notes    (QsTask *task); /* of char */
+const char *qs_task_get_snapshot (QsTask *task); /* uuid of the snapshot that is made or worked on, or NULL */
+const char *qs_task_get_domain  (QsTask *task); /* id of the domain */
+QsTask    *qs_task_ref          (QsTask *task);
+void       qs_task_unref        (QsTask *task);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsEngine, qs_engine_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsTask, qs_task_unref)

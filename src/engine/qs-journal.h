@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-plan.h"
+
+typedef enum
+{
+  QS_STEP_STATE_NONE,
+  QS_STEP_STATE_BEGUN,
+  QS_STEP_STATE_DONE,
+  QS_STEP_STATE_UNDONE,
+} QsStepState;
+
+typedef enum
+{
+  QS_PART_OPEN,      /* commit not known to be reached */
+  QS_PART_COMMITTED, /* finish steps are left */
+  QS_PART_CLOSED,
+  QS_PART_UNDONE,
+} QsPartState;
+
+/**
+ * QsJournal:
+ *
+ * Intent before effect. Every call is one durable COMMIT when it returns TRUE; the store implements
+ * it, tests have one in memory.
+ */
+typedef struct QsJournal QsJournal;
+
+typedef struct
+{
+  gboolean (*begin_part) (QsJournal *journal, guint part, const QsPlan *plan, GError **error);
+  gboolean (*step)       (QsJournal *journal, guint part, guint index, QsStepState state, GVariant *result,
+                          GError **error);
+  gboolean (*part)       (QsJournal *journal, guint part, QsPartState state, GError **error);
+} QsJournalVTable;
+
+struct QsJournal
+{
+  const QsJournalVTable *vtable;
+};
+
+/**
+ * QsPartRecord:
+ *
+ * What the journal knew of a part after a restart.
+ */
+typedef struct
+{
+  guint n;
+  QsPlan *plan;
+  QsPartState state;
+  GArray *steps;      /* of QsStepState, as many as the plan has */
+  GPtrArray *results; /* of GVariant or NULL, as many as the plan has */
+} QsPartRecord;

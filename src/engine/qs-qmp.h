@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include <gio/gio.h>
+#include <json-glib/json-glib.h>
+
+/**
+ * QsQmp:
+ *
+ * One QMP connection. A thread of the engine reads all of them; commands are sent and waited for in
+ * the caller's thread, one at a time. What comes in is hostile: length, depth and UTF-8 are checked
+ * before it is parsed.
+ */
+typedef struct QsQmp QsQmp;
+
+/**
+ * QsQmpEvent:
+ *
+ * Called in the reading thread. @name is NULL once, at the end of the connection; @lost tells that
+ * events were dropped before this one, so that the listener asks for the state instead.
+ */
+typedef void (*QsQmpEventFunc) (const char *name, JsonObject *data, gboolean lost, gpointer user_data);
+
+QsQmp    *qs_qmp_new      (int fd, QsQmpEventFunc on_event, gpointer user_data, GDestroyNotify destroy,
+                           GError **error);
+QsQmp    *qs_qmp_ref      (QsQmp *qmp);
+void      qs_qmp_unref    (QsQmp *qmp);
+void      qs_qmp_close    (QsQmp *qmp);
+gboolean  qs_qmp_is_open  (QsQmp *qmp);
+
+/**
+ * qs_qmp_execute:
+ * @arguments: (nullable): a{sv}, floating references are sunk; nested a{sv}, av and as become
+ *   objects and arrays
+ *
+ * Returns: what stands in "return". A refusal by QEMU is QS_ERROR_MONITOR_FAILED with its text;
+ *   no answer in time is QS_ERROR_TIMEOUT and means unknown, never failed
+ */
+JsonNode *qs_qmp_execute  (QsQmp *qmp, const char *command, GVariant *arguments, guint seconds, GError **error);
+gboolean  qs_qmp_run      (QsQmp *qmp, const char *command, GVariant *arguments, guint seconds, GError **error);
+
+/* runs a command that makes a job, waits until it is concluded, dismisses it */
+gboolean  qs_qmp_run_job  (QsQmp *qmp, const char *command, const char *job, GVariant *arguments, guint seconds,
+                           GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsQmp, qs_qmp_unref)

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-journal.h"
+#include "qs-world.h"
+
+/**
+ * QsOutcome:
+ *
+ * How a part ended. OPEN: a finish step failed; nothing was undone, the next start goes on.
+ */
+typedef enum
+{
+  QS_OUTCOME_DONE,
+  QS_OUTCOME_UNDONE,
+  QS_OUTCOME_OPEN,
+  QS_OUTCOME_QUARANTINE,
+} QsOutcome;
+
+typedef struct
+{
+  void (*step)      (gpointer user_data, const QsPlan *plan, guint index, gboolean undoing);
+  void (*committed) (gpointer user_data);
+} QsRunnerSink;
+
+QsOutcome qs_runner_run    (QsJournal *journal, QsWorld *world, guint part, const QsPlan *plan,
+                            const QsRunnerSink *sink, gpointer user_data, GCancellable *cancellable,
+                            GPtrArray **results, GError **error);
+QsOutcome qs_runner_resume (QsJournal *journal, QsWorld *world, const QsPartRecord *record, GError **error);

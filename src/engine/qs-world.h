@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-plan.h"
+
+#include <gio/gio.h>
+
+typedef enum
+{
+  QS_PROBE_NOT_DONE,
+  QS_PROBE_DONE,
+  QS_PROBE_UNKNOWN, /* reality contradicts the plan: quarantine */
+} QsProbe;
+
+/**
+ * QsWorld:
+ *
+ * Where steps are carried out. The real one is in qs-real-world.c; tests put a fake one in its
+ * place, and the runner cannot tell.
+ *
+ * @run: does step @index of @plan. @result (a{sv}, may stay NULL) is what the step learnt; it is
+ *   in the journal before the next step starts and is given to @undo and @probe. Repeatable in
+ *   phase finish.
+ * @undo: takes it back; succeeds if it never took effect
+ * @probe: asks reality, never memory, whether it took effect
+ */
+typedef struct QsWorld QsWorld;
+
+typedef struct
+{
+  gboolean (*run)  (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GVariant **result,
+                    GCancellable *cancellable, GError **error);
+  gboolean (*undo) (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GError **error);
+  QsProbe  (*probe) (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GError **error);
+} QsWorldVTable;
+
+struct QsWorld
+{
+  const QsWorldVTable *vtable;
+};
