@@ -12,35 +12,36 @@
  */
 typedef enum
 {
-  QS_CHANGE_DOMAIN_PUT,       /* definition s, owner u, name s, uuid s */
+  QS_CHANGE_DOMAIN_PUT, /* definition s, owner u, name s, uuid s */
   QS_CHANGE_DOMAIN_DELETE,
-  QS_CHANGE_DOMAIN_STATE,     /* state s */
-  QS_CHANGE_LIVE_DEF,         /* definition s, "" when the process has ended */
-  QS_CHANGE_PROCESS,          /* pid x, start-time t, boot-id s, socket s, unit s; pid 0: gone.
+  QS_CHANGE_DOMAIN_STATE,    /* state s */
+  QS_CHANGE_LIVE_DEF,        /* definition s, "" when the process has ended */
+  QS_CHANGE_PROCESS,         /* pid x, start-time t, boot-id s, socket s, unit s; pid 0: gone.
                                  step u: taken from the result of that step instead */
-  QS_CHANGE_ACTIVE,           /* target s, path s, format s, stem s */
-  QS_CHANGE_FILE_PUT,         /* path s, format s, role s, backing s, ours b, dev t, ino t, btime x;
+  QS_CHANGE_ACTIVE,          /* target s, path s, format s, stem s */
+  QS_CHANGE_FILE_PUT,        /* path s, format s, role s, backing s, ours b, dev t, ino t, btime x;
                                  step u: identity from the result of that step */
-  QS_CHANGE_FILE_TOMBSTONE,   /* path s: unlinked by a finish step, forgotten then */
-  QS_CHANGE_FILE_FORGET,      /* path s */
-  QS_CHANGE_SNAPSHOT_PUT,     /* uuid, name, parent, description, state, kind, memory, origin s,
+  QS_CHANGE_FILE_TOMBSTONE,  /* path s: unlinked by a finish step, forgotten then */
+  QS_CHANGE_FILE_FORGET,     /* path s */
+  QS_CHANGE_SNAPSHOT_PUT,    /* uuid, name, parent, description, state, kind, memory, origin s,
                                  created x, document s, unverified b */
-  QS_CHANGE_SNAPSHOT_FILE,    /* uuid s, target s, path s, tag s */
-  QS_CHANGE_SNAPSHOT_DELETE,  /* uuid s; its children move to its parent */
-  QS_CHANGE_SNAPSHOT_EDIT,    /* uuid s, name s, description s, document s */
-  QS_CHANGE_CURRENT,          /* uuid s, or "" */
-  QS_CHANGE_QUARANTINE,       /* reason s, or "" */
+  QS_CHANGE_SNAPSHOT_FILE,   /* uuid s, target s, path s, tag s */
+  QS_CHANGE_SNAPSHOT_DELETE, /* uuid s; its children move to its parent */
+  QS_CHANGE_SNAPSHOT_EDIT,   /* uuid s, name s, description s, document s */
+  QS_CHANGE_CURRENT,         /* uuid s, or "" */
+  QS_CHANGE_QUARANTINE,      /* reason s, or "" */
 } QsChangeKind;
 #define QS_N_CHANGE_KINDS (QS_CHANGE_QUARANTINE + 1)
 
-const char *qs_change_name   (QsChangeKind kind);
-gboolean    qs_change_lookup (const char *name, QsChangeKind *kind);
+const char *qs_change_name (QsChangeKind kind);
+gboolean qs_change_lookup (const char *name, QsChangeKind *kind);
 
 /* a list of changes is an a(sa{sv}) */
 typedef GVariantBuilder QsChangeList;
-void      qs_changes_init  (QsChangeList *list);
-void      qs_changes_add   (QsChangeList *list, QsChangeKind kind, const char *first_key, ...) G_GNUC_NULL_TERMINATED;
-GVariant *qs_changes_end   (QsChangeList *list);
+void qs_changes_init (QsChangeList *list);
+void qs_changes_add (QsChangeList *list, QsChangeKind kind, const char *first_key,
+                     ...) G_GNUC_NULL_TERMINATED;
+GVariant *qs_changes_end (QsChangeList *list);
 
 /**
  * qs_domain_apply:
@@ -48,4 +49,4 @@ GVariant *qs_changes_end   (QsChangeList *list);
  *
  * Returns: (transfer full): the domain after the changes; NULL with @error not set if they delete it
  */
-QsDomain *qs_domain_apply  (const QsDomain *domain, GVariant *changes, GError **error);
+QsDomain *qs_domain_apply (const QsDomain *domain, GVariant *changes, GError **error);

@@ -47,12 +47,12 @@ typedef struct
   GPtrArray *disks; /* of QsDiskDef, in document order */
 } QsDomainDef;
 
-QsDomainDef     *qs_domain_def_new       (const char *xml, GError **error);
-QsDomainDef     *qs_domain_def_new_node  (const xmlNode *domain, GError **error);
-QsDomainDef     *qs_domain_def_ref       (QsDomainDef *def);
-void             qs_domain_def_unref     (QsDomainDef *def);
+QsDomainDef *qs_domain_def_new (const char *xml, GError **error);
+QsDomainDef *qs_domain_def_new_node (const xmlNode *domain, GError **error);
+QsDomainDef *qs_domain_def_ref (QsDomainDef *def);
+void qs_domain_def_unref (QsDomainDef *def);
 const QsDiskDef *qs_domain_def_find_disk (const QsDomainDef *def, const char *target);
-char            *qs_domain_def_format    (const QsDomainDef *def, gboolean secure);
+char *qs_domain_def_format (const QsDomainDef *def, gboolean secure);
 
 /**
  * QsDiskPatch:
@@ -66,7 +66,7 @@ typedef struct
   const char *format;
 } QsDiskPatch;
 
-QsDomainDef     *qs_domain_def_patch     (const QsDomainDef *def, const char *uuid, const QsDiskPatch *patches,
-                                          guint n_patches, GError **error);
+QsDomainDef *qs_domain_def_patch (const QsDomainDef *def, const char *uuid,
+                                  const QsDiskPatch *patches, guint n_patches, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsDomainDef, qs_domain_def_unref)

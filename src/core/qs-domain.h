@@ -54,23 +54,23 @@ typedef struct
   char *quarantine_reason; /* or NULL */
 } QsDomain;
 
-QsDomain       *qs_domain_new         (const char *id, guint32 owner, QsDomainDef *def);
-QsDomain       *qs_domain_copy        (const QsDomain *domain);
-QsDomain       *qs_domain_ref         (QsDomain *domain);
-void            qs_domain_unref       (QsDomain *domain);
-QsDomainDef    *qs_domain_get_def     (const QsDomain *domain);
-gboolean        qs_domain_is_active   (const QsDomain *domain);
+QsDomain *qs_domain_new (const char *id, guint32 owner, QsDomainDef *def);
+QsDomain *qs_domain_copy (const QsDomain *domain);
+QsDomain *qs_domain_ref (QsDomain *domain);
+void qs_domain_unref (QsDomain *domain);
+QsDomainDef *qs_domain_get_def (const QsDomain *domain);
+gboolean qs_domain_is_active (const QsDomain *domain);
 const QsActive *qs_domain_find_active (const QsDomain *domain, const char *target);
-const char     *qs_domain_disk_path   (const QsDomain *domain, const QsDiskDef *disk);
-const char     *qs_domain_disk_format (const QsDomain *domain, const QsDiskDef *disk);
-QsDomainDef    *qs_domain_true_def    (const QsDomain *domain, gboolean inactive, GError **error);
-void            qs_domain_put_active  (QsDomain *domain, const char *target, const char *path, const char *format,
-                                       const char *stem);
+const char *qs_domain_disk_path (const QsDomain *domain, const QsDiskDef *disk);
+const char *qs_domain_disk_format (const QsDomain *domain, const QsDiskDef *disk);
+QsDomainDef *qs_domain_true_def (const QsDomain *domain, gboolean inactive, GError **error);
+void qs_domain_put_active (QsDomain *domain, const char *target, const char *path,
+                           const char *format, const char *stem);
 
-QsProcess      *qs_process_new        (gint64 pid, guint64 start_time, const char *boot_id, const char *socket,
-                                       const char *unit);
-QsProcess      *qs_process_copy       (const QsProcess *process);
-void            qs_process_free       (QsProcess *process);
+QsProcess *qs_process_new (gint64 pid, guint64 start_time, const char *boot_id, const char *socket,
+                           const char *unit);
+QsProcess *qs_process_copy (const QsProcess *process);
+void qs_process_free (QsProcess *process);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsDomain, qs_domain_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsProcess, qs_process_free)

@@ -90,5 +90,5 @@ typedef enum
   QS_ENUM_ORIGIN,
 } QsEnum;
 
-const char *qs_enum_to_string   (QsEnum type, guint value);
-gboolean    qs_enum_from_string (QsEnum type, const char *word, guint *value);
+const char *qs_enum_to_string (QsEnum type, guint value);
+gboolean qs_enum_from_string (QsEnum type, const char *word, guint *value);

@@ -28,7 +28,7 @@ static const char *const error_names[] = {
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (error_names) == QS_N_ERRORS);
 
-G_DEFINE_QUARK (qs-error-quark, qs_error)
+G_DEFINE_QUARK (qs_error, qs_error)
 
 /**
  * qs_error_get_name:

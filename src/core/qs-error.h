@@ -40,7 +40,7 @@ typedef enum
 
 #define QS_N_ERRORS (QS_ERROR_QUARANTINED + 1)
 
-GQuark      qs_error_quark     (void);
-const char *qs_error_get_name  (QsError code);
-gboolean    qs_error_from_name (const char *name, QsError *code);
-void        qs_error_fold      (GError **error);
+GQuark qs_error_quark (void);
+const char *qs_error_get_name (QsError code);
+gboolean qs_error_from_name (const char *name, QsError *code);
+void qs_error_fold (GError **error);

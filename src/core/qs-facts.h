@@ -37,7 +37,7 @@ typedef struct
   guint32 gid;
   guint32 n_links;
   guint cluster_size;
-  gboolean dirty;   /* dirty or corrupt bit: read-only listing, no mutation */
+  gboolean dirty; /* dirty or corrupt bit: read-only listing, no mutation */
   gboolean encrypted;
   gboolean extended_l2;
   gboolean writable;
@@ -78,8 +78,8 @@ typedef struct
  */
 typedef struct
 {
-  GPtrArray *disks;   /* of const QsDiskDef: walk the chain of its active file */
-  GPtrArray *images;  /* of char: path of a recorded image to look at, format in @formats */
+  GPtrArray *disks;  /* of const QsDiskDef: walk the chain of its active file */
+  GPtrArray *images; /* of char: path of a recorded image to look at, format in @formats */
   GPtrArray *formats;
   GPtrArray *targets; /* of char: paths where files are to be made */
   gboolean monitor;   /* ask the running QEMU: state, block nodes, commands */
@@ -121,20 +121,20 @@ typedef struct
  */
 typedef struct
 {
-  gint64 now;           /* microseconds since the epoch */
-  char *fresh_uuid;     /* random, not used before */
-  char *op;             /* 8 hex digits, part of the names of temporaries, nodes and jobs */
-  QsDomainState state;  /* by QMP; SHUTOFF if there is no process */
-  char *run_state;      /* QEMU's own word, or NULL */
-  GPtrArray *disks;     /* of QsDiskFacts */
-  GPtrArray *images;    /* of QsImage */
-  GPtrArray *targets;   /* of QsTarget */
-  GPtrArray *nodes;     /* of QsNode */
+  gint64 now;                /* microseconds since the epoch */
+  char *fresh_uuid;          /* random, not used before */
+  char *op;                  /* 8 hex digits, part of the names of temporaries, nodes and jobs */
+  QsDomainState state;       /* by QMP; SHUTOFF if there is no process */
+  char *run_state;           /* QEMU's own word, or NULL */
+  GPtrArray *disks;          /* of QsDiskFacts */
+  GPtrArray *images;         /* of QsImage */
+  GPtrArray *targets;        /* of QsTarget */
+  GPtrArray *nodes;          /* of QsNode */
   GPtrArray *foreign_images; /* of QsImage: dev, ino of images of other domains among those asked */
-  GStrv commands;       /* QMP commands of this QEMU; NULL if not asked */
-  GStrv block_jobs;     /* ids of block jobs that are not ours */
-  char *snapshot_document; /* of request->snapshot, or NULL */
-  GPtrArray *files;     /* of QsFile: the recorded files of this domain, see below */
+  GStrv commands;            /* QMP commands of this QEMU; NULL if not asked */
+  GStrv block_jobs;          /* ids of block jobs that are not ours */
+  char *snapshot_document;   /* of request->snapshot, or NULL */
+  GPtrArray *files;          /* of QsFile: the recorded files of this domain, see below */
 } QsFacts;
 
 /**
@@ -146,7 +146,7 @@ typedef struct
 {
   char *path;
   char *format;
-  char *role; /* disk, memory, nvram */
+  char *role;    /* disk, memory, nvram */
   char *backing; /* path of the recorded backing file, or NULL */
   guint64 dev;
   guint64 ino;
@@ -156,29 +156,29 @@ typedef struct
   char *active_of;     /* target, or NULL */
 } QsFile;
 
-QsFacts           *qs_facts_new          (void);
-QsFacts           *qs_facts_ref          (QsFacts *facts);
-void               qs_facts_unref        (QsFacts *facts);
-const QsDiskFacts *qs_facts_find_disk    (const QsFacts *facts, const char *target);
-const QsImage     *qs_facts_find_image   (const QsFacts *facts, const char *path);
-const QsTarget    *qs_facts_find_target  (const QsFacts *facts, const char *path);
-const QsNode      *qs_facts_find_node    (const QsFacts *facts, const char *target);
-const QsFile      *qs_facts_find_file    (const QsFacts *facts, const char *path);
-gboolean           qs_facts_has_command  (const QsFacts *facts, const char *command);
+QsFacts *qs_facts_new (void);
+QsFacts *qs_facts_ref (QsFacts *facts);
+void qs_facts_unref (QsFacts *facts);
+const QsDiskFacts *qs_facts_find_disk (const QsFacts *facts, const char *target);
+const QsImage *qs_facts_find_image (const QsFacts *facts, const char *path);
+const QsTarget *qs_facts_find_target (const QsFacts *facts, const char *path);
+const QsNode *qs_facts_find_node (const QsFacts *facts, const char *target);
+const QsFile *qs_facts_find_file (const QsFacts *facts, const char *path);
+gboolean qs_facts_has_command (const QsFacts *facts, const char *command);
 
-QsQuestions       *qs_questions_new      (void);
-void               qs_questions_free     (QsQuestions *questions);
-void               qs_questions_add_image (QsQuestions *questions, const char *path, const char *format);
+QsQuestions *qs_questions_new (void);
+void qs_questions_free (QsQuestions *questions);
+void qs_questions_add_image (QsQuestions *questions, const char *path, const char *format);
 
-QsImage           *qs_image_new          (void);
-void               qs_image_free         (QsImage *image);
-guint              qs_image_count_tag    (const QsImage *image, const char *tag);
-void               qs_tag_free           (QsTag *tag);
-QsTarget          *qs_target_new         (const char *path);
-void               qs_target_free        (QsTarget *target);
-void               qs_node_free          (QsNode *node);
-void               qs_disk_facts_free    (QsDiskFacts *facts);
-void               qs_file_free          (QsFile *file);
+QsImage *qs_image_new (void);
+void qs_image_free (QsImage *image);
+guint qs_image_count_tag (const QsImage *image, const char *tag);
+void qs_tag_free (QsTag *tag);
+QsTarget *qs_target_new (const char *path);
+void qs_target_free (QsTarget *target);
+void qs_node_free (QsNode *node);
+void qs_disk_facts_free (QsDiskFacts *facts);
+void qs_file_free (QsFile *file);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsFacts, qs_facts_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsQuestions, qs_questions_free)

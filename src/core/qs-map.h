@@ -26,15 +26,15 @@ typedef struct
   GDestroyNotify unref;
 } QsMapType;
 
-QsMap   *qs_map_ref        (QsMap *map);
-void     qs_map_unref      (QsMap *map, const QsMapType *type);
-QsMap   *qs_map_new_sorted (const QsMapType *type, gpointer *values, guint n_values);
-QsMap   *qs_map_insert     (QsMap *map, const QsMapType *type, gpointer value);
-QsMap   *qs_map_remove     (QsMap *map, const QsMapType *type, gconstpointer key);
-gpointer qs_map_lookup     (const QsMap *map, const QsMapType *type, gconstpointer key);
-guint    qs_map_size       (const QsMap *map);
+QsMap *qs_map_ref (QsMap *map);
+void qs_map_unref (QsMap *map, const QsMapType *type);
+QsMap *qs_map_new_sorted (const QsMapType *type, gpointer *values, guint n_values);
+QsMap *qs_map_insert (QsMap *map, const QsMapType *type, gpointer value);
+QsMap *qs_map_remove (QsMap *map, const QsMapType *type, gconstpointer key);
+gpointer qs_map_lookup (const QsMap *map, const QsMapType *type, gconstpointer key);
+guint qs_map_size (const QsMap *map);
 
 /* in order from the first value that is not below @key (NULL: from the start) until @func is FALSE */
 typedef gboolean (*QsMapFunc) (gpointer value, gpointer user_data);
-gboolean qs_map_foreach    (const QsMap *map, const QsMapType *type, gconstpointer key, QsMapFunc func,
-                            gpointer user_data);
+gboolean qs_map_foreach (const QsMap *map, const QsMapType *type, gconstpointer key, QsMapFunc func,
+                         gpointer user_data);

@@ -20,8 +20,10 @@
 typedef struct
 {
   const char *name;
-  gboolean (*ask) (const QsDomain *domain, const QsRequest *request, QsQuestions *questions, GError **error);
-  QsPlan *(*plan) (const QsDomain *domain, const QsRequest *request, const QsFacts *facts, GError **error);
+  gboolean (*ask) (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                   GError **error);
+  QsPlan *(*plan) (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                   GError **error);
   GPtrArray *(*parts) (const QsDomain *domain, const QsRequest *request, GError **error);
 } QsOperation;
 

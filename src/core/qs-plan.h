@@ -12,25 +12,24 @@
  */
 typedef struct
 {
-  GPtrArray *steps; /* of QsStep */
-  GVariant *result; /* a{sv}: what the job's Result will hold besides what steps learn */
-  GPtrArray *notes; /* of char: sentences for people */
+  GPtrArray *steps;  /* of QsStep */
+  GVariant *result;  /* a{sv}: what the job's Result will hold besides what steps learn */
+  GPtrArray *notes;  /* of char: sentences for people */
   char *pause_class; /* none, short, memory, long */
 } QsPlan;
 
+QsPlan *qs_plan_new (void);
+void qs_plan_add (QsPlan *plan, QsStepKind kind, QsPhase phase, const char *target,
+                  GVariant *arguments);
+void qs_plan_note (QsPlan *plan, const char *format, ...) G_GNUC_PRINTF (2, 3);
+gboolean qs_plan_check (const QsPlan *plan, GError **error);
 
-QsPlan  *qs_plan_new          (void);
-void     qs_plan_add          (QsPlan *plan, QsStepKind kind, QsPhase phase, const char *target,
-                               GVariant *arguments);
-void     qs_plan_note         (QsPlan *plan, const char *format, ...) G_GNUC_PRINTF (2, 3);
-gboolean qs_plan_check        (const QsPlan *plan, GError **error);
-
-QsPlan  *qs_plan_ref          (QsPlan *plan);
-void     qs_plan_unref        (QsPlan *plan);
-guint    qs_plan_commit_index (const QsPlan *plan);
-char    *qs_plan_to_text      (const QsPlan *plan); /* for the journal */
-QsPlan  *qs_plan_from_text    (const char *text, GError **error);
-char    *qs_plan_describe     (const QsPlan *plan); /* for people and golden files */
-GStrv    qs_plan_files        (const QsPlan *plan, QsStepKind kind);
+QsPlan *qs_plan_ref (QsPlan *plan);
+void qs_plan_unref (QsPlan *plan);
+guint qs_plan_commit_index (const QsPlan *plan);
+char *qs_plan_to_text (const QsPlan *plan); /* for the journal */
+QsPlan *qs_plan_from_text (const char *text, GError **error);
+char *qs_plan_describe (const QsPlan *plan); /* for people and golden files */
+GStrv qs_plan_files (const QsPlan *plan, QsStepKind kind);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsPlan, qs_plan_unref)

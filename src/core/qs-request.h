@@ -29,18 +29,18 @@ typedef struct
 {
   QsVerb verb;
   guint32 flags;
-  char *snapshot;     /* uuid of the snapshot that is reverted to, deleted, edited */
-  QsSnapshotDef *def; /* create */
+  char *snapshot;          /* uuid of the snapshot that is reverted to, deleted, edited */
+  QsSnapshotDef *def;      /* create */
   QsDomainDef *domain_def; /* define */
-  GVariant *options;  /* a{sv}, checked against the table of its method */
-  guint32 caller;     /* uid */
+  GVariant *options;       /* a{sv}, checked against the table of its method */
+  guint32 caller;          /* uid */
   gboolean caller_is_owner;
 } QsRequest;
 
-QsRequest *qs_request_new       (QsVerb verb, guint32 flags);
-QsRequest *qs_request_ref       (QsRequest *request);
-void       qs_request_unref     (QsRequest *request);
-char      *qs_request_to_text   (const QsRequest *request);
+QsRequest *qs_request_new (QsVerb verb, guint32 flags);
+QsRequest *qs_request_ref (QsRequest *request);
+void qs_request_unref (QsRequest *request);
+char *qs_request_to_text (const QsRequest *request);
 QsRequest *qs_request_from_text (const char *text, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsRequest, qs_request_unref)

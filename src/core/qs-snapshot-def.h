@@ -49,12 +49,13 @@ typedef struct
   QsDomainDef *inactive_domain;
 } QsSnapshotDef;
 
-QsSnapshotDef        *qs_snapshot_def_new        (void);
-QsSnapshotDef        *qs_snapshot_def_parse      (const char *xml, GError **error);
-char                 *qs_snapshot_def_format     (const QsSnapshotDef *def, gboolean secure);
-QsSnapshotDef        *qs_snapshot_def_ref        (QsSnapshotDef *def);
-void                  qs_snapshot_def_unref      (QsSnapshotDef *def);
-QsSnapshotDisk       *qs_snapshot_def_add_disk   (QsSnapshotDef *def, const char *name, QsLocation snapshot);
-const QsSnapshotDisk *qs_snapshot_def_find_disk  (const QsSnapshotDef *def, const char *name);
+QsSnapshotDef *qs_snapshot_def_new (void);
+QsSnapshotDef *qs_snapshot_def_parse (const char *xml, GError **error);
+char *qs_snapshot_def_format (const QsSnapshotDef *def, gboolean secure);
+QsSnapshotDef *qs_snapshot_def_ref (QsSnapshotDef *def);
+void qs_snapshot_def_unref (QsSnapshotDef *def);
+QsSnapshotDisk *qs_snapshot_def_add_disk (QsSnapshotDef *def, const char *name,
+                                          QsLocation snapshot);
+const QsSnapshotDisk *qs_snapshot_def_find_disk (const QsSnapshotDef *def, const char *name);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsSnapshotDef, qs_snapshot_def_unref)

@@ -26,8 +26,8 @@ typedef struct
   gboolean has_tip;
 } QsSnapshot;
 
-QsSnapshot *qs_snapshot_new   (const QsSnapshot *values);
-QsSnapshot *qs_snapshot_ref   (QsSnapshot *snapshot);
-void        qs_snapshot_unref (QsSnapshot *snapshot);
+QsSnapshot *qs_snapshot_new (const QsSnapshot *values);
+QsSnapshot *qs_snapshot_ref (QsSnapshot *snapshot);
+void qs_snapshot_unref (QsSnapshot *snapshot);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsSnapshot, qs_snapshot_unref)

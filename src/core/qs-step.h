@@ -67,15 +67,15 @@ typedef struct
   GVariant *arguments;
 } QsStep;
 
-const QsStepType *qs_step_type        (QsStepKind kind);
-gboolean          qs_step_kind_lookup (const char *name, QsStepKind *kind);
-QsStep           *qs_step_new         (QsStepKind kind, QsPhase phase, const char *target, GVariant *arguments);
-void              qs_step_free        (QsStep *step);
-gboolean          qs_step_check       (const QsStep *step, GError **error);
+const QsStepType *qs_step_type (QsStepKind kind);
+gboolean qs_step_kind_lookup (const char *name, QsStepKind *kind);
+QsStep *qs_step_new (QsStepKind kind, QsPhase phase, const char *target, GVariant *arguments);
+void qs_step_free (QsStep *step);
+gboolean qs_step_check (const QsStep *step, GError **error);
 
-const char       *qs_step_string      (const QsStep *step, const char *key);
-guint64           qs_step_uint64      (const QsStep *step, const char *key);
-gboolean          qs_step_boolean     (const QsStep *step, const char *key);
-GVariant         *qs_step_value       (const QsStep *step, const char *key);
+const char *qs_step_string (const QsStep *step, const char *key);
+guint64 qs_step_uint64 (const QsStep *step, const char *key);
+gboolean qs_step_boolean (const QsStep *step, const char *key);
+GVariant *qs_step_value (const QsStep *step, const char *key);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsStep, qs_step_free)

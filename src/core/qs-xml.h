@@ -9,15 +9,17 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (xmlDoc, xmlFreeDoc)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (xmlChar, xmlFree)
 
-void        qs_xml_init       (void);
-xmlDoc     *qs_xml_parse      (const char *text, const char *root, GError **error);
-char       *qs_xml_format     (xmlDoc *doc);
-xmlNode    *qs_xml_child      (const xmlNode *node, const char *name);
-xmlNode    *qs_xml_next       (const xmlNode *node, const char *name);
-char       *qs_xml_text       (const xmlNode *node);
-char       *qs_xml_child_text (const xmlNode *node, const char *name);
-char       *qs_xml_attribute  (const xmlNode *node, const char *name);
-xmlNode    *qs_xml_add        (xmlNode *parent, const char *name, const char *text);
-void        qs_xml_set        (xmlNode *node, const char *attribute, const char *value);
-gboolean    qs_xml_enum       (const xmlNode *node, const char *attribute, guint type, guint *value, GError **error);
-void        qs_xml_fail       (GError **error, const xmlNode *node, const char *format, ...) G_GNUC_PRINTF (3, 4);
+void qs_xml_init (void);
+xmlDoc *qs_xml_parse (const char *text, const char *root, GError **error);
+char *qs_xml_format (xmlDoc *doc);
+xmlNode *qs_xml_child (const xmlNode *node, const char *name);
+xmlNode *qs_xml_next (const xmlNode *node, const char *name);
+char *qs_xml_text (const xmlNode *node);
+char *qs_xml_child_text (const xmlNode *node, const char *name);
+char *qs_xml_attribute (const xmlNode *node, const char *name);
+xmlNode *qs_xml_add (xmlNode *parent, const char *name, const char *text);
+void qs_xml_set (xmlNode *node, const char *attribute, const char *value);
+gboolean qs_xml_enum (const xmlNode *node, const char *attribute, guint type, guint *value,
+                      GError **error);
+void qs_xml_fail (GError **error, const xmlNode *node, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);

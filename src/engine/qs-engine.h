@@ -42,15 +42,17 @@ typedef struct
  */
 typedef struct
 {
-  void (*step)      (QsTask *task, const char *step, gdouble progress, gboolean undoing, gpointer user_data);
+  void (*step) (QsTask *task, const char *step, gdouble progress, gboolean undoing,
+                gpointer user_data);
   void (*committed) (QsTask *task, gpointer user_data);
 } QsTaskSink;
 
 /* opens the store, recovers open operations, finds running guests again; blocks, before the bus name
    is owned. The domains are announced through @sink */
-QsEngine  *qs_engine_new      (const QsConfig *config, const QsEngineSink *sink, gpointer user_data, GError **error);
-void       qs_engine_free     (QsEngine *engine);
-char      *qs_engine_degraded (QsEngine *engine);
+QsEngine *qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_data,
+                         GError **error);
+void qs_engine_free (QsEngine *engine);
+char *qs_engine_degraded (QsEngine *engine);
 
 /* all below: in the job's thread */
 
@@ -62,22 +64,24 @@ char      *qs_engine_degraded (QsEngine *engine);
  *
  * Returns: a task, or NULL with the refusal
  */
-QsTask    *qs_engine_prepare  (QsEngine *engine, QsDomain *domain, QsRequest *request, GError **error);
+QsTask *qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GError **error);
 
 /* carries the task out: journal, runner, records. @result is a{sv} */
-gboolean   qs_engine_run      (QsEngine *engine, QsTask *task, const QsTaskSink *sink, gpointer user_data,
-                               GCancellable *cancellable, GVariant **result, GError **error);
+gboolean qs_engine_run (QsEngine *engine, QsTask *task, const QsTaskSink *sink, gpointer user_data,
+                        GCancellable *cancellable, GVariant **result, GError **error);
 
-char      *qs_engine_document (QsEngine *engine, const QsDomain *domain, const char *snapshot, guint flags,
-                               GError **error);
-GVariant  *qs_engine_disks    (QsEngine *engine, QsDomain *domain, GError **error); /* aa{sv} of Domain.Disks */
+char *qs_engine_document (QsEngine *engine, const QsDomain *domain, const char *snapshot,
+                          guint flags, GError **error);
+/* aa{sv} of Domain.Disks */
+GVariant *qs_engine_disks (QsEngine *engine, QsDomain *domain, GError **error);
 
-GPtrArray *qs_task_get_plans    (QsTask *task); /* of QsPlan: one a part */
-GPtrArray *qs_task_get_notes    (QsTask *task); /* of char */
-const char *qs_task_get_snapshot (QsTask *task); /* uuid of the snapshot that is made or worked on, or NULL */
-const char *qs_task_get_domain  (QsTask *task); /* id of the domain */
-QsTask    *qs_task_ref          (QsTask *task);
-void       qs_task_unref        (QsTask *task);
+GPtrArray *qs_task_get_plans (QsTask *task); /* of QsPlan: one a part */
+GPtrArray *qs_task_get_notes (QsTask *task); /* of char */
+/* uuid of the snapshot that is made or worked on, or NULL */
+const char *qs_task_get_snapshot (QsTask *task);
+const char *qs_task_get_domain (QsTask *task); /* id of the domain */
+QsTask *qs_task_ref (QsTask *task);
+void qs_task_unref (QsTask *task);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsEngine, qs_engine_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsTask, qs_task_unref)

@@ -31,9 +31,9 @@ typedef struct QsJournal QsJournal;
 typedef struct
 {
   gboolean (*begin_part) (QsJournal *journal, guint part, const QsPlan *plan, GError **error);
-  gboolean (*step)       (QsJournal *journal, guint part, guint index, QsStepState state, GVariant *result,
-                          GError **error);
-  gboolean (*part)       (QsJournal *journal, guint part, QsPartState state, GError **error);
+  gboolean (*step) (QsJournal *journal, guint part, guint index, QsStepState state,
+                    GVariant *result, GError **error);
+  gboolean (*part) (QsJournal *journal, guint part, QsPartState state, GError **error);
 } QsJournalVTable;
 
 struct QsJournal

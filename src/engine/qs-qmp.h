@@ -20,14 +20,15 @@ typedef struct QsQmp QsQmp;
  * Called in the reading thread. @name is NULL once, at the end of the connection; @lost tells that
  * events were dropped before this one, so that the listener asks for the state instead.
  */
-typedef void (*QsQmpEventFunc) (const char *name, JsonObject *data, gboolean lost, gpointer user_data);
+typedef void (*QsQmpEventFunc) (const char *name, JsonObject *data, gboolean lost,
+                                gpointer user_data);
 
-QsQmp    *qs_qmp_new      (int fd, QsQmpEventFunc on_event, gpointer user_data, GDestroyNotify destroy,
-                           GError **error);
-QsQmp    *qs_qmp_ref      (QsQmp *qmp);
-void      qs_qmp_unref    (QsQmp *qmp);
-void      qs_qmp_close    (QsQmp *qmp);
-gboolean  qs_qmp_is_open  (QsQmp *qmp);
+QsQmp *qs_qmp_new (int fd, QsQmpEventFunc on_event, gpointer user_data, GDestroyNotify destroy,
+                   GError **error);
+QsQmp *qs_qmp_ref (QsQmp *qmp);
+void qs_qmp_unref (QsQmp *qmp);
+void qs_qmp_close (QsQmp *qmp);
+gboolean qs_qmp_is_open (QsQmp *qmp);
 
 /**
  * qs_qmp_execute:
@@ -37,11 +38,13 @@ gboolean  qs_qmp_is_open  (QsQmp *qmp);
  * Returns: what stands in "return". A refusal by QEMU is QS_ERROR_MONITOR_FAILED with its text;
  *   no answer in time is QS_ERROR_TIMEOUT and means unknown, never failed
  */
-JsonNode *qs_qmp_execute  (QsQmp *qmp, const char *command, GVariant *arguments, guint seconds, GError **error);
-gboolean  qs_qmp_run      (QsQmp *qmp, const char *command, GVariant *arguments, guint seconds, GError **error);
+JsonNode *qs_qmp_execute (QsQmp *qmp, const char *command, GVariant *arguments, guint seconds,
+                          GError **error);
+gboolean qs_qmp_run (QsQmp *qmp, const char *command, GVariant *arguments, guint seconds,
+                     GError **error);
 
 /* runs a command that makes a job, waits until it is concluded, dismisses it */
-gboolean  qs_qmp_run_job  (QsQmp *qmp, const char *command, const char *job, GVariant *arguments, guint seconds,
-                           GError **error);
+gboolean qs_qmp_run_job (QsQmp *qmp, const char *command, const char *job, GVariant *arguments,
+                         guint seconds, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsQmp, qs_qmp_unref)

@@ -20,11 +20,12 @@ typedef enum
 
 typedef struct
 {
-  void (*step)      (gpointer user_data, const QsPlan *plan, guint index, gboolean undoing);
+  void (*step) (gpointer user_data, const QsPlan *plan, guint index, gboolean undoing);
   void (*committed) (gpointer user_data);
 } QsRunnerSink;
 
-QsOutcome qs_runner_run    (QsJournal *journal, QsWorld *world, guint part, const QsPlan *plan,
-                            const QsRunnerSink *sink, gpointer user_data, GCancellable *cancellable,
-                            GPtrArray **results, GError **error);
-QsOutcome qs_runner_resume (QsJournal *journal, QsWorld *world, const QsPartRecord *record, GError **error);
+QsOutcome qs_runner_run (QsJournal *journal, QsWorld *world, guint part, const QsPlan *plan,
+                         const QsRunnerSink *sink, gpointer user_data, GCancellable *cancellable,
+                         GPtrArray **results, GError **error);
+QsOutcome qs_runner_resume (QsJournal *journal, QsWorld *world, const QsPartRecord *record,
+                            GError **error);

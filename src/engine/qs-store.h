@@ -16,16 +16,17 @@
  */
 typedef struct QsStore QsStore;
 
-QsStore   *qs_store_open          (const char *folder, GError **error);
-void       qs_store_free          (QsStore *store);
-char      *qs_store_get_degraded  (QsStore *store);
+QsStore *qs_store_open (const char *folder, GError **error);
+void qs_store_free (QsStore *store);
+char *qs_store_get_degraded (QsStore *store);
 
-GPtrArray *qs_store_load_domains  (QsStore *store, GError **error); /* of QsDomain, trees included */
-char      *qs_store_get_document  (QsStore *store, const char *snapshot, GError **error);
-GPtrArray *qs_store_get_files     (QsStore *store, const char *domain, GError **error); /* of QsFile */
+GPtrArray *qs_store_load_domains (QsStore *store, GError **error); /* of QsDomain, trees included */
+char *qs_store_get_document (QsStore *store, const char *snapshot, GError **error);
+GPtrArray *qs_store_get_files (QsStore *store, const char *domain, GError **error); /* of QsFile */
 
 /* (a(sst): domain id, path, …) images recorded for other domains among the given identities */
-GPtrArray *qs_store_find_foreign  (QsStore *store, const char *domain, const GPtrArray *images, GError **error);
+GPtrArray *qs_store_find_foreign (QsStore *store, const char *domain, const GPtrArray *images,
+                                  GError **error);
 
 /**
  * QsOpenOp:
@@ -44,18 +45,19 @@ typedef struct
 } QsOpenOp;
 
 GPtrArray *qs_store_load_open_ops (QsStore *store, GError **error);
-gboolean   qs_store_begin_op      (QsStore *store, const char *domain, const char *name, const QsRequest *request,
-                                   const GPtrArray *parts, guint64 *op, GError **error);
-gboolean   qs_store_close_op      (QsStore *store, guint64 op, const GError *outcome, GError **error);
-QsJournal *qs_store_get_journal   (QsStore *store, guint64 op);
-void       qs_journal_free        (QsJournal *journal);
+gboolean qs_store_begin_op (QsStore *store, const char *domain, const char *name,
+                            const QsRequest *request, const GPtrArray *parts, guint64 *op,
+                            GError **error);
+gboolean qs_store_close_op (QsStore *store, guint64 op, const GError *outcome, GError **error);
+QsJournal *qs_store_get_journal (QsStore *store, guint64 op);
+void qs_journal_free (QsJournal *journal);
 
 /* applies @changes and marks step @index done, in one COMMIT */
-gboolean   qs_store_record        (QsStore *store, guint64 op, guint part, guint index, GVariant *changes,
-                                   GError **error);
-gboolean   qs_store_is_recorded   (QsStore *store, guint64 op, guint part, guint index, GError **error);
+gboolean qs_store_record (QsStore *store, guint64 op, guint part, guint index, GVariant *changes,
+                          GError **error);
+gboolean qs_store_is_recorded (QsStore *store, guint64 op, guint part, guint index, GError **error);
 
-void       qs_open_op_free        (QsOpenOp *op);
+void qs_open_op_free (QsOpenOp *op);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsStore, qs_store_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsOpenOp, qs_open_op_free)

@@ -15,10 +15,10 @@
 typedef struct QsWorkerPool QsWorkerPool;
 typedef struct QsWorker QsWorker;
 
-QsWorkerPool *qs_worker_pool_new     (const char *program, gboolean system_mode);
-void          qs_worker_pool_free    (QsWorkerPool *pool);
-QsWorker     *qs_worker_pool_acquire (QsWorkerPool *pool, guint32 uid, GError **error);
-void          qs_worker_release      (QsWorker *worker);
+QsWorkerPool *qs_worker_pool_new (const char *program, gboolean system_mode);
+void qs_worker_pool_free (QsWorkerPool *pool);
+QsWorker *qs_worker_pool_acquire (QsWorkerPool *pool, guint32 uid, GError **error);
+void qs_worker_release (QsWorker *worker);
 
 /**
  * QsFileId:
@@ -40,26 +40,30 @@ typedef struct
 typedef struct
 {
   const char *path;
-  const char *format;         /* qcow2 */
+  const char *format; /* qcow2 */
   guint64 virtual_size;
   guint cluster_size;
   gboolean extended_l2;
-  const char *backing;        /* name to be written into the header; NULL: none */
+  const char *backing; /* name to be written into the header; NULL: none */
   const char *backing_format;
-  guint32 mode;               /* already narrowed by the planner */
-  guint32 gid;                /* of the base; kept if the owner may */
+  guint32 mode; /* already narrowed by the planner */
+  guint32 gid;  /* of the base; kept if the owner may */
 } QsNewImage;
 
-gboolean qs_worker_inspect_chain (QsWorker *worker, const char *path, const char *format, GPtrArray **images,
-                                  GError **error);
-gboolean qs_worker_inspect_image (QsWorker *worker, const char *path, const char *format, QsImage **image,
-                                  GError **error);
-gboolean qs_worker_check_target  (QsWorker *worker, const char *path, QsTarget **target, GError **error);
-gboolean qs_worker_create_image  (QsWorker *worker, const QsNewImage *image, QsFileId *id, GError **error);
-gboolean qs_worker_link          (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
-gboolean qs_worker_unlink        (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
-gboolean qs_worker_identify      (QsWorker *worker, const char *path, QsFileId *id, gboolean *exists, GError **error);
-gboolean qs_worker_copy_file     (QsWorker *worker, const char *from, const char *to, QsFileId *id, GError **error);
+gboolean qs_worker_inspect_chain (QsWorker *worker, const char *path, const char *format,
+                                  GPtrArray **images, GError **error);
+gboolean qs_worker_inspect_image (QsWorker *worker, const char *path, const char *format,
+                                  QsImage **image, GError **error);
+gboolean qs_worker_check_target (QsWorker *worker, const char *path, QsTarget **target,
+                                 GError **error);
+gboolean qs_worker_create_image (QsWorker *worker, const QsNewImage *image, QsFileId *id,
+                                 GError **error);
+gboolean qs_worker_link (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
+gboolean qs_worker_unlink (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
+gboolean qs_worker_identify (QsWorker *worker, const char *path, QsFileId *id, gboolean *exists,
+                             GError **error);
+gboolean qs_worker_copy_file (QsWorker *worker, const char *from, const char *to, QsFileId *id,
+                              GError **error);
 
 typedef enum
 {
@@ -68,16 +72,17 @@ typedef enum
   QS_TOOL_SNAPSHOT_DELETE,
 } QsToolVerb;
 
-gboolean qs_worker_snapshot      (QsWorker *worker, QsToolVerb verb, const char *path, const QsFileId *id,
-                                  const char *tag, GCancellable *cancellable, GError **error);
+gboolean qs_worker_snapshot (QsWorker *worker, QsToolVerb verb, const char *path,
+                             const QsFileId *id, const char *tag, GCancellable *cancellable,
+                             GError **error);
 
-int      qs_worker_connect       (QsWorker *worker, const char *socket, GError **error);
-char    *qs_worker_make_runtime  (QsWorker *worker, const char *parent, const char *id, GError **error);
+int qs_worker_connect (QsWorker *worker, const char *socket, GError **error);
+char *qs_worker_make_runtime (QsWorker *worker, const char *parent, const char *id, GError **error);
 gboolean qs_worker_clear_runtime (QsWorker *worker, const char *folder, GError **error);
 
 /* starts @argv as a detached child (profile launch); stderr goes to @log_fd; the pid is the child's */
-gboolean qs_worker_pool_launch   (QsWorkerPool *pool, guint32 uid, const char *const *argv, int log_fd, gint64 *pid,
-                                  GError **error);
+gboolean qs_worker_pool_launch (QsWorkerPool *pool, guint32 uid, const char *const *argv,
+                                int log_fd, gint64 *pid, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsWorkerPool, qs_worker_pool_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsWorker, qs_worker_release)

@@ -29,10 +29,12 @@ typedef struct QsWorld QsWorld;
 
 typedef struct
 {
-  gboolean (*run)  (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GVariant **result,
-                    GCancellable *cancellable, GError **error);
-  gboolean (*undo) (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GError **error);
-  QsProbe  (*probe) (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GError **error);
+  gboolean (*run) (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results,
+                   GVariant **result, GCancellable *cancellable, GError **error);
+  gboolean (*undo) (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results,
+                    GError **error);
+  QsProbe (*probe) (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results,
+                    GError **error);
 } QsWorldVTable;
 
 struct QsWorld

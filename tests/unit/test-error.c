@@ -26,8 +26,8 @@ test_unknown_name (void)
 static void
 test_fold (void)
 {
-  g_autoptr (GError) error
-      = g_error_new_literal (g_quark_from_static_string ("g-io-error-quark"), 19, "gone");
+  g_autoptr (GError) error =
+      g_error_new_literal (g_quark_from_static_string ("g-io-error-quark"), 19, "gone");
 
   qs_error_fold (&error);
   g_assert_error (error, QS_ERROR, QS_ERROR_CANCELLED);
