@@ -74,16 +74,21 @@ typedef struct
  * QsQuestions:
  *
  * What a planner wants to be looked up: the survey answers any list of these, so that it holds no
- * decision of its own.
+ * decision of its own. @now, @fresh_uuid and @op are given: clock and chance are facts too, and
+ * generated names are needed before anything is looked up.
  */
 typedef struct
 {
+  gint64 now;
+  char *fresh_uuid;
+  char *op;
   GPtrArray *disks;  /* of const QsDiskDef: walk the chain of its active file */
   GPtrArray *images; /* of char: path of a recorded image to look at, format in @formats */
   GPtrArray *formats;
-  GPtrArray *targets; /* of char: paths where files are to be made */
-  gboolean monitor;   /* ask the running QEMU: state, block nodes, commands */
-  gboolean proof;     /* is the emulator of the definition there */
+  GPtrArray *targets;  /* of char: paths where files are to be made */
+  gboolean monitor;    /* ask the running QEMU: state, block nodes, commands */
+  gboolean document;   /* of the request's snapshot */
+  gboolean files;      /* the recorded files of the domain */
 } QsQuestions;
 
 /**

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-facts.h"
+
+void
+qs_tag_free (QsTag *tag)
+{
+  g_free (tag->id);
+  g_free (tag->name);
+  g_free (tag);
+}
+
+QsImage *
+qs_image_new (void)
+{
+  QsImage *image = g_new0 (QsImage, 1);
+
+  image->tags = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_tag_free);
+  return image;
+}
+
+void
+qs_image_free (QsImage *image)
+{
+  if (image == NULL)
+    return;
+  g_free (image->path);
+  g_free (image->format);
+  g_free (image->backing_name);
+  g_free (image->backing_format);
+  g_ptr_array_unref (image->tags);
+  g_free (image);
+}
+
+/**
+ * qs_image_count_tag:
+ *
+ * Returns: how many snapshots inside the image have the name @tag; more than one is possible in a
+ *   file that other programs have written
+ */
+guint
+qs_image_count_tag (const QsImage *image, const char *tag)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < image->tags->len; i++)
+    n += g_strcmp0 (((QsTag *)g_ptr_array_index (image->tags, i))->name, tag) == 0;
+  return n;
+}
+
+QsTarget *
+qs_target_new (const char *path)
+{
+  QsTarget *target = g_new0 (QsTarget, 1);
+
+  target->path = g_strdup (path);
+  return target;
+}
+
+void
+qs_target_free (QsTarget *target)
+{
+  if (target == NULL)
+    return;
+  g_free (target->path);
+  g_clear_error (&target->error);
+  g_free (target);
+}
+
+void
+qs_node_free (QsNode *node)
+{
+  if (node == NULL)
+    return;
+  g_free (node->target);
+  g_free (node->node_name);
+  g_free (node->path);
+  g_free (node->format);
+  g_free (node->device);
+  g_free (node->detect_zeroes);
+  g_free (node);
+}
+
+void
+qs_disk_facts_free (QsDiskFacts *facts)
+{
+  if (facts == NULL)
+    return;
+  g_free (facts->target);
+  g_clear_pointer (&facts->chain, g_ptr_array_unref);
+  g_clear_error (&facts->error);
+  g_free (facts);
+}
+
+void
+qs_file_free (QsFile *file)
+{
+  if (file == NULL)
+    return;
+  g_free (file->path);
+  g_free (file->format);
+  g_free (file->role);
+  g_free (file->backing);
+  g_free (file->active_of);
+  g_clear_pointer (&file->state_of, g_ptr_array_unref);
+  g_clear_pointer (&file->tags, g_ptr_array_unref);
+  g_free (file);
+}
+
+QsFacts *
+qs_facts_new (void)
+{
+  QsFacts *facts = g_atomic_rc_box_new0 (QsFacts);
+
+  facts->disks = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
+  facts->images = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
+  facts->targets = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_target_free);
+  facts->nodes = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
+  facts->foreign_images = g_ptr_array_new_with_free_func (g_free);
+  facts->files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
+  return facts;
+}
+
+QsFacts *
+qs_facts_ref (QsFacts *facts)
+{
+  return g_atomic_rc_box_acquire (facts);
+}
+
+static void
+clear_facts (QsFacts *facts)
+{
+  g_free (facts->fresh_uuid);
+  g_free (facts->op);
+  g_free (facts->run_state);
+  g_ptr_array_unref (facts->disks);
+  g_ptr_array_unref (facts->images);
+  g_ptr_array_unref (facts->targets);
+  g_ptr_array_unref (facts->nodes);
+  g_ptr_array_unref (facts->foreign_images);
+  g_ptr_array_unref (facts->files);
+  g_strfreev (facts->commands);
+  g_strfreev (facts->block_jobs);
+  g_free (facts->snapshot_document);
+}
+
+void
+qs_facts_unref (QsFacts *facts)
+{
+  if (facts != NULL)
+    g_atomic_rc_box_release_full (facts, (GDestroyNotify)clear_facts);
+}
+
+/* every element of these arrays begins with its key */
+static gconstpointer
+find_by_key (const GPtrArray *array, const char *key)
+{
+  for (guint i = 0; i < array->len; i++)
+    if (g_strcmp0 (*(char *const *)g_ptr_array_index (array, i), key) == 0)
+      return g_ptr_array_index (array, i);
+  return NULL;
+}
+
+const QsDiskFacts *
+qs_facts_find_disk (const QsFacts *facts, const char *target)
+{
+  return find_by_key (facts->disks, target);
+}
+
+const QsImage *
+qs_facts_find_image (const QsFacts *facts, const char *path)
+{
+  return find_by_key (facts->images, path);
+}
+
+const QsTarget *
+qs_facts_find_target (const QsFacts *facts, const char *path)
+{
+  return find_by_key (facts->targets, path);
+}
+
+const QsNode *
+qs_facts_find_node (const QsFacts *facts, const char *target)
+{
+  return find_by_key (facts->nodes, target);
+}
+
+const QsFile *
+qs_facts_find_file (const QsFacts *facts, const char *path)
+{
+  return find_by_key (facts->files, path);
+}
+
+gboolean
+qs_facts_has_command (const QsFacts *facts, const char *command)
+{
+  return facts->commands != NULL && g_strv_contains ((const char *const *)facts->commands, command);
+}
+
+QsQuestions *
+qs_questions_new (void)
+{
+  QsQuestions *questions = g_new0 (QsQuestions, 1);
+
+  questions->disks = g_ptr_array_new ();
+  questions->images = g_ptr_array_new_with_free_func (g_free);
+  questions->formats = g_ptr_array_new_with_free_func (g_free);
+  questions->targets = g_ptr_array_new_with_free_func (g_free);
+  return questions;
+}
+
+void
+qs_questions_free (QsQuestions *questions)
+{
+  if (questions == NULL)
+    return;
+  g_ptr_array_unref (questions->disks);
+  g_ptr_array_unref (questions->images);
+  g_ptr_array_unref (questions->formats);
+  g_ptr_array_unref (questions->targets);
+  g_free (questions->fresh_uuid);
+  g_free (questions->op);
+  g_free (questions);
+}
+
+void
+qs_questions_add_image (QsQuestions *questions, const char *path, const char *format)
+{
+  g_ptr_array_add (questions->images, g_strdup (path));
+  g_ptr_array_add (questions->formats, g_strdup (format));
+}
