@@ -9,6 +9,7 @@
  *
  * `prepare* · commit · finish*`: an immutable list of steps. Each prepare step names its undo, the
  * commit is the one step after which the operation counts as done, finish steps are repeatable.
+ * No member is ever NULL.
  */
 typedef struct
 {
@@ -22,10 +23,13 @@ QsPlan *qs_plan_new (void);
 void qs_plan_add (QsPlan *plan, QsStepKind kind, QsPhase phase, const char *target,
                   GVariant *arguments);
 void qs_plan_note (QsPlan *plan, const char *format, ...) G_GNUC_PRINTF (2, 3);
+void qs_plan_set_result (QsPlan *plan, GVariant *result);
+void qs_plan_set_pause (QsPlan *plan, const char *pause_class);
 gboolean qs_plan_check (const QsPlan *plan, GError **error);
 
 QsPlan *qs_plan_ref (QsPlan *plan);
 void qs_plan_unref (QsPlan *plan);
+const QsStep *qs_plan_step (const QsPlan *plan, guint index);
 guint qs_plan_commit_index (const QsPlan *plan);
 char *qs_plan_to_text (const QsPlan *plan); /* for the journal */
 QsPlan *qs_plan_from_text (const char *text, GError **error);

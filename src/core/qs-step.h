@@ -31,6 +31,7 @@ typedef enum
   QS_PHASE_COMMIT,
   QS_PHASE_FINISH,
 } QsPhase;
+#define QS_N_PHASES (QS_PHASE_FINISH + 1)
 
 #define QS_MAY_PREPARE (1u << QS_PHASE_PREPARE)
 #define QS_MAY_COMMIT (1u << QS_PHASE_COMMIT)
@@ -41,7 +42,8 @@ typedef enum
  * @name: the QMP command or qemu-img verb that does it
  * @undo: what takes it back; NULL where nothing does: then it may not be a prepare step
  * @phases: where in a plan it may stand
- * @arguments: "key:type" words, a `?` behind the key of an optional one
+ * @arguments: "key:type" words, a `?` behind the type of an optional one
+ * @rows: the same for each row of an argument `disks` of type aa{sv}, or NULL
  *
  * The step table. An operation that needs a new kind of step adds a row here, an executor in the
  * engine, and nothing else.
@@ -52,6 +54,7 @@ typedef struct
   const char *undo;
   guint phases;
   const char *arguments;
+  const char *rows;
 } QsStepType;
 
 /**
@@ -69,6 +72,8 @@ typedef struct
 
 const QsStepType *qs_step_type (QsStepKind kind);
 gboolean qs_step_kind_lookup (const char *name, QsStepKind *kind);
+const char *qs_phase_name (QsPhase phase);
+gboolean qs_phase_lookup (const char *name, QsPhase *phase);
 QsStep *qs_step_new (QsStepKind kind, QsPhase phase, const char *target, GVariant *arguments);
 void qs_step_free (QsStep *step);
 gboolean qs_step_check (const QsStep *step, GError **error);

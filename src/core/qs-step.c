@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-step.h"
+
+#include "qs-error.h"
+
+#include <string.h>
+
+#define IMAGE_SNAPSHOT "target:s path:s format:s tag:s dev:t ino:t"
+
+static const QsStepType step_types[] = {
+  [QS_STEP_IMAGE_CREATE] = { "image-create", "unlink", QS_MAY_PREPARE,
+                             "target:s path:s format:s size:t cluster-size:u extended-l2:b? "
+                             "backing:s? backing-format:s?"
+                             " mode:u gid:u" },
+  [QS_STEP_IMAGE_SNAPSHOT] = { "image-snapshot", "snapshot -d", QS_MAY_PREPARE, IMAGE_SNAPSHOT },
+  [QS_STEP_IMAGE_SNAPSHOT_APPLY] = { "image-snapshot-apply", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
+                                     IMAGE_SNAPSHOT },
+  [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { "image-snapshot-delete", NULL, QS_MAY_FINISH,
+                                      IMAGE_SNAPSHOT },
+  [QS_STEP_NODE_ADD] = { "blockdev-add", "blockdev-del", QS_MAY_PREPARE,
+                         "target:s node:s path:s format:s direct:b no-flush:b detect-zeroes:s?" },
+  [QS_STEP_BLOCKDEV_SNAPSHOT] = { "blockdev-snapshot", NULL, QS_MAY_COMMIT, "disks:aa{sv}",
+                                  "target:s node:s overlay:s path:s active:s" },
+  [QS_STEP_NODE_SNAPSHOT_DELETE] = { "blockdev-snapshot-delete-internal-sync", NULL, QS_MAY_FINISH,
+                                     "target:s node:s tag:s" },
+  [QS_STEP_NVRAM_CREATE] = { "nvram-create", "unlink", QS_MAY_PREPARE, "path:s template:s" },
+  [QS_STEP_PROOF_START] = { "proof-start", "kill", QS_MAY_PREPARE, "id:s definition:s paused:b?" },
+  [QS_STEP_SPAWN] = { "spawn", "kill", QS_MAY_PREPARE | QS_MAY_FINISH,
+                      "id:s definition:s paused:b?" },
+  [QS_STEP_STOP] = { "stop", "cont", QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH, "" },
+  [QS_STEP_CONT] = { "cont", "stop", QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH, "" },
+  [QS_STEP_POWERDOWN] = { "system_powerdown", NULL, QS_MAY_COMMIT, "" },
+  [QS_STEP_QUIT] = { "quit", NULL, QS_MAY_COMMIT | QS_MAY_FINISH, "pid:x?" },
+  [QS_STEP_RECORD] = { "record", NULL, QS_MAY_COMMIT | QS_MAY_FINISH, "changes:a(sa{sv})" },
+  [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL, QS_MAY_FINISH, "path:s dev:t? ino:t? step:u?" },
+};
+G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
+
+static const char *const phase_names[] = {
+  [QS_PHASE_PREPARE] = "prepare",
+  [QS_PHASE_COMMIT] = "commit",
+  [QS_PHASE_FINISH] = "finish",
+};
+G_STATIC_ASSERT (G_N_ELEMENTS (phase_names) == QS_N_PHASES);
+
+/**
+ * qs_step_type:
+ *
+ * Returns: the row of @kind in the step table
+ */
+const QsStepType *
+qs_step_type (QsStepKind kind)
+{
+  g_return_val_if_fail (kind < QS_N_STEP_KINDS, NULL);
+  return &step_types[kind];
+}
+
+/**
+ * qs_step_kind_lookup:
+ *
+ * Returns: FALSE, and @kind untouched, if no kind has this name
+ */
+gboolean
+qs_step_kind_lookup (const char *name, QsStepKind *kind)
+{
+  for (guint i = 0; i < QS_N_STEP_KINDS; i++)
+    if (g_str_equal (step_types[i].name, name))
+      {
+        *kind = i;
+        return TRUE;
+      }
+  return FALSE;
+}
+
+const char *
+qs_phase_name (QsPhase phase)
+{
+  g_return_val_if_fail (phase < QS_N_PHASES, NULL);
+  return phase_names[phase];
+}
+
+gboolean
+qs_phase_lookup (const char *name, QsPhase *phase)
+{
+  for (guint i = 0; i < QS_N_PHASES; i++)
+    if (g_str_equal (phase_names[i], name))
+      {
+        *phase = i;
+        return TRUE;
+      }
+  return FALSE;
+}
+
+/**
+ * qs_step_new:
+ * @target: (nullable): what it works on, for people; NULL: nothing in particular
+ * @arguments: (nullable): a{sv}, a floating reference is sunk; NULL: none
+ */
+QsStep *
+qs_step_new (QsStepKind kind, QsPhase phase, const char *target, GVariant *arguments)
+{
+  QsStep *step = g_new0 (QsStep, 1);
+
+  if (arguments == NULL)
+    arguments = g_variant_new ("a{sv}", NULL);
+  step->kind = kind;
+  step->phase = phase;
+  step->target = g_strdup (target == NULL ? "" : target);
+  step->arguments = g_variant_ref_sink (arguments);
+  return step;
+}
+
+void
+qs_step_free (QsStep *step)
+{
+  if (step == NULL)
+    return;
+  g_free (step->target);
+  g_variant_unref (step->arguments);
+  g_free (step);
+}
+
+/* @word is "key:type" or, where it may be left out, "key:type?" */
+static gboolean
+check_argument (const QsStep *step, GVariant *values, const char *word, GError **error)
+{
+  g_auto (GStrv) parts = g_strsplit (word, ":", 2);
+  gboolean optional = g_str_has_suffix (parts[1], "?");
+  g_autoptr (GVariant) value = g_variant_lookup_value (values, parts[0], NULL);
+
+  if (optional)
+    parts[1][strlen (parts[1]) - 1] = '\0';
+  if (value == NULL && optional)
+    return TRUE;
+  if (value == NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "step ‘%s’ of ‘%s’ lacks the argument ‘%s’",
+                   step_types[step->kind].name, step->target, parts[0]);
+      return FALSE;
+    }
+  if (g_strcmp0 (g_variant_get_type_string (value), parts[1]) == 0)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED,
+               "step ‘%s’ of ‘%s’ has argument ‘%s’ of type ‘%s’, not ‘%s’",
+               step_types[step->kind].name, step->target, parts[0],
+               g_variant_get_type_string (value), parts[1]);
+  return FALSE;
+}
+
+static gboolean
+check_arguments (const QsStep *step, GVariant *values, const char *words, GError **error)
+{
+  g_auto (GStrv) list = g_strsplit (words, " ", -1);
+
+  for (guint i = 0; list[i] != NULL; i++)
+    if (*list[i] != '\0' && !check_argument (step, values, list[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+check_rows (const QsStep *step, GError **error)
+{
+  const QsStepType *type = &step_types[step->kind];
+  g_autoptr (GVariant) disks = NULL;
+
+  if (type->rows == NULL)
+    return TRUE;
+  disks = g_variant_lookup_value (step->arguments, "disks", G_VARIANT_TYPE ("aa{sv}"));
+  if (disks == NULL || g_variant_n_children (disks) == 0)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "step ‘%s’ has no disks", type->name);
+      return FALSE;
+    }
+  for (gsize i = 0; i < g_variant_n_children (disks); i++)
+    {
+      g_autoptr (GVariant) disk = g_variant_get_child_value (disks, i);
+
+      if (!check_arguments (step, disk, type->rows, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/**
+ * qs_step_check:
+ *
+ * Compares a step with the step table: its phase, and the keys and types of its arguments. Keys
+ * that the table does not have are none of its business: a later version may have written them.
+ */
+gboolean
+qs_step_check (const QsStep *step, GError **error)
+{
+  const QsStepType *type = &step_types[step->kind];
+
+  if ((type->phases & (1u << step->phase)) == 0)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "step ‘%s’ cannot stand in phase ‘%s’",
+                   type->name, phase_names[step->phase]);
+      return FALSE;
+    }
+  if (step->phase == QS_PHASE_PREPARE && type->undo == NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "step ‘%s’ has no undo", type->name);
+      return FALSE;
+    }
+  return check_arguments (step, step->arguments, type->arguments, error)
+         && check_rows (step, error);
+}
+
+/**
+ * qs_step_string:
+ *
+ * Returns: (nullable) (transfer none): the argument, NULL if there is none
+ */
+const char *
+qs_step_string (const QsStep *step, const char *key)
+{
+  const char *value = NULL;
+
+  g_variant_lookup (step->arguments, key, "&s", &value);
+  return value;
+}
+
+/**
+ * qs_step_uint64:
+ *
+ * Returns: an argument of type u, t or x (if not negative); 0 if there is none
+ */
+guint64
+qs_step_uint64 (const QsStep *step, const char *key)
+{
+  guint32 small;
+  guint64 large;
+  gint64 number;
+
+  if (g_variant_lookup (step->arguments, key, "u", &small))
+    return small;
+  if (g_variant_lookup (step->arguments, key, "t", &large))
+    return large;
+  if (g_variant_lookup (step->arguments, key, "x", &number))
+    return MAX (number, 0);
+  return 0;
+}
+
+gboolean
+qs_step_boolean (const QsStep *step, const char *key)
+{
+  gboolean value = FALSE;
+
+  g_variant_lookup (step->arguments, key, "b", &value);
+  return value;
+}
+
+/**
+ * qs_step_value:
+ *
+ * Returns: (nullable) (transfer full): the argument, NULL if there is none
+ */
+GVariant *
+qs_step_value (const QsStep *step, const char *key)
+{
+  return g_variant_lookup_value (step->arguments, key, NULL);
+}
