@@ -36,17 +36,27 @@ typedef enum
 const char *qs_change_name (QsChangeKind kind);
 gboolean qs_change_lookup (const char *name, QsChangeKind *kind);
 
-/* a list of changes is an a(sa{sv}) */
+/* a list of changes is an a(sa{sv}); values are given as C has them, by the types above:
+   qs_changes_add (&list, QS_CHANGE_FILE_PUT, "path", path, "ours", TRUE, "step", index, ..., NULL) */
 typedef GVariantBuilder QsChangeList;
 void qs_changes_init (QsChangeList *list);
-void qs_changes_add (QsChangeList *list, QsChangeKind kind, const char *first_key,
-                     ...) G_GNUC_NULL_TERMINATED;
+void qs_changes_add (QsChangeList *list, QsChangeKind kind, ...) G_GNUC_NULL_TERMINATED;
 GVariant *qs_changes_end (QsChangeList *list);
+
+gboolean qs_changes_check (GVariant *changes, GError **error);
+GVariant *qs_changes_resolve (GVariant *changes, GPtrArray *results, GError **error);
+
+const char *qs_change_string (GVariant *arguments, const char *key);
+gint64 qs_change_int64 (GVariant *arguments, const char *key);
+guint64 qs_change_uint64 (GVariant *arguments, const char *key);
+gboolean qs_change_boolean (GVariant *arguments, const char *key);
 
 /**
  * qs_domain_apply:
+ * @domain: (nullable): NULL if the changes begin with DOMAIN_PUT of a new one
  * @changes: a(sa{sv}), results of steps already filled in
  *
- * Returns: (transfer full): the domain after the changes; NULL with @error not set if they delete it
+ * Returns: (transfer full): the domain after the changes; NULL with @error not set if they delete
+ *   it
  */
 QsDomain *qs_domain_apply (const QsDomain *domain, GVariant *changes, GError **error);

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-change.h"
+
+#include "qs-error.h"
+
+#include <string.h>
+
+#define CHANGES_TYPE "a(sa{sv})"
+#define MAX_ARGUMENTS 12
+
+/* an argument is its key, what it needs, its type: `:` always there, `?` optional, `|` there unless
+   `step` is, from whose result it then comes */
+typedef struct
+{
+  const char *name;
+  const char *arguments[MAX_ARGUMENTS];
+} ChangeType;
+
+static const ChangeType change_types[] = {
+  [QS_CHANGE_DOMAIN_PUT] = { "domain-put", { "definition:s", "owner:u", "name:s", "uuid:s" } },
+  [QS_CHANGE_DOMAIN_DELETE] = { "domain-delete", { NULL } },
+  [QS_CHANGE_DOMAIN_STATE] = { "domain-state", { "state:s" } },
+  [QS_CHANGE_LIVE_DEF] = { "live-def", { "definition:s" } },
+  [QS_CHANGE_PROCESS] = { "process",
+                          { "pid|x", "start-time?t", "boot-id?s", "socket?s", "unit?s",
+                            "step?u" } },
+  [QS_CHANGE_ACTIVE] = { "active", { "target:s", "path:s", "format:s", "stem?s" } },
+  [QS_CHANGE_FILE_PUT] = { "file-put",
+                           { "path:s", "format:s", "role:s", "backing?s", "ours:b", "dev|t",
+                             "ino|t", "btime?x", "step?u" } },
+  [QS_CHANGE_FILE_TOMBSTONE] = { "file-tombstone", { "path:s" } },
+  [QS_CHANGE_FILE_FORGET] = { "file-forget", { "path:s" } },
+  [QS_CHANGE_SNAPSHOT_PUT] = { "snapshot-put",
+                               { "uuid:s", "name:s", "parent:s", "description?s", "state:s",
+                                 "kind:s", "memory:s", "origin:s", "created:x", "document:s",
+                                 "unverified?b" } },
+  [QS_CHANGE_SNAPSHOT_FILE] = { "snapshot-file", { "uuid:s", "target:s", "path:s", "tag?s" } },
+  [QS_CHANGE_SNAPSHOT_DELETE] = { "snapshot-delete", { "uuid:s" } },
+  [QS_CHANGE_SNAPSHOT_EDIT] = { "snapshot-edit",
+                                { "uuid:s", "name:s", "description:s", "document:s" } },
+  [QS_CHANGE_CURRENT] = { "current", { "uuid:s" } },
+  [QS_CHANGE_QUARANTINE] = { "quarantine", { "reason:s" } },
+};
+G_STATIC_ASSERT (G_N_ELEMENTS (change_types) == QS_N_CHANGE_KINDS);
+
+const char *
+qs_change_name (QsChangeKind kind)
+{
+  g_return_val_if_fail (kind < QS_N_CHANGE_KINDS, NULL);
+  return change_types[kind].name;
+}
+
+/**
+ * qs_change_lookup:
+ *
+ * Returns: FALSE, and @kind untouched, if there is no change of that name
+ */
+gboolean
+qs_change_lookup (const char *name, QsChangeKind *kind)
+{
+  for (guint i = 0; i < QS_N_CHANGE_KINDS; i++)
+    if (g_str_equal (change_types[i].name, name))
+      {
+        *kind = i;
+        return TRUE;
+      }
+  return FALSE;
+}
+
+static gsize
+key_length (const char *argument)
+{
+  return strlen (argument) - 2;
+}
+
+static char
+argument_need (const char *argument)
+{
+  return argument[key_length (argument)];
+}
+
+static const char *
+argument_type (const char *argument)
+{
+  return argument + key_length (argument) + 1;
+}
+
+static const char *
+find_argument (QsChangeKind kind, const char *key)
+{
+  for (guint i = 0; i < MAX_ARGUMENTS && change_types[kind].arguments[i] != NULL; i++)
+    {
+      const char *argument = change_types[kind].arguments[i];
+
+      if (strlen (key) == key_length (argument) && g_str_has_prefix (argument, key))
+        return argument;
+    }
+  return NULL;
+}
+
+void
+qs_changes_init (QsChangeList *list)
+{
+  g_variant_builder_init (list, G_VARIANT_TYPE (CHANGES_TYPE));
+}
+
+static GVariant *
+collect (char type, va_list *values)
+{
+  const char *text;
+
+  switch (type)
+    {
+    case 's':
+      text = va_arg (*values, const char *);
+      return g_variant_new_string (text ?: "");
+    case 'b':
+      return g_variant_new_boolean (va_arg (*values, gboolean));
+    case 'u':
+      return g_variant_new_uint32 (va_arg (*values, guint32));
+    case 't':
+      return g_variant_new_uint64 (va_arg (*values, guint64));
+    case 'x':
+      return g_variant_new_int64 (va_arg (*values, gint64));
+    default:
+      g_assert_not_reached ();
+    }
+}
+
+/**
+ * qs_changes_add:
+ *
+ * Arguments are a key, its value, the next key … NULL. A string that is NULL is recorded as "".
+ */
+void
+qs_changes_add (QsChangeList *list, QsChangeKind kind, ...)
+{
+  va_list values;
+
+  g_variant_builder_open (list, G_VARIANT_TYPE ("(sa{sv})"));
+  g_variant_builder_add (list, "s", qs_change_name (kind));
+  g_variant_builder_open (list, G_VARIANT_TYPE_VARDICT);
+
+  va_start (values, kind);
+  for (const char *key; (key = va_arg (values, const char *)) != NULL;)
+    {
+      const char *argument = find_argument (kind, key);
+
+      g_assert (argument != NULL);
+      g_variant_builder_add (list, "{sv}", key, collect (*argument_type (argument), &values));
+    }
+  va_end (values);
+
+  g_variant_builder_close (list);
+  g_variant_builder_close (list);
+}
+
+/**
+ * qs_changes_end:
+ *
+ * Returns: (transfer none): a floating a(sa{sv})
+ */
+GVariant *
+qs_changes_end (QsChangeList *list)
+{
+  return g_variant_builder_end (list);
+}
+
+static gboolean
+check_present (QsChangeKind kind, GVariant *arguments, GError **error)
+{
+  gboolean has_step = g_variant_lookup (arguments, "step", "u", NULL);
+
+  for (guint i = 0; i < MAX_ARGUMENTS && change_types[kind].arguments[i] != NULL; i++)
+    {
+      const char *argument = change_types[kind].arguments[i];
+      g_autofree char *key = g_strndup (argument, key_length (argument));
+      g_autoptr (GVariant) value = g_variant_lookup_value (arguments, key, NULL);
+
+      if (value != NULL || argument_need (argument) == '?'
+          || (argument_need (argument) == '|' && has_step))
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "change ‘%s’ lacks ‘%s’",
+                   change_types[kind].name, key);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_known (QsChangeKind kind, GVariant *arguments, GError **error)
+{
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  g_variant_iter_init (&iter, arguments);
+  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
+    {
+      const char *argument = find_argument (kind, key);
+
+      if (argument != NULL
+          && g_str_equal (g_variant_get_type_string (value), argument_type (argument)))
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "change ‘%s’ has an unknown ‘%s’ of type ‘%s’",
+                   change_types[kind].name, key, g_variant_get_type_string (value));
+      g_variant_unref (value);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_change (const char *name, GVariant *arguments, GError **error)
+{
+  QsChangeKind kind;
+
+  if (!qs_change_lookup (name, &kind))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "there is no change ‘%s’", name);
+      return FALSE;
+    }
+  return check_known (kind, arguments, error) && check_present (kind, arguments, error);
+}
+
+/**
+ * qs_changes_check:
+ *
+ * Whether every change is known and has its arguments, with the right types and no others.
+ */
+gboolean
+qs_changes_check (GVariant *changes, GError **error)
+{
+  GVariantIter iter;
+  const char *name;
+  GVariant *arguments;
+
+  if (!g_variant_is_of_type (changes, G_VARIANT_TYPE (CHANGES_TYPE)))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "a list of changes cannot be of type ‘%s’",
+                   g_variant_get_type_string (changes));
+      return FALSE;
+    }
+  g_variant_iter_init (&iter, changes);
+  while (g_variant_iter_loop (&iter, "(&s@a{sv})", &name, &arguments))
+    if (!check_change (name, arguments, error))
+      {
+        g_variant_unref (arguments);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+static GVariant *
+find_result (const char *name, guint32 step, GPtrArray *results, GError **error)
+{
+  if (results != NULL && step < results->len && g_ptr_array_index (results, step) != NULL)
+    return g_ptr_array_index (results, step);
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "change ‘%s’ needs the result of step %u", name,
+               step);
+  return NULL;
+}
+
+/* what the step learnt stands above what the plan said of the same key */
+static GVariant *
+merge_result (QsChangeKind kind, GVariant *arguments, GVariant *result)
+{
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (arguments);
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  g_variant_dict_remove (&dict, "step");
+  g_variant_iter_init (&iter, result);
+  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
+    if (find_argument (kind, key) != NULL)
+      g_variant_dict_insert_value (&dict, key, value);
+  return g_variant_dict_end (&dict);
+}
+
+static gboolean
+resolve_change (GVariantBuilder *list,
+                const char *name,
+                GVariant *arguments,
+                GPtrArray *results,
+                GError **error)
+{
+  g_autoptr (GVariant) merged = NULL;
+  QsChangeKind kind;
+  GVariant *result;
+  guint32 step;
+
+  if (!g_variant_lookup (arguments, "step", "u", &step))
+    {
+      g_variant_builder_add (list, "(s@a{sv})", name, arguments);
+      return TRUE;
+    }
+  if (!qs_change_lookup (name, &kind)
+      || (result = find_result (name, step, results, error)) == NULL)
+    return FALSE;
+  merged = g_variant_ref_sink (merge_result (kind, arguments, result));
+  if (!check_change (name, merged, error))
+    return FALSE;
+  g_variant_builder_add (list, "(s@a{sv})", name, merged);
+  return TRUE;
+}
+
+/**
+ * qs_changes_resolve:
+ * @results: (element-type GVariant) (nullable): a{sv} of each step of the part, or NULL
+ *
+ * Replaces `step` by what that step has learnt: identity of a file, of a process.
+ *
+ * Returns: (transfer full): checked changes that say all by themselves
+ */
+GVariant *
+qs_changes_resolve (GVariant *changes, GPtrArray *results, GError **error)
+{
+  g_auto (GVariantBuilder) list = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE (CHANGES_TYPE));
+  GVariantIter iter;
+  const char *name;
+  GVariant *arguments;
+
+  if (!qs_changes_check (changes, error))
+    return NULL;
+  g_variant_iter_init (&iter, changes);
+  while (g_variant_iter_loop (&iter, "(&s@a{sv})", &name, &arguments))
+    if (!resolve_change (&list, name, arguments, results, error))
+      {
+        g_variant_unref (arguments);
+        return NULL;
+      }
+  return g_variant_ref_sink (g_variant_builder_end (&list));
+}
+
+/**
+ * qs_change_string:
+ *
+ * Returns: "" if @arguments have no such string
+ */
+const char *
+qs_change_string (GVariant *arguments, const char *key)
+{
+  const char *value = "";
+
+  (void)g_variant_lookup (arguments, key, "&s", &value);
+  return value;
+}
+
+gint64
+qs_change_int64 (GVariant *arguments, const char *key)
+{
+  gint64 value = 0;
+
+  (void)g_variant_lookup (arguments, key, "x", &value);
+  return value;
+}
+
+guint64
+qs_change_uint64 (GVariant *arguments, const char *key)
+{
+  guint64 value = 0;
+
+  (void)g_variant_lookup (arguments, key, "t", &value);
+  return value;
+}
+
+gboolean
+qs_change_boolean (GVariant *arguments, const char *key)
+{
+  gboolean value = FALSE;
+
+  (void)g_variant_lookup (arguments, key, "b", &value);
+  return value;
+}
