@@ -38,7 +38,7 @@ static const ChangeType change_types[] = {
   [QS_CHANGE_SNAPSHOT_FILE] = { "snapshot-file", { "uuid:s", "target:s", "path:s", "tag?s" } },
   [QS_CHANGE_SNAPSHOT_DELETE] = { "snapshot-delete", { "uuid:s" } },
   [QS_CHANGE_SNAPSHOT_EDIT] = { "snapshot-edit",
-                                { "uuid:s", "name:s", "description:s", "document:s" } },
+                                { "uuid:s", "name:s", "description:s", "document?s" } },
   [QS_CHANGE_CURRENT] = { "current", { "uuid:s" } },
   [QS_CHANGE_QUARANTINE] = { "quarantine", { "reason:s" } },
 };
@@ -131,7 +131,8 @@ collect (char type, va_list *values)
 /**
  * qs_changes_add:
  *
- * Arguments are a key, its value, the next key … NULL. A string that is NULL is recorded as "".
+ * Arguments are a key, its type, its value, the next key … NULL. A string that is NULL is recorded
+ * as "".
  */
 void
 qs_changes_add (QsChangeList *list, QsChangeKind kind, ...)
@@ -146,9 +147,10 @@ qs_changes_add (QsChangeList *list, QsChangeKind kind, ...)
   for (const char *key; (key = va_arg (values, const char *)) != NULL;)
     {
       const char *argument = find_argument (kind, key);
+      const char *type = va_arg (values, const char *);
 
-      g_assert (argument != NULL);
-      g_variant_builder_add (list, "{sv}", key, collect (*argument_type (argument), &values));
+      g_assert (argument != NULL && g_str_equal (argument_type (argument), type));
+      g_variant_builder_add (list, "{sv}", key, collect (*type, &values));
     }
   va_end (values);
 
@@ -280,10 +282,7 @@ merge_result (QsChangeKind kind, GVariant *arguments, GVariant *result)
 }
 
 static gboolean
-resolve_change (GVariantBuilder *list,
-                const char *name,
-                GVariant *arguments,
-                GPtrArray *results,
+resolve_change (GVariantBuilder *list, const char *name, GVariant *arguments, GPtrArray *results,
                 GError **error)
 {
   g_autoptr (GVariant) merged = NULL;

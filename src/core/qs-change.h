@@ -14,12 +14,12 @@ typedef enum
 {
   QS_CHANGE_DOMAIN_PUT, /* definition s, owner u, name s, uuid s */
   QS_CHANGE_DOMAIN_DELETE,
-  QS_CHANGE_DOMAIN_STATE,    /* state s */
-  QS_CHANGE_LIVE_DEF,        /* definition s, "" when the process has ended */
-  QS_CHANGE_PROCESS,         /* pid x, start-time t, boot-id s, socket s, unit s; pid 0: gone.
+  QS_CHANGE_DOMAIN_STATE, /* state s */
+  QS_CHANGE_LIVE_DEF,     /* definition s, "" when the process has ended */
+  QS_CHANGE_PROCESS,      /* pid x, start-time t, boot-id s, socket s, unit s; pid 0: gone.
                                  step u: taken from the result of that step instead */
-  QS_CHANGE_ACTIVE,          /* target s, path s, format s, stem s */
-  QS_CHANGE_FILE_PUT,        /* path s, format s, role s, backing s, ours b, dev t, ino t, btime x;
+  QS_CHANGE_ACTIVE,       /* target s, path s, format s, stem s; path "": the definition's source */
+  QS_CHANGE_FILE_PUT,     /* path s, format s, role s, backing s, ours b, dev t, ino t, btime x;
                                  step u: identity from the result of that step */
   QS_CHANGE_FILE_TOMBSTONE,  /* path s: unlinked by a finish step, forgotten then */
   QS_CHANGE_FILE_FORGET,     /* path s */
@@ -27,7 +27,7 @@ typedef enum
                                  created x, document s, unverified b */
   QS_CHANGE_SNAPSHOT_FILE,   /* uuid s, target s, path s, tag s */
   QS_CHANGE_SNAPSHOT_DELETE, /* uuid s; its children move to its parent */
-  QS_CHANGE_SNAPSHOT_EDIT,   /* uuid s, name s, description s, document s */
+  QS_CHANGE_SNAPSHOT_EDIT,   /* uuid s, name s, description s, document s: may be left out */
   QS_CHANGE_CURRENT,         /* uuid s, or "" */
   QS_CHANGE_QUARANTINE,      /* reason s, or "" */
 } QsChangeKind;
@@ -36,8 +36,8 @@ typedef enum
 const char *qs_change_name (QsChangeKind kind);
 gboolean qs_change_lookup (const char *name, QsChangeKind *kind);
 
-/* a list of changes is an a(sa{sv}); values are given as C has them, by the types above:
-   qs_changes_add (&list, QS_CHANGE_FILE_PUT, "path", path, "ours", TRUE, "step", index, ..., NULL) */
+/* a list of changes is an a(sa{sv}); an argument is given as key, type, value:
+   qs_changes_add (&list, QS_CHANGE_CURRENT, "uuid", "s", uuid, NULL) */
 typedef GVariantBuilder QsChangeList;
 void qs_changes_init (QsChangeList *list);
 void qs_changes_add (QsChangeList *list, QsChangeKind kind, ...) G_GNUC_NULL_TERMINATED;

@@ -25,9 +25,10 @@ example (void)
 
   qs_changes_init (&list);
   qs_changes_add (&list, QS_CHANGE_DOMAIN_DELETE, NULL);
-  qs_changes_add (&list, QS_CHANGE_FILE_PUT, "path", "/v/a.s1", "format", "qcow2", "role", "disk",
-                  "backing", NULL, "ours", TRUE, "step", 1u, NULL);
-  qs_changes_add (&list, QS_CHANGE_PROCESS, "pid", (gint64)-7, "start-time", G_MAXUINT64, NULL);
+  qs_changes_add (&list, QS_CHANGE_FILE_PUT, "path", "s", "/v/a.s1", "format", "s", "qcow2", "role",
+                  "s", "disk", "backing", "s", NULL, "ours", "b", TRUE, "step", "u", 1u, NULL);
+  qs_changes_add (&list, QS_CHANGE_PROCESS, "pid", "x", (gint64)-7, "start-time", "t", G_MAXUINT64,
+                  NULL);
   return g_variant_ref_sink (qs_changes_end (&list));
 }
 
