@@ -17,33 +17,51 @@ typedef struct QsQmp QsQmp;
 /**
  * QsQmpEvent:
  *
- * Called in the reading thread. @name is NULL once, at the end of the connection; @lost tells that
- * events were dropped before this one, so that the listener asks for the state instead.
+ * Called in the reading thread: it must not wait, and not call qs_qmp_execute(). @name is NULL
+ * once, at the end of the connection, and nothing follows; @lost tells that events were dropped
+ * before this one, so that the listener asks for the state instead. @data stays in this thread.
  */
 typedef void (*QsQmpEventFunc) (const char *name, JsonObject *data, gboolean lost,
                                 gpointer user_data);
 
+/**
+ * qs_qmp_new:
+ * @fd: (transfer full): a connected socket, also taken over if this fails
+ * @on_event: (nullable)
+ * @destroy: (nullable): called in the reading thread after the last event, also if this fails
+ *
+ * Waits for the greeting and negotiates. The connection ends with its last reference, with
+ * qs_qmp_close(), when QEMU ends it, or when QEMU sends what QMP does not have.
+ */
 QsQmp *qs_qmp_new (int fd, QsQmpEventFunc on_event, gpointer user_data, GDestroyNotify destroy,
                    GError **error);
 QsQmp *qs_qmp_ref (QsQmp *qmp);
 void qs_qmp_unref (QsQmp *qmp);
 void qs_qmp_close (QsQmp *qmp);
 gboolean qs_qmp_is_open (QsQmp *qmp);
+int qs_qmp_get_fd (QsQmp *qmp); /* to ask the kernel who the peer is, nothing else */
 
 /**
  * qs_qmp_execute:
- * @arguments: (nullable): a{sv}, floating references are sunk; nested a{sv}, av and as become
- *   objects and arrays
+ * @arguments: (nullable): a{sv}, a floating reference is sunk. Nested a{sv}, av and as become
+ *   objects and arrays; a nothing of any maybe type becomes null, so that `"backing": null` is
+ *   g_variant_new ("mv", NULL)
  *
  * Returns: what stands in "return". A refusal by QEMU is QS_ERROR_MONITOR_FAILED with its text;
- *   no answer in time is QS_ERROR_TIMEOUT and means unknown, never failed
+ *   no answer in time, or an end of the connection before it, is QS_ERROR_TIMEOUT and means
+ *   unknown, never failed
  */
 JsonNode *qs_qmp_execute (QsQmp *qmp, const char *command, GVariant *arguments, guint seconds,
                           GError **error);
 gboolean qs_qmp_run (QsQmp *qmp, const char *command, GVariant *arguments, guint seconds,
                      GError **error);
 
-/* runs a command that makes a job, waits until it is concluded, dismisses it */
+/**
+ * qs_qmp_run_job:
+ * @job: id of the job, which @arguments hold too, under the key of that command
+ *
+ * Runs a command that makes a job, waits until it is concluded, dismisses it.
+ */
 gboolean qs_qmp_run_job (QsQmp *qmp, const char *command, const char *job, GVariant *arguments,
                          guint seconds, GError **error);
 

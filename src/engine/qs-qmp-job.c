@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-json-scan.h"
+#include "qs-limits.h"
+#include "qs-qmp-private.h"
+
+#include <string.h>
+
+/* events may be lost, so that a waiter looks once in a while without one */
+#define LOOK_AGAIN ((gint64)G_USEC_PER_SEC)
+
+typedef enum
+{
+  JOB_RUNNING,
+  JOB_CONCLUDED,
+  JOB_UNKNOWN,
+} JobState;
+
+static JsonObject *
+find_job (JsonNode *jobs, const char *id)
+{
+  JsonArray *array = JSON_NODE_HOLDS_ARRAY (jobs) ? json_node_get_array (jobs) : NULL;
+
+  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
+    {
+      JsonObject *job = qs_json_element (array, i);
+
+      if (job != NULL && g_strcmp0 (qs_json_string (job, "id"), id) == 0)
+        return job;
+    }
+  return NULL;
+}
+
+/* @problem: (out): what the job failed of, or NULL */
+static JobState
+look_at_job (QsQmp *qmp, const char *id, guint seconds, char **problem, GError **error)
+{
+  g_autoptr (JsonNode) jobs = qs_qmp_execute (qmp, "query-jobs", NULL, seconds, error);
+  JsonObject *job = jobs == NULL ? NULL : find_job (jobs, id);
+
+  if (jobs == NULL)
+    return JOB_UNKNOWN;
+  if (job == NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_TIMEOUT,
+                   "QEMU does not know the job ‘%s’ any more: what became of it is unknown", id);
+      return JOB_UNKNOWN;
+    }
+  if (g_strcmp0 (qs_json_string (job, "status"), "concluded") != 0)
+    return JOB_RUNNING;
+  if (json_object_has_member (job, "error"))
+    *problem = qs_json_clean (qs_json_string (job, "error"));
+  return JOB_CONCLUDED;
+}
+
+static gboolean
+wait_job (QsQmp *qmp, const char *id, gint64 deadline, char **problem, GError **error)
+{
+  while (TRUE)
+    {
+      gint64 left = deadline - g_get_monotonic_time ();
+      guint seconds = CLAMP (left / G_USEC_PER_SEC, 1, QS_QMP_COMMAND_SECONDS);
+      JobState state = look_at_job (qmp, id, seconds, problem, error);
+
+      if (state != JOB_RUNNING)
+        return state == JOB_CONCLUDED;
+      if (left <= 0)
+        {
+          g_set_error (error, QS_ERROR, QS_ERROR_TIMEOUT,
+                       "the job ‘%s’ of QEMU has not ended in time: it may still be running", id);
+          return FALSE;
+        }
+      g_async_queue_timeout_pop (qmp->jobs, MIN (left, LOOK_AGAIN));
+    }
+}
+
+gboolean
+qs_qmp_run_job (QsQmp *qmp, const char *command, const char *job, GVariant *arguments,
+                guint seconds, GError **error)
+{
+  gint64 deadline = g_get_monotonic_time () + (gint64)seconds * G_USEC_PER_SEC;
+  g_autofree char *problem = NULL;
+
+  if (!qs_qmp_run (qmp, command, arguments, seconds, error)
+      || !wait_job (qmp, job, deadline, &problem, error)
+      || !qs_qmp_run (qmp, "job-dismiss", g_variant_new_parsed ("{'id': <%s>}", job),
+                      QS_QMP_COMMAND_SECONDS, error))
+    return FALSE;
+  if (problem == NULL)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED, "QEMU failed to do ‘%s’: %s", command,
+               problem);
+  return FALSE;
+}
