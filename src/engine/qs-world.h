@@ -20,10 +20,13 @@ typedef enum
  * place, and the runner cannot tell.
  *
  * @run: does step @index of @plan. @result (a{sv}, may stay NULL) is what the step learnt; it is
- *   in the journal before the next step starts and is given to @undo and @probe. Repeatable in
- *   phase finish.
- * @undo: takes it back; succeeds if it never took effect
- * @probe: asks reality, never memory, whether it took effect
+ *   in the journal before the next step starts and is given to @undo and @probe. It may be set on
+ *   failure too, for @undo. What must be durable in the middle of a step (the identity of a file
+ *   before it gets its name) the world itself writes into the journal, as state BEGUN. Repeatable
+ *   in phase finish
+ * @undo: takes it back; succeeds if it never took effect, and if it was taken back before
+ * @probe: asks reality, never memory, whether the commit took effect. Also asked when a commit
+ *   failed: a request that was refused is NOT_DONE
  */
 typedef struct QsWorld QsWorld;
 

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-runner.h"
+
+#include "qs-error.h"
+
+/* of an undo or finish step, before the operation is left open for the next start */
+#define ATTEMPTS 3
+
+typedef struct
+{
+  QsJournal *journal;
+  QsWorld *world;
+  guint part;
+  const QsPlan *plan;
+  guint commit;
+  QsStepState *states;
+  GPtrArray *results;
+  const QsRunnerSink *sink;
+  gpointer user_data;
+} Run;
+
+static void
+unref_result (gpointer result)
+{
+  if (result != NULL)
+    g_variant_unref (result);
+}
+
+static void
+run_init (Run *run, QsJournal *journal, QsWorld *world, guint part, const QsPlan *plan)
+{
+  *run = (Run){ .journal = journal, .world = world, .part = part, .plan = plan };
+  run->commit = qs_plan_commit_index (plan);
+  run->states = g_new0 (QsStepState, plan->steps->len);
+  run->results = g_ptr_array_new_with_free_func (unref_result);
+  g_ptr_array_set_size (run->results, plan->steps->len);
+}
+
+static void
+run_clear (Run *run)
+{
+  g_clear_pointer (&run->states, g_free);
+  g_clear_pointer (&run->results, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Run, run_clear)
+
+static void
+prefix_step (const Run *run, guint index, const char *what, GError **error)
+{
+  const QsStep *step = qs_plan_step (run->plan, index);
+
+  g_prefix_error (error, "%s step ‘%s’ of ‘%s’ failed: ", what, qs_step_type (step->kind)->name,
+                  step->target);
+}
+
+static void
+tell_step (const Run *run, guint index, gboolean undoing)
+{
+  if (run->sink != NULL && run->sink->step != NULL)
+    run->sink->step (run->user_data, run->plan, index, undoing);
+}
+
+/* the new state counts even if it could not be written: it may be on the disk nevertheless */
+static gboolean
+mark (Run *run, guint index, QsStepState state, GError **error)
+{
+  run->states[index] = state;
+  return run->journal->vtable->step (run->journal, run->part, index, state,
+                                     g_ptr_array_index (run->results, index), error);
+}
+
+static gboolean
+mark_part (Run *run, QsPartState state, GError **error)
+{
+  return run->journal->vtable->part (run->journal, run->part, state, error);
+}
+
+static gboolean
+carry_out (Run *run, guint index, GCancellable *cancellable, GError **error)
+{
+  GVariant *result = NULL;
+  gboolean done;
+
+  tell_step (run, index, FALSE);
+  done = run->world->vtable->run (run->world, run->plan, index, run->results, &result, cancellable,
+                                  error);
+  if (result != NULL)
+    {
+      unref_result (g_ptr_array_index (run->results, index));
+      g_ptr_array_index (run->results, index) = g_variant_take_ref (result);
+    }
+  return done;
+}
+
+/* intent before effect, result after it */
+static gboolean
+do_step (Run *run, guint index, GCancellable *cancellable, GError **error)
+{
+  return mark (run, index, QS_STEP_STATE_BEGUN, error) && carry_out (run, index, cancellable, error)
+         && mark (run, index, QS_STEP_STATE_DONE, error);
+}
+
+static gboolean
+undo_step (Run *run, guint index, GError **error)
+{
+  gboolean undone = FALSE;
+
+  tell_step (run, index, TRUE);
+  for (guint i = 0; i < ATTEMPTS && !undone; i++)
+    {
+      g_clear_error (error);
+      undone = run->world->vtable->undo (run->world, run->plan, index, run->results, error);
+    }
+  if (!undone)
+    prefix_step (run, index, "taking back", error);
+  return undone;
+}
+
+/* the reason for undoing stays first: it is what the caller has to know */
+static QsOutcome
+leave_open (const GError *why, GError *failure, GError **error)
+{
+  if (why == NULL)
+    g_propagate_error (error, failure);
+  else
+    {
+      g_set_error (error, why->domain, why->code, "%s; %s", why->message, failure->message);
+      g_error_free (failure);
+    }
+  return QS_OUTCOME_OPEN;
+}
+
+/*
+ * backwards, and not past a step that stays: what came before it may be in use by it. Where the
+ * journal cannot be written the effects are taken back all the same, and nothing more is written,
+ * so that the next start finds the record as it was and takes them back once more
+ */
+static QsOutcome
+take_back (Run *run, GError *reason, GError **error)
+{
+  g_autoptr (GError) why = reason;
+  g_autoptr (GError) lost = NULL;
+
+  if (run->states[run->commit] == QS_STEP_STATE_BEGUN)
+    mark (run, run->commit, QS_STEP_STATE_UNDONE, &lost);
+  for (guint i = run->commit; i-- > 0;)
+    {
+      GError *failure = NULL;
+
+      if (run->states[i] != QS_STEP_STATE_BEGUN && run->states[i] != QS_STEP_STATE_DONE)
+        continue;
+      if (!undo_step (run, i, &failure))
+        return leave_open (why, failure, error);
+      if (lost == NULL)
+        mark (run, i, QS_STEP_STATE_UNDONE, &lost);
+    }
+  if (lost == NULL)
+    mark_part (run, QS_PART_UNDONE, &lost);
+  if (lost != NULL)
+    return leave_open (why, g_steal_pointer (&lost), error);
+  if (why != NULL)
+    g_propagate_error (error, g_steal_pointer (&why));
+  return QS_OUTCOME_UNDONE;
+}
+
+static gboolean
+finish_step (Run *run, guint index, GError **error)
+{
+  gboolean done = run->states[index] == QS_STEP_STATE_DONE;
+
+  for (guint i = 0; i < ATTEMPTS && !done; i++)
+    {
+      g_clear_error (error);
+      done = do_step (run, index, NULL, error);
+    }
+  if (!done)
+    prefix_step (run, index, "the operation took effect, but its", error);
+  return done;
+}
+
+static QsOutcome
+finish (Run *run, GError **error)
+{
+  GError *failure = NULL;
+
+  for (guint i = run->commit + 1; i < run->plan->steps->len; i++)
+    if (!finish_step (run, i, &failure))
+      return leave_open (NULL, failure, error);
+  return mark_part (run, QS_PART_CLOSED, error) ? QS_OUTCOME_DONE : QS_OUTCOME_OPEN;
+}
+
+/* the commit took effect */
+static QsOutcome
+go_forward (Run *run, GError **error)
+{
+  if (run->states[run->commit] != QS_STEP_STATE_DONE
+      && !mark (run, run->commit, QS_STEP_STATE_DONE, error))
+    return QS_OUTCOME_OPEN;
+  if (!mark_part (run, QS_PART_COMMITTED, error))
+    return QS_OUTCOME_OPEN;
+  if (run->sink != NULL && run->sink->committed != NULL)
+    run->sink->committed (run->user_data);
+  return finish (run, error);
+}
+
+static QsOutcome
+quarantine (const char *what, GError *because, GError **error)
+{
+  g_autoptr (GError) why = because;
+
+  g_set_error (error, QS_ERROR, QS_ERROR_QUARANTINED, "%s%s%s", what, why == NULL ? "" : ": ",
+               why == NULL ? "" : why->message);
+  return QS_OUTCOME_QUARANTINE;
+}
+
+/* did the commit take effect? Reality is asked, whatever was answered */
+static QsOutcome
+settle (Run *run, GError *reason, GError **error)
+{
+  g_autoptr (GError) why = reason;
+  GError *because = NULL;
+  QsProbe probe =
+      run->world->vtable->probe (run->world, run->plan, run->commit, run->results, &because);
+
+  switch (probe)
+    {
+    case QS_PROBE_DONE:
+      g_clear_error (&because);
+      return go_forward (run, error);
+    case QS_PROBE_NOT_DONE:
+      g_clear_error (&because);
+      return take_back (run, g_steal_pointer (&why), error);
+    case QS_PROBE_UNKNOWN:
+      return quarantine ("it cannot be told whether the operation took effect",
+                         because != NULL ? because : g_steal_pointer (&why), error);
+    }
+  g_assert_not_reached ();
+}
+
+/* a refusal: nothing was tried. Any other failure of a commit leaves open whether it took effect */
+static gboolean
+is_refusal (const GError *error)
+{
+  return g_error_matches (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT)
+         || g_error_matches (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED)
+         || g_error_matches (error, QS_ERROR, QS_ERROR_OPERATION_INVALID)
+         || g_error_matches (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED);
+}
+
+static QsOutcome
+do_commit (Run *run, GError **error)
+{
+  GError *why = NULL;
+
+  if (!mark (run, run->commit, QS_STEP_STATE_BEGUN, &why))
+    return take_back (run, why, error);
+  if (carry_out (run, run->commit, NULL, &why))
+    return go_forward (run, error);
+  return is_refusal (why) ? take_back (run, why, error) : settle (run, why, error);
+}
+
+static QsOutcome
+run_part (Run *run, GCancellable *cancellable, GError **error)
+{
+  GError *why = NULL;
+
+  if (!run->journal->vtable->begin_part (run->journal, run->part, run->plan, error))
+    return QS_OUTCOME_UNDONE;
+  for (guint i = 0; i < run->commit; i++)
+    if (g_cancellable_set_error_if_cancelled (cancellable, &why)
+        || !do_step (run, i, cancellable, &why))
+      return take_back (run, why, error);
+  if (g_cancellable_set_error_if_cancelled (cancellable, &why))
+    return take_back (run, why, error);
+  return do_commit (run, error);
+}
+
+/**
+ * qs_runner_run:
+ * @plan: a checked plan
+ * @sink: (nullable): told of each step, and of the commit
+ * @cancellable: honoured up to the commit, not from there on
+ * @results: (out) (optional) (transfer full): of GVariant or NULL, as many as steps, in any outcome
+ *
+ * Carries out one part.
+ *
+ * Returns: DONE; or UNDONE with why it failed; OPEN with what is left; QUARANTINE with why
+ */
+QsOutcome
+qs_runner_run (QsJournal *journal, QsWorld *world, guint part, const QsPlan *plan,
+               const QsRunnerSink *sink, gpointer user_data, GCancellable *cancellable,
+               GPtrArray **results, GError **error)
+{
+  g_auto (Run) run = { 0 };
+  QsOutcome outcome;
+
+  run_init (&run, journal, world, part, plan);
+  run.sink = sink;
+  run.user_data = user_data;
+  outcome = run_part (&run, cancellable, error);
+  if (outcome != QS_OUTCOME_DONE)
+    qs_error_fold (error);
+  if (results != NULL)
+    *results = g_steal_pointer (&run.results);
+  return outcome;
+}
+
+/* what no crash of ours can have left behind */
+static gboolean
+is_contradictory (const QsPartRecord *record)
+{
+  const QsStepState *states = (const QsStepState *)(gpointer)record->steps->data;
+  guint commit = qs_plan_commit_index (record->plan);
+  gboolean reached;
+
+  if (commit == record->plan->steps->len || record->steps->len != record->plan->steps->len
+      || record->results->len != record->plan->steps->len)
+    return TRUE;
+  reached = states[commit] == QS_STEP_STATE_DONE;
+  if (record->state == QS_PART_COMMITTED && !reached)
+    return TRUE;
+  for (guint i = 0; i < record->steps->len; i++)
+    {
+      if (i < commit && (reached || states[commit] == QS_STEP_STATE_BEGUN)
+          && states[i] != QS_STEP_STATE_DONE)
+        return TRUE;
+      if (i > commit && states[i] != QS_STEP_STATE_NONE && !reached)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static void
+run_take_record (Run *run, const QsPartRecord *record)
+{
+  for (guint i = 0; i < record->steps->len; i++)
+    {
+      GVariant *result = g_ptr_array_index (record->results, i);
+
+      run->states[i] = g_array_index (record->steps, QsStepState, i);
+      g_ptr_array_index (run->results, i) = result == NULL ? NULL : g_variant_ref (result);
+    }
+}
+
+static QsOutcome
+resume_open (Run *run, GError **error)
+{
+  switch (run->states[run->commit])
+    {
+    case QS_STEP_STATE_DONE:
+      return go_forward (run, error);
+    case QS_STEP_STATE_BEGUN:
+      return settle (run, NULL, error);
+    case QS_STEP_STATE_NONE:
+    case QS_STEP_STATE_UNDONE:
+      return take_back (run, NULL, error);
+    }
+  g_assert_not_reached ();
+}
+
+static QsOutcome
+resume_part (Run *run, QsPartState state, GError **error)
+{
+  switch (state)
+    {
+    case QS_PART_OPEN:
+      return resume_open (run, error);
+    case QS_PART_COMMITTED:
+      return finish (run, error);
+    case QS_PART_CLOSED:
+      return QS_OUTCOME_DONE;
+    case QS_PART_UNDONE:
+      return QS_OUTCOME_UNDONE;
+    }
+  g_assert_not_reached ();
+}
+
+/**
+ * qs_runner_resume:
+ * @record: what the journal has of a part that a previous run of the daemon began
+ *
+ * Brings a part to its end, whichever is the right one. A second time it does nothing.
+ *
+ * Returns: DONE or UNDONE, without error; OPEN or QUARANTINE with why
+ */
+QsOutcome
+qs_runner_resume (QsJournal *journal, QsWorld *world, const QsPartRecord *record, GError **error)
+{
+  g_auto (Run) run = { 0 };
+  QsOutcome outcome;
+
+  if (is_contradictory (record))
+    return quarantine ("the journal contradicts itself", NULL, error);
+  run_init (&run, journal, world, record->n, record->plan);
+  run_take_record (&run, record);
+  outcome = resume_part (&run, record->state, error);
+  if (outcome == QS_OUTCOME_OPEN || outcome == QS_OUTCOME_QUARANTINE)
+    qs_error_fold (error);
+  return outcome;
+}
