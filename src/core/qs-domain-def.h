@@ -16,11 +16,11 @@ typedef struct
   char *bus;    /* virtio, or NULL */
   char *alias;  /* <alias name=>, or NULL */
   QsDiskDevice device;
-  QsSourceType source_type;
-  char *source; /* absolute path of a file or block device, else NULL: an empty drive */
+  QsSourceType source_type; /* NONE: an empty drive */
+  char *source;             /* absolute path of a file or block device, else NULL */
   char *format; /* driver type; never NULL: raw where the document has none, as in libvirt */
   QsLocation snapshot;
-  gboolean readonly;
+  gboolean readonly; /* a cdrom always is */
   gboolean shareable;
   gboolean transient;
 } QsDiskDef;
@@ -42,9 +42,9 @@ typedef struct
   char *loader;
   char *nvram;
   char *nvram_template;
-  guint64 memory_kib;
-  guint vcpus;
-  GPtrArray *disks; /* of QsDiskDef, in document order */
+  guint64 memory_kib; /* 0 if the document has none */
+  guint vcpus;        /* the most, 1 if the document has none */
+  GPtrArray *disks;   /* of QsDiskDef, in document order */
 } QsDomainDef;
 
 QsDomainDef *qs_domain_def_new (const char *xml, GError **error);
@@ -56,6 +56,8 @@ char *qs_domain_def_format (const QsDomainDef *def, gboolean secure);
 
 /**
  * QsDiskPatch:
+ * @source: (nullable): absolute path; NULL: as it is
+ * @format: (nullable): driver type; NULL: as it is
  *
  * The truth of one disk, to be written over what the kept document says of it.
  */

@@ -62,6 +62,7 @@ typedef enum
   QS_SOURCE_VOLUME,
   QS_SOURCE_NVME,
   QS_SOURCE_VHOSTUSER,
+  QS_SOURCE_VHOSTVDPA,
 } QsSourceType;
 
 typedef enum

@@ -104,6 +104,18 @@ qs_file_free (QsFile *file)
   g_free (file->active_of);
   g_clear_pointer (&file->state_of, g_ptr_array_unref);
   g_clear_pointer (&file->tags, g_ptr_array_unref);
+  g_clear_pointer (&file->tag_of, g_ptr_array_unref);
+  g_free (file);
+}
+
+void
+qs_snapshot_file_free (QsSnapshotFile *file)
+{
+  if (file == NULL)
+    return;
+  g_free (file->target);
+  g_free (file->path);
+  g_free (file->tag);
   g_free (file);
 }
 
@@ -139,6 +151,8 @@ clear_facts (QsFacts *facts)
   g_ptr_array_unref (facts->nodes);
   g_ptr_array_unref (facts->foreign_images);
   g_ptr_array_unref (facts->files);
+  g_ptr_array_unref (facts->snapshot_files);
+  g_ptr_array_unref (facts->snapshot_disks);
   g_strfreev (facts->commands);
   g_strfreev (facts->block_jobs);
   g_free (facts->snapshot_document);
@@ -165,6 +179,12 @@ const QsDiskFacts *
 qs_facts_find_disk (const QsFacts *facts, const char *target)
 {
   return find_by_key (facts->disks, target);
+}
+
+const QsDiskFacts *
+qs_facts_find_snapshot_disk (const QsFacts *facts, const char *target)
+{
+  return find_by_key (facts->snapshot_disks, target);
 }
 
 const QsImage *

@@ -85,10 +85,11 @@ typedef struct
   GPtrArray *disks;  /* of const QsDiskDef: walk the chain of its active file */
   GPtrArray *images; /* of char: path of a recorded image to look at, format in @formats */
   GPtrArray *formats;
-  GPtrArray *targets;  /* of char: paths where files are to be made */
-  gboolean monitor;    /* ask the running QEMU: state, block nodes, commands */
-  gboolean document;   /* of the request's snapshot */
-  gboolean files;      /* the recorded files of the domain */
+  GPtrArray *targets;      /* of char: paths where files are to be made */
+  gboolean monitor;        /* ask the running QEMU: state, block nodes, commands */
+  gboolean document;       /* of the request's snapshot */
+  gboolean files;          /* the recorded files of the domain */
+  gboolean snapshot_files; /* those of the request's snapshot: look at each */
 } QsQuestions;
 
 /**
@@ -126,21 +127,36 @@ typedef struct
  */
 typedef struct
 {
-  gint64 now;                /* microseconds since the epoch */
-  char *fresh_uuid;          /* random, not used before */
-  char *op;                  /* 8 hex digits, part of the names of temporaries, nodes and jobs */
-  QsDomainState state;       /* by QMP; SHUTOFF if there is no process */
-  char *run_state;           /* QEMU's own word, or NULL */
-  GPtrArray *disks;          /* of QsDiskFacts */
-  GPtrArray *images;         /* of QsImage */
-  GPtrArray *targets;        /* of QsTarget */
-  GPtrArray *nodes;          /* of QsNode */
-  GPtrArray *foreign_images; /* of QsImage: dev, ino of images of other domains among those asked */
-  GStrv commands;            /* QMP commands of this QEMU; NULL if not asked */
-  GStrv block_jobs;          /* ids of block jobs that are not ours */
-  char *snapshot_document;   /* of request->snapshot, or NULL */
-  GPtrArray *files;          /* of QsFile: the recorded files of this domain, see below */
+  gint64 now;          /* microseconds since the epoch */
+  char *fresh_uuid;    /* random, not used before */
+  char *op;            /* 8 hex digits, part of the names of temporaries, nodes and jobs */
+  QsDomainState state; /* by QMP; SHUTOFF if there is no process */
+  char *run_state;     /* QEMU's own word, or NULL */
+  GPtrArray *disks;    /* of QsDiskFacts */
+  GPtrArray *images;   /* of QsImage */
+  GPtrArray *targets;  /* of QsTarget */
+  GPtrArray *nodes;    /* of QsNode */
+  GPtrArray
+      *foreign_images;     /* of char: paths, among those asked, of images that other domains use */
+  GStrv commands;          /* QMP commands of this QEMU; NULL if not asked */
+  GStrv block_jobs;        /* ids of block jobs that are not ours */
+  char *snapshot_document; /* of request->snapshot, or NULL */
+  GPtrArray *files;        /* of QsFile: the recorded files of this domain, see below */
+  GPtrArray *snapshot_files; /* of QsSnapshotFile */
+  GPtrArray *snapshot_disks; /* of QsDiskFacts: the chain of each of them, by disk target */
 } QsFacts;
+
+/**
+ * QsSnapshotFile:
+ *
+ * Where one disk of a snapshot lies: in a file as a whole, or under a tag inside it.
+ */
+typedef struct
+{
+  char *target;
+  char *path;
+  char *tag; /* NULL: @path is the state file */
+} QsSnapshotFile;
 
 /**
  * QsFile:
@@ -155,9 +171,11 @@ typedef struct
   char *backing; /* path of the recorded backing file, or NULL */
   guint64 dev;
   guint64 ino;
+  gint64 btime; /* nanoseconds, 0: unknown */
   gboolean ours;
   GPtrArray *state_of; /* of char: uuids of snapshots whose state file it is */
   GPtrArray *tags;     /* of char: tags of recorded snapshots in it */
+  GPtrArray *tag_of;   /* of char: uuids of those snapshots */
   char *active_of;     /* target, or NULL */
 } QsFile;
 
@@ -165,6 +183,7 @@ QsFacts *qs_facts_new (void);
 QsFacts *qs_facts_ref (QsFacts *facts);
 void qs_facts_unref (QsFacts *facts);
 const QsDiskFacts *qs_facts_find_disk (const QsFacts *facts, const char *target);
+const QsDiskFacts *qs_facts_find_snapshot_disk (const QsFacts *facts, const char *target);
 const QsImage *qs_facts_find_image (const QsFacts *facts, const char *path);
 const QsTarget *qs_facts_find_target (const QsFacts *facts, const char *path);
 const QsNode *qs_facts_find_node (const QsFacts *facts, const char *target);
@@ -184,6 +203,7 @@ void qs_target_free (QsTarget *target);
 void qs_node_free (QsNode *node);
 void qs_disk_facts_free (QsDiskFacts *facts);
 void qs_file_free (QsFile *file);
+void qs_snapshot_file_free (QsSnapshotFile *file);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsFacts, qs_facts_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsQuestions, qs_questions_free)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-domain.h"
+#include "qs-snapshot-def.h"
+
+/**
+ * QsRecipe:
+ *
+ * How a snapshot is made. One class of the memory and disk table each.
+ */
+typedef enum
+{
+  QS_RECIPE_IMG_INT,
+  QS_RECIPE_IMG_EXT,
+  QS_RECIPE_IMG_MIX,
+  QS_RECIPE_SAVEVM,
+  QS_RECIPE_TRANS,
+  QS_RECIPE_SC,
+  QS_RECIPE_SC_TRANS,
+  QS_RECIPE_MIG,
+  QS_RECIPE_TRANS_MIG,
+} QsRecipe;
+
+/**
+ * QsSelected:
+ *
+ * What happens to one disk of the domain.
+ */
+typedef struct
+{
+  const QsDiskDef *disk;
+  const QsSnapshotDisk *request; /* or NULL */
+  QsLocation choice;             /* NO, INTERNAL, EXTERNAL, MANUAL */
+  const char *active;            /* its active file */
+  const char *active_format;
+  char *path; /* EXTERNAL: the overlay to be made */
+  char *stem; /* EXTERNAL: of the next generated name */
+} QsSelected;
+
+/**
+ * QsSelection:
+ *
+ * A create request laid beside the domain: every disk in domain order with its choice, what becomes
+ * of memory, and the recipe that follows from both.
+ */
+typedef struct
+{
+  char *name;
+  QsLocation memory;
+  GPtrArray *disks; /* of QsSelected */
+  guint n_internal;
+  guint n_external;
+  GPtrArray *uncovered; /* of const char: writable disks that are left out */
+  QsRecipe recipe;
+} QsSelection;
+
+QsSelection *qs_align (const QsDomain *domain, const QsSnapshotDef *def, guint flags, gint64 now,
+                       GError **error);
+void qs_selection_free (QsSelection *selection);
+
+const char *qs_recipe_name (QsRecipe recipe);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsSelection, qs_selection_free)

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-planners.h"
+
+static const QsOperation operations[] = {
+  [QS_VERB_DEFINE] = { "define", qs_ask_define, qs_plan_define, NULL },
+  [QS_VERB_UNDEFINE] = { "undefine", qs_ask_undefine, qs_plan_undefine, qs_parts_undefine },
+  [QS_VERB_START] = { "start", qs_ask_start, qs_plan_start, NULL },
+  [QS_VERB_SHUTDOWN] = { "shutdown", qs_ask_run_state, qs_plan_run_state, NULL },
+  [QS_VERB_DESTROY] = { "destroy", qs_ask_run_state, qs_plan_run_state, NULL },
+  [QS_VERB_SUSPEND] = { "suspend", qs_ask_run_state, qs_plan_run_state, NULL },
+  [QS_VERB_RESUME] = { "resume", qs_ask_run_state, qs_plan_run_state, NULL },
+  [QS_VERB_SNAPSHOT_CREATE] = { "snapshot-create", qs_ask_create, qs_plan_create, NULL },
+  [QS_VERB_SNAPSHOT_REVERT] = { "snapshot-revert", qs_ask_revert, qs_plan_revert, NULL },
+  [QS_VERB_SNAPSHOT_DELETE] = { "snapshot-delete", qs_ask_delete, qs_plan_delete, qs_parts_delete },
+  [QS_VERB_SNAPSHOT_EDIT] = { "snapshot-edit", qs_ask_edit, qs_plan_edit, NULL },
+};
+G_STATIC_ASSERT (G_N_ELEMENTS (operations) == QS_N_VERBS);
+
+const QsOperation *
+qs_operation_get (QsVerb verb)
+{
+  g_return_val_if_fail (verb < QS_N_VERBS, NULL);
+  return &operations[verb];
+}

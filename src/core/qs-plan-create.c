@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-planners.h"
+
+#include "qs-error.h"
+#include "qs-limits.h"
+#include "qs-name.h"
+
+typedef struct
+{
+  const QsDomain *domain;
+  const QsRequest *request;
+  const QsFacts *facts;
+  const QsSelection *selection;
+  char *tag;
+  GHashTable *steps; /* disk target -> index of the step that made its overlay */
+} Create;
+
+typedef struct
+{
+  gboolean (*build) (Create *create, QsPlan *plan, GError **error); /* NULL: not supported yet */
+  const char *reason;
+} RecipeBuilder;
+
+/* flags that are understood, but whose work is not there yet */
+static const struct
+{
+  guint flag;
+  const char *what;
+} later_flags[] = {
+  { QS_CREATE_REDEFINE, "redefining a snapshot (REDEFINE)" },
+  { QS_CREATE_HALT, "halting the guest (HALT)" },
+  { QS_CREATE_REUSE_EXT, "reusing existing files (REUSE_EXT)" },
+  { QS_CREATE_QUIESCE, "freezing the guest's file systems (QUIESCE)" },
+  { QS_CREATE_LIVE, "saving memory while the guest runs (LIVE)" },
+  { QS_CREATE_BRANCH, "branching (BRANCH)" },
+};
+
+static gboolean
+check_flags (const QsDomain *domain, const QsRequest *request, GError **error)
+{
+  if (request->def->branch != NULL && !(request->flags & QS_CREATE_BRANCH))
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,
+                           "<branch> needs flag BRANCH");
+      return FALSE;
+    }
+  if (request->def->branch == NULL && (request->flags & QS_CREATE_BRANCH))
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_XML_INVALID, "flag BRANCH needs <branch>");
+      return FALSE;
+    }
+  if ((request->flags & QS_CREATE_QUIESCE) && domain->state != QS_DOMAIN_RUNNING)
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                           "flag QUIESCE needs a running guest");
+      return FALSE;
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (later_flags); i++)
+    if (request->flags & later_flags[i].flag)
+      {
+        g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+                     "%s is not supported by this version", later_flags[i].what);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+static gboolean
+check_name (const QsDomain *domain, const QsSelection *selection, GError **error)
+{
+  if (qs_tree_lookup_name (domain->tree, selection->name) != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_SNAPSHOT_EXISTS,
+                   "the domain has a snapshot ‘%s’ already", selection->name);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean build_image (Create *create, QsPlan *plan, GError **error);
+static gboolean build_transaction (Create *create, QsPlan *plan, GError **error);
+
+static const RecipeBuilder recipe_builders[] = {
+  [QS_RECIPE_IMG_INT] = { build_image, NULL },
+  [QS_RECIPE_IMG_EXT] = { build_image, NULL },
+  [QS_RECIPE_IMG_MIX] = { build_image, NULL },
+  [QS_RECIPE_TRANS] = { build_transaction, NULL },
+  [QS_RECIPE_SAVEVM] = { NULL, "a snapshot with the memory of a running guest is not supported by "
+                               "this version; take a "
+                               "disk-only one (DISK_ONLY), or shut the guest down" },
+  [QS_RECIPE_SC] = { NULL, "saving memory is not supported by this version" },
+  [QS_RECIPE_SC_TRANS] = { NULL, "saving memory is not supported by this version; take a disk-only "
+                                 "snapshot (DISK_ONLY)" },
+  [QS_RECIPE_MIG] = { NULL, "saving memory to a file is not supported by this version" },
+  [QS_RECIPE_TRANS_MIG] = { NULL, "saving memory to a file is not supported by this version; take "
+                                  "a disk-only snapshot "
+                                  "(DISK_ONLY)" },
+};
+G_STATIC_ASSERT (G_N_ELEMENTS (recipe_builders) == QS_RECIPE_TRANS_MIG + 1);
+
+static gboolean
+check_recipe (const QsSelection *selection, GError **error)
+{
+  const RecipeBuilder *builder = &recipe_builders[selection->recipe];
+  const char *reason = builder->reason;
+
+  if (selection->recipe == QS_RECIPE_TRANS && selection->n_internal > 0)
+    reason = "a disk-only internal snapshot of a running guest is not supported by this version; "
+             "choose snapshot='external', or shut the guest down";
+  if (reason == NULL)
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED, reason);
+  return FALSE;
+}
+
+static QsSelection *
+align (const QsDomain *domain, const QsRequest *request, gint64 now, GError **error)
+{
+  g_autoptr (QsSelection) selection = NULL;
+
+  if (!qs_description_check (request->def->description, error))
+    return NULL;
+  selection = qs_align (domain, request->def, request->flags, now, error);
+  if (selection == NULL)
+    return NULL;
+  for (guint i = 0; i < selection->disks->len; i++)
+    if (!qs_check_disk_snapshot (g_ptr_array_index (selection->disks, i), error))
+      return NULL;
+  if (!check_name (domain, selection, error) || !check_recipe (selection, error))
+    return NULL;
+  return g_steal_pointer (&selection);
+}
+
+gboolean
+qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+               GError **error)
+{
+  g_autoptr (QsSelection) selection = NULL;
+
+  if (!qs_flags_check (&qs_create_flag_set, request->flags, error)
+      || !check_flags (domain, request, error))
+    return FALSE;
+  selection = align (domain, request, questions->now, error);
+  if (selection == NULL)
+    return FALSE;
+
+  for (guint i = 0; i < selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (selection->disks, i);
+
+      if (selected->choice == QS_LOCATION_INTERNAL || selected->choice == QS_LOCATION_EXTERNAL)
+        g_ptr_array_add (questions->disks, (gpointer)selected->disk);
+      if (selected->choice == QS_LOCATION_EXTERNAL)
+        g_ptr_array_add (questions->targets, g_strdup (selected->path));
+    }
+  questions->monitor = qs_domain_is_active (domain);
+  questions->files = TRUE;
+  return TRUE;
+}
+
+static gboolean
+plan_overlay (Create *create, QsPlan *plan, const QsSelected *selected, GError **error)
+{
+  const QsImage *image = qs_check_disk_image (selected, create->facts, error);
+  const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
+
+  if (image == NULL || !qs_check_target (selected, create->facts, error))
+    return FALSE;
+
+  QsOverlay overlay = {
+    .target = selected->disk->target,
+    .path = selected->path,
+    .base = selected->active,
+    .base_format = selected->active_format,
+    .base_image = image,
+    .virtual_size = node != NULL ? node->virtual_size : image->virtual_size,
+    .owner = create->domain->owner,
+  };
+  g_hash_table_insert (create->steps, selected->disk->target, GUINT_TO_POINTER (plan->steps->len));
+  qs_planning_image_create (plan, &overlay);
+  return TRUE;
+}
+
+static gboolean
+plan_tag (Create *create, QsPlan *plan, const QsSelected *selected, GError **error)
+{
+  const QsImage *image = qs_check_disk_image (selected, create->facts, error);
+
+  if (image == NULL)
+    return FALSE;
+  qs_plan_add (plan, QS_STEP_IMAGE_SNAPSHOT, QS_PHASE_PREPARE, selected->disk->target,
+               g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'format': <'qcow2'>,"
+                                     " 'tag': <%s>, 'dev': <%t>, 'ino': <%t>}",
+                                     selected->disk->target, image->path, create->tag, image->dev,
+                                     image->ino));
+  return TRUE;
+}
+
+typedef gboolean (*SelectedFunc) (Create *create, QsPlan *plan, const QsSelected *selected,
+                                  GError **error);
+
+static gboolean
+for_each_choice (Create *create, QsPlan *plan, QsLocation choice, SelectedFunc func, GError **error)
+{
+  for (guint i = 0; i < create->selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
+
+      if (selected->choice == choice && !func (create, plan, selected, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static void
+add_snapshot_disks (Create *create, QsSnapshotDef *def)
+{
+  for (guint i = 0; i < create->selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
+      QsSnapshotDisk *disk =
+          qs_snapshot_def_add_disk (def, selected->disk->target, selected->choice);
+
+      if (selected->choice == QS_LOCATION_INTERNAL)
+        disk->tag = g_strdup (create->tag);
+      if (selected->choice != QS_LOCATION_EXTERNAL)
+        continue;
+      disk->source_type = QS_SOURCE_FILE;
+      disk->source = g_strdup (selected->path);
+      disk->driver = g_strdup ("qcow2");
+    }
+}
+
+static QsSnapshotState
+recorded_state (const Create *create)
+{
+  return create->facts->state == QS_DOMAIN_SHUTOFF ? QS_STATE_SHUTOFF : QS_STATE_DISK_SNAPSHOT;
+}
+
+/* the document as it is kept: parent, name and description are the record's and may change */
+static char *
+make_document (Create *create, GError **error)
+{
+  g_autoptr (QsSnapshotDef) def = qs_snapshot_def_new ();
+
+  def->name = g_strdup (create->selection->name);
+  def->description = g_strdup (create->request->def->description);
+  def->state = recorded_state (create);
+  def->has_creation_time = TRUE;
+  def->creation_time = create->facts->now / G_USEC_PER_SEC;
+  def->memory = QS_LOCATION_NO;
+  def->has_disks = TRUE;
+  add_snapshot_disks (create, def);
+
+  def->domain = qs_domain_true_def (create->domain, FALSE, error);
+  if (def->domain == NULL)
+    return NULL;
+  if (create->domain->live_def != NULL && create->domain->live_def != create->domain->def)
+    def->inactive_domain = qs_domain_true_def (create->domain, TRUE, NULL);
+  return qs_snapshot_def_format (def, TRUE);
+}
+
+static QsKind
+snapshot_kind (const QsSelection *selection)
+{
+  if (selection->n_internal > 0 && selection->n_external > 0)
+    return QS_KIND_MIXED;
+  return selection->n_external > 0 ? QS_KIND_EXTERNAL : QS_KIND_INTERNAL;
+}
+
+static gboolean
+record_snapshot (Create *create, QsChangeList *changes, GError **error)
+{
+  const QsSnapshot *parent = qs_tree_get_current (create->domain->tree);
+  const char *description = create->request->def->description;
+  g_autofree char *document = make_document (create, error);
+
+  if (document == NULL)
+    return FALSE;
+  if (strlen (document) > QS_MAX_RECORD_BYTES)
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED,
+                           "the document of the snapshot would be too large");
+      return FALSE;
+    }
+  qs_changes_add (changes, QS_CHANGE_SNAPSHOT_PUT, "uuid", "s", create->facts->fresh_uuid, "name",
+                  "s", create->selection->name, "parent", "s", parent != NULL ? parent->uuid : "",
+                  "description", "s", description != NULL ? description : "", "state", "s",
+                  qs_enum_to_string (QS_ENUM_SNAPSHOT_STATE, recorded_state (create)), "kind", "s",
+                  qs_enum_to_string (QS_ENUM_KIND, snapshot_kind (create->selection)), "memory",
+                  "s", "no", "origin", "s", "user", "created", "x", create->facts->now, "document",
+                  "s", document, "unverified", "b", FALSE, NULL);
+  return TRUE;
+}
+
+static void
+record_disk (Create *create, QsChangeList *changes, const QsSelected *selected, gboolean metadata)
+{
+  gboolean external = selected->choice == QS_LOCATION_EXTERNAL;
+  const char *target = selected->disk->target;
+
+  qs_planning_record_chain (changes, create->facts, qs_facts_find_disk (create->facts, target));
+  if (external)
+    qs_planning_record_overlay (changes, selected->path, selected->active,
+                                GPOINTER_TO_UINT (g_hash_table_lookup (create->steps, target)));
+  if (metadata)
+    qs_changes_add (changes, QS_CHANGE_SNAPSHOT_FILE, "uuid", "s", create->facts->fresh_uuid,
+                    "target", "s", target, "path", "s", selected->active, "tag", "s",
+                    external ? "" : create->tag, NULL);
+  if (external)
+    qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", target, "path", "s", selected->path,
+                    "format", "s", "qcow2", "stem", "s", selected->stem, NULL);
+}
+
+static gboolean
+add_record (Create *create, QsPlan *plan, QsPhase phase, GError **error)
+{
+  gboolean metadata = !(create->request->flags & QS_CREATE_NO_METADATA);
+  QsChangeList changes;
+
+  qs_changes_init (&changes);
+  if (metadata && !record_snapshot (create, &changes, error))
+    {
+      g_variant_builder_clear (&changes);
+      return FALSE;
+    }
+  for (guint i = 0; i < create->selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
+
+      if (selected->choice == QS_LOCATION_INTERNAL || selected->choice == QS_LOCATION_EXTERNAL)
+        record_disk (create, &changes, selected, metadata);
+    }
+  if (metadata)
+    qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", create->facts->fresh_uuid, NULL);
+  qs_planning_add_record (plan, phase, create->selection->name, &changes);
+  return TRUE;
+}
+
+static gboolean
+build_image (Create *create, QsPlan *plan, GError **error)
+{
+  return for_each_choice (create, plan, QS_LOCATION_EXTERNAL, plan_overlay, error)
+         && for_each_choice (create, plan, QS_LOCATION_INTERNAL, plan_tag, error)
+         && add_record (create, plan, QS_PHASE_COMMIT, error);
+}
+
+static gboolean
+plan_node (Create *create, QsPlan *plan, const QsSelected *selected, GError **error)
+{
+  const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
+  g_autofree char *name = g_strdup_printf ("snapd-%s-%u", create->facts->op, plan->steps->len);
+
+  if (node == NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+                   "disk ‘%s’: the running QEMU has no such disk", selected->disk->target);
+      return FALSE;
+    }
+  qs_plan_add (plan, QS_STEP_NODE_ADD, QS_PHASE_PREPARE, selected->disk->target,
+               g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'path': <%s>,"
+                                     " 'format': <'qcow2'>, 'direct': <%b>, 'no-flush': <%b>,"
+                                     " 'detect-zeroes': <%s>}",
+                                     selected->disk->target, name, selected->path, node->direct,
+                                     node->no_flush,
+                                     node->detect_zeroes != NULL ? node->detect_zeroes : "off"));
+  return TRUE;
+}
+
+/* one transaction for all disks: the nodes stand in the plan just before it */
+static void
+add_transaction (Create *create, QsPlan *plan)
+{
+  g_auto (GVariantBuilder) disks = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const QsStep *step = g_ptr_array_index (plan->steps, i);
+      const QsNode *node = qs_facts_find_node (create->facts, step->target);
+
+      if (step->kind == QS_STEP_NODE_ADD)
+        g_variant_builder_add_parsed (&disks,
+                                      "{'target': <%s>, 'node': <%s>, 'overlay': <%s>,"
+                                      " 'path': <%s>, 'active': <%s>}",
+                                      step->target, node->node_name, qs_step_string (step, "node"),
+                                      qs_step_string (step, "path"), node->path);
+    }
+  qs_plan_add (plan, QS_STEP_BLOCKDEV_SNAPSHOT, QS_PHASE_COMMIT, create->selection->name,
+               g_variant_new_parsed ("{'disks': <%@aa{sv}>}", g_variant_builder_end (&disks)));
+}
+
+static gboolean
+build_transaction (Create *create, QsPlan *plan, GError **error)
+{
+  static const char *const needed[] = { "transaction", "blockdev-add", "blockdev-del" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (needed); i++)
+    if (!qs_facts_has_command (create->facts, needed[i]))
+      {
+        g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+                     "this QEMU lacks the command ‘%s’", needed[i]);
+        return FALSE;
+      }
+  if (create->facts->block_jobs != NULL && create->facts->block_jobs[0] != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_BUSY, "block job ‘%s’ is running on the domain",
+                   create->facts->block_jobs[0]);
+      return FALSE;
+    }
+  if (!for_each_choice (create, plan, QS_LOCATION_EXTERNAL, plan_overlay, error)
+      || !for_each_choice (create, plan, QS_LOCATION_EXTERNAL, plan_node, error))
+    return FALSE;
+  add_transaction (create, plan);
+  return add_record (create, plan, QS_PHASE_FINISH, error);
+}
+
+static void
+add_result (Create *create, QsPlan *plan)
+{
+  g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (NULL);
+  g_auto (GStrv) files = qs_plan_files (plan, QS_STEP_IMAGE_CREATE);
+  const QsSelection *selection = create->selection;
+
+  if (selection->n_internal > 0)
+    g_variant_dict_insert (&result, "tag", "s", create->tag);
+  g_variant_dict_insert (&result, "files", "^as", files);
+  g_variant_dict_insert_value (&result, "uncovered-disks",
+                               g_variant_new_strv ((const char *const *)selection->uncovered->pdata,
+                                                   selection->uncovered->len));
+  plan->result = g_variant_ref_sink (g_variant_dict_end (&result));
+
+  for (guint i = 0; i < create->facts->disks->len; i++)
+    {
+      const QsDiskFacts *disk = g_ptr_array_index (create->facts->disks, i);
+
+      if (disk->chain != NULL && disk->chain->len >= QS_WARN_CHAIN_FILES)
+        qs_plan_note (plan, "disk ‘%s’ has a chain of %u files; delete snapshots to shorten it",
+                      disk->target, disk->chain->len);
+    }
+  if (qs_domain_get_def (create->domain)->nvram != NULL)
+    qs_plan_note (plan, "the firmware variables are not part of this snapshot");
+}
+
+/* the state may have changed between the call and the survey */
+static gboolean
+check_state (const QsDomain *domain, const QsFacts *facts, GError **error)
+{
+  if (qs_domain_is_active (domain) == (facts->state != QS_DOMAIN_SHUTOFF))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+               "the guest has become %s meanwhile; try again",
+               qs_enum_to_string (QS_ENUM_DOMAIN_STATE, facts->state));
+  return FALSE;
+}
+
+QsPlan *
+qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                GError **error)
+{
+  g_autoptr (QsSelection) selection = align (domain, request, facts->now, error);
+  g_autoptr (QsPlan) plan = qs_plan_new ();
+  g_autofree char *tag = g_strconcat ("s-", facts->fresh_uuid, NULL);
+  g_autoptr (GHashTable) steps = g_hash_table_new (g_str_hash, g_str_equal);
+
+  if (selection == NULL || !check_state (domain, facts, error))
+    return NULL;
+
+  Create create = { domain, request, facts, selection, tag, steps };
+  if (!recipe_builders[selection->recipe].build (&create, plan, error))
+    return NULL;
+  add_result (&create, plan);
+  return g_steal_pointer (&plan);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-planners.h"
+
+#include "qs-error.h"
+#include "qs-name.h"
+
+static gboolean
+check_same_sources (const QsDomain *domain, const QsDomainDef *def, GError **error)
+{
+  if (qs_tree_size (domain->tree) == 0)
+    return TRUE;
+  for (guint i = 0; i < domain->def->disks->len; i++)
+    {
+      const QsDiskDef *before = g_ptr_array_index (domain->def->disks, i);
+      const QsDiskDef *after = qs_domain_def_find_disk (def, before->target);
+      const char *path = qs_domain_disk_path (domain, before);
+
+      if (after == NULL
+          || (g_strcmp0 (after->source, path) != 0
+              && g_strcmp0 (after->source, before->source) != 0))
+        {
+          g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+                       "disk ‘%s’: its source cannot be changed while the domain has snapshots; "
+                       "keep ‘%s’",
+                       before->target, path != NULL ? path : "");
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+gboolean
+qs_ask_define (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+               GError **error)
+{
+  const QsDomainDef *def = request->domain_def;
+
+  if (!qs_name_check (def->name, error))
+    return FALSE;
+  if (domain != NULL && !g_str_equal (domain->name, def->name))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_EXISTS,
+                   "a domain with uuid %s is defined already, with the name ‘%s’", domain->uuid,
+                   domain->name);
+      return FALSE;
+    }
+  return domain == NULL || check_same_sources (domain, def, error);
+}
+
+/* the store keeps which file is active; a definition that names a disk's file anew must win where
+   no snapshot holds on to the old one */
+static void
+record_actives (QsChangeList *changes, const QsDomain *domain, const QsDomainDef *def)
+{
+  for (guint i = 0; domain != NULL && i < domain->actives->len; i++)
+    {
+      const QsActive *active = g_ptr_array_index (domain->actives, i);
+      const QsDiskDef *disk = qs_domain_def_find_disk (def, active->target);
+
+      if (qs_tree_size (domain->tree) == 0 && disk != NULL && disk->source != NULL
+          && !g_str_equal (disk->source, active->path))
+        qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", active->target, "path", "s",
+                        disk->source, "format", "s", disk->format, "stem", "s", "", NULL);
+    }
+}
+
+/* the caller, unless one who may has named another */
+static guint32
+new_owner (const QsRequest *request)
+{
+  guint32 owner = request->caller;
+
+  if (request->options != NULL)
+    g_variant_lookup (request->options, "owner", "u", &owner);
+  return owner;
+}
+
+QsPlan *
+qs_plan_define (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                GError **error)
+{
+  g_autoptr (QsPlan) plan = qs_plan_new ();
+  g_autoptr (QsDomainDef) def = NULL;
+  g_autofree char *xml = NULL;
+  QsChangeList changes;
+
+  def = qs_domain_def_patch (request->domain_def, facts->fresh_uuid, NULL, 0, error);
+  if (def == NULL)
+    return NULL;
+  xml = qs_domain_def_format (def, TRUE);
+
+  qs_changes_init (&changes);
+  qs_changes_add (&changes, QS_CHANGE_DOMAIN_PUT, "definition", "s", xml, "owner", "u",
+                  domain != NULL ? domain->owner : new_owner (request), "name", "s", def->name,
+                  "uuid", "s", def->uuid, NULL);
+  record_actives (&changes, domain, def);
+  qs_planning_add_record (plan, QS_PHASE_COMMIT, def->name, &changes);
+  return g_steal_pointer (&plan);
+}
+
+static GPtrArray *
+undefine_parts (const QsDomain *domain, const QsRequest *request)
+{
+  g_autoptr (GPtrArray) parts = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_request_unref);
+  g_autoptr (GPtrArray) snapshots = qs_tree_list (domain->tree, "", QS_LIST_TOPOLOGICAL);
+  QsRequest *last = qs_request_new (QS_VERB_UNDEFINE, 0);
+
+  for (guint i = snapshots->len; i > 0; i--)
+    {
+      const QsSnapshot *snapshot = g_ptr_array_index (snapshots, i - 1);
+      QsRequest *part = qs_request_new (QS_VERB_SNAPSHOT_DELETE, 0);
+
+      part->snapshot = g_strdup (snapshot->uuid);
+      part->caller = request->caller;
+      part->caller_is_owner = request->caller_is_owner;
+      g_ptr_array_add (parts, part);
+    }
+  last->caller = request->caller;
+  last->caller_is_owner = request->caller_is_owner;
+  g_ptr_array_add (parts, last);
+  return g_steal_pointer (&parts);
+}
+
+/**
+ * qs_parts_undefine:
+ *
+ * With SNAPSHOTS_FULL each snapshot is deleted, leaves first, then the domain goes.
+ */
+GPtrArray *
+qs_parts_undefine (const QsDomain *domain, const QsRequest *request, GError **error)
+{
+  if (!(request->flags & QS_UNDEFINE_SNAPSHOTS_FULL))
+    return NULL;
+  return undefine_parts (domain, request);
+}
+
+gboolean
+qs_ask_undefine (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                 GError **error)
+{
+  guint n = qs_tree_size (domain->tree);
+
+  if (!qs_flags_check (&qs_undefine_flag_set, request->flags, error))
+    return FALSE;
+  if (n > 0 && request->flags == 0)
+    {
+      g_set_error (
+          error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+          "domain ‘%s’ has %u snapshot%s; undefine it with SNAPSHOTS_METADATA to keep their "
+          "files, or with SNAPSHOTS_FULL to delete them",
+          domain->name, n, n == 1 ? "" : "s");
+      return FALSE;
+    }
+  if (qs_domain_is_active (domain))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                   "domain ‘%s’ is %s; shut it down first", domain->name,
+                   qs_enum_to_string (QS_ENUM_DOMAIN_STATE, domain->state));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+QsPlan *
+qs_plan_undefine (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                  GError **error)
+{
+  g_autoptr (QsPlan) plan = qs_plan_new ();
+  g_autoptr (GPtrArray) snapshots = qs_tree_list (domain->tree, "", QS_LIST_TOPOLOGICAL);
+  QsChangeList changes;
+
+  qs_changes_init (&changes);
+  for (guint i = snapshots->len; i > 0; i--)
+    qs_changes_add (&changes, QS_CHANGE_SNAPSHOT_DELETE, "uuid", "s",
+                    ((QsSnapshot *)g_ptr_array_index (snapshots, i - 1))->uuid, NULL);
+  qs_changes_add (&changes, QS_CHANGE_DOMAIN_DELETE, NULL);
+  qs_planning_add_record (plan, QS_PHASE_COMMIT, domain->name, &changes);
+  return g_steal_pointer (&plan);
+}

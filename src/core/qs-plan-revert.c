@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-planners.h"
+
+#include "qs-error.h"
+#include "qs-name.h"
+#include "qs-plan-revert.h"
+
+static gboolean
+check_supported (const QsDomain *domain, const QsSnapshot *snapshot, guint flags, GError **error)
+{
+  g_autofree char *text = NULL;
+
+  if (flags & (QS_REVERT_DISCARD | QS_REVERT_COMMIT | QS_REVERT_TIP))
+    text = g_strdup ("DISCARD, COMMIT and TIP are not supported by this version");
+  else if ((flags & QS_REVERT_RESET_NVRAM) && qs_domain_get_def (domain)->nvram != NULL)
+    text = g_strdup ("RESET_NVRAM is not supported by this version");
+  else if (snapshot->state == QS_STATE_PMSUSPENDED)
+    text = g_strdup_printf ("snapshot ‘%s’ is of a guest suspended to memory", snapshot->name);
+  else if (snapshot->memory != QS_LOCATION_NO)
+    text = g_strdup_printf (
+        "snapshot ‘%s’ has memory; reverting to such a one is not supported by this version",
+        snapshot->name);
+  if (text == NULL)
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED, text);
+  return FALSE;
+}
+
+gboolean
+qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+               GError **error)
+{
+  const QsSnapshot *snapshot = qs_planning_snapshot (domain, request, error);
+
+  if (snapshot == NULL || !qs_flags_check (&qs_revert_flag_set, request->flags, error))
+    return FALSE;
+  if ((request->flags & QS_REVERT_RESET_NVRAM) && qs_domain_get_def (domain)->nvram == NULL)
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+                           "the domain has no firmware variables to reset");
+      return FALSE;
+    }
+  if (!check_supported (domain, snapshot, request->flags, error))
+    return FALSE;
+  if (snapshot->unverified)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+                   "snapshot ‘%s’ is unverified: its tags or files were not found", snapshot->name);
+      return FALSE;
+    }
+  questions->document = TRUE;
+  questions->files = TRUE;
+  questions->snapshot_files = TRUE;
+  questions->monitor = qs_domain_is_active (domain);
+  qs_planning_ask_start (domain, questions);
+  return qs_revert_ask_targets (domain, questions, error);
+}
+
+/**
+ * qs_revert_ask_targets:
+ *
+ * A revert makes a fresh overlay `<stem>.<milliseconds>` beside the file each disk uses now. Which
+ * disks need one is known only with the snapshot's files, so all are asked.
+ */
+gboolean
+qs_revert_ask_targets (const QsDomain *domain, QsQuestions *questions, GError **error)
+{
+  for (guint i = 0; i < questions->disks->len; i++)
+    {
+      const QsDiskDef *disk = g_ptr_array_index (questions->disks, i);
+      char *path = qs_revert_overlay_path (domain, disk->target, questions->now, NULL, error);
+
+      if (path == NULL)
+        return FALSE;
+      g_ptr_array_add (questions->targets, path);
+    }
+  return TRUE;
+}
+
+/**
+ * qs_revert_overlay_path:
+ * @stem: (out) (optional) (transfer full): what the next generated name begins with
+ */
+char *
+qs_revert_overlay_path (const QsDomain *domain, const char *target, gint64 now, char **stem,
+                        GError **error)
+{
+  const QsActive *active = qs_domain_find_active (domain, target);
+  const QsDiskDef *disk = qs_domain_def_find_disk (domain->def, target);
+  const char *path = active != NULL ? active->path : disk != NULL ? disk->source : NULL;
+  g_autofree char *name = g_strdup_printf ("%" G_GINT64_FORMAT, now / 1000);
+  g_autofree char *own_stem = NULL;
+  char *overlay;
+
+  if (path == NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+                   "disk ‘%s’ has no file in today's definition", target);
+      return NULL;
+    }
+  own_stem = active != NULL && active->stem != NULL && active->stem[0] != '\0'
+                 ? g_strdup (active->stem)
+                 : qs_overlay_stem (path);
+  overlay = qs_overlay_path (path, own_stem, name, error);
+  if (overlay != NULL && stem != NULL)
+    *stem = g_steal_pointer (&own_stem);
+  return overlay;
+}
+
+static gboolean
+is_backed_by (const QsFacts *facts, const QsFile *file, const char *path)
+{
+  /* records cannot loop, but a bound costs nothing */
+  for (guint n = 0; file != NULL && file->backing != NULL && n < facts->files->len; n++)
+    {
+      if (g_str_equal (file->backing, path))
+        return TRUE;
+      file = qs_facts_find_file (facts, file->backing);
+    }
+  return FALSE;
+}
+
+static gboolean
+has_uuid (const GPtrArray *uuids, const char *uuid)
+{
+  return uuids != NULL
+         && g_ptr_array_find_with_equal_func ((GPtrArray *)uuids, uuid, g_str_equal, NULL);
+}
+
+static gboolean
+depends_on (const QsFacts *facts, const char *descendant, const char *state_file)
+{
+  for (guint i = 0; i < facts->files->len; i++)
+    {
+      const QsFile *file = g_ptr_array_index (facts->files, i);
+
+      if ((has_uuid (file->state_of, descendant) || has_uuid (file->tag_of, descendant))
+          && is_backed_by (facts, file, state_file))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* the rule of the branch proposal: descendants that stand on the target's state files would be
+   mixed up by a revert that does not say what becomes of them */
+static gboolean
+check_descendants (const QsDomain *domain, const QsSnapshot *snapshot, const QsFacts *facts,
+                   GError **error)
+{
+  g_autoptr (GPtrArray) below = qs_tree_list (domain->tree, snapshot->uuid, QS_LIST_DESCENDANTS);
+
+  for (guint i = 0; i < facts->snapshot_files->len; i++)
+    {
+      const QsSnapshotFile *file = g_ptr_array_index (facts->snapshot_files, i);
+
+      for (guint n = 0; file->tag == NULL && n < below->len; n++)
+        {
+          const QsSnapshot *child = g_ptr_array_index (below, n);
+
+          if (!depends_on (facts, child->uuid, file->path))
+            continue;
+          g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+                       "snapshot ‘%s’ stands on the files of ‘%s’; discard what came after it "
+                       "(DISCARD), commit the "
+                       "later changes into it (COMMIT), or create a branch from it (BRANCH with "
+                       "CURRENT); to go to "
+                       "the latest state of another branch use TIP",
+                       child->name, snapshot->name);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static gboolean
+check_left_overlay (const QsDomain *domain, const QsSnapshot *snapshot, GError **error)
+{
+  const QsSnapshot *current = qs_tree_get_current (domain->tree);
+
+  if (snapshot->kind == QS_KIND_INTERNAL || current == snapshot)
+    return TRUE;
+  if (current == NULL)
+    {
+      g_set_error_literal (
+          error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+          "the changes made since would belong to no snapshot: the domain has no current one; "
+          "take a snapshot of them first");
+      return FALSE;
+    }
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+               "keeping the changes since snapshot ‘%s’ while the domain goes to another one is "
+               "not supported by "
+               "this version",
+               current->name);
+  return FALSE;
+}
+
+static gboolean
+check_tag (const QsDomain *domain, const QsSnapshotFile *file, const QsImage *image, GError **error)
+{
+  const QsActive *active = qs_domain_find_active (domain, file->target);
+  const QsDiskDef *disk = qs_domain_def_find_disk (domain->def, file->target);
+  const char *path = active != NULL ? active->path : disk != NULL ? disk->source : NULL;
+  guint n = qs_image_count_tag (image, file->tag);
+
+  if (n != 1)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+                   "disk ‘%s’: ‘%s’ holds %u snapshots with the tag ‘%s’", file->target, file->path,
+                   n, file->tag);
+      return FALSE;
+    }
+  if (g_strcmp0 (path, file->path) != 0)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+                   "disk ‘%s’: the snapshot lies in ‘%s’, which is a backing file now; discard "
+                   "what came after it "
+                   "(DISCARD)",
+                   file->target, file->path);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* st_dev may change with a reboot; an inode with its birth time does not */
+static gboolean
+check_identity (const QsFacts *facts, const QsSnapshotFile *file, const QsImage *image,
+                GError **error)
+{
+  const QsFile *record = qs_facts_find_file (facts, file->path);
+
+  if (record == NULL
+      || (record->ino == image->ino
+          && (record->dev == image->dev || record->btime == image->btime)))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+               "disk ‘%s’: ‘%s’ is not the file that the snapshot was taken with", file->target,
+               file->path);
+  return FALSE;
+}
+
+static gboolean
+check_files (const QsDomain *domain, const QsFacts *facts, GError **error)
+{
+  for (guint i = 0; i < facts->snapshot_files->len; i++)
+    {
+      const QsSnapshotFile *file = g_ptr_array_index (facts->snapshot_files, i);
+      const QsImage *image = qs_planning_snapshot_image (facts, file->target, error);
+
+      if (image == NULL || !check_identity (facts, file, image, error))
+        return FALSE;
+      if (file->tag != NULL && !check_tag (domain, file, image, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* the definition of the snapshot with the files of today, to be laid beside today's */
+static char *
+comparable_definition (const QsDomain *domain, const QsDomainDef *recorded, GError **error)
+{
+  g_autoptr (GArray) patches = g_array_new (FALSE, FALSE, sizeof (QsDiskPatch));
+  g_autoptr (QsDomainDef) patched = NULL;
+
+  for (guint i = 0; i < recorded->disks->len; i++)
+    {
+      const QsDiskDef *then = g_ptr_array_index (recorded->disks, i);
+      const QsDiskDef *now = qs_domain_def_find_disk (domain->def, then->target);
+      QsDiskPatch patch = { then->target, NULL, NULL };
+
+      if (now == NULL || qs_domain_disk_path (domain, now) == NULL)
+        continue;
+      patch.source = qs_domain_disk_path (domain, now);
+      patch.format = qs_domain_disk_format (domain, now);
+      g_array_append_val (patches, patch);
+    }
+  patched = qs_domain_def_patch (recorded, domain->uuid, (QsDiskPatch *)patches->data, patches->len,
+                                 error);
+  return patched != NULL ? qs_domain_def_format (patched, TRUE) : NULL;
+}
+
+static gboolean
+check_definition (QsRevert *revert, GError **error)
+{
+  const QsDomainDef *recorded =
+      revert->def->inactive_domain != NULL ? revert->def->inactive_domain : revert->def->domain;
+  g_autoptr (QsDomainDef) today = qs_domain_true_def (revert->domain, TRUE, error);
+  g_autofree char *then = NULL;
+  g_autofree char *now = NULL;
+
+  if (today == NULL)
+    return FALSE;
+  if (recorded == NULL && !(revert->request->flags & QS_REVERT_FORCE))
+    {
+      g_set_error (
+          error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+          "snapshot ‘%s’ holds no definition of the domain; FORCE reverts its disks all the same",
+          revert->snapshot->name);
+      return FALSE;
+    }
+  if (recorded == NULL)
+    return TRUE;
+
+  then = comparable_definition (revert->domain, recorded, error);
+  if (then == NULL)
+    return FALSE;
+  now = qs_domain_def_format (today, TRUE);
+  if (g_str_equal (then, now))
+    return TRUE;
+  if (!(revert->request->flags & QS_REVERT_FORCE))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+                   "the domain's definition is not what it was at snapshot ‘%s’; FORCE brings the "
+                   "old one back",
+                   revert->snapshot->name);
+      return FALSE;
+    }
+  revert->definition = g_steal_pointer (&then);
+  return TRUE;
+}
+
+static gboolean
+read_document (QsRevert *revert, GError **error)
+{
+  if (revert->facts->snapshot_document == NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED, "snapshot ‘%s’ has no document",
+                   revert->snapshot->name);
+      return FALSE;
+    }
+  revert->def = qs_snapshot_def_parse (revert->facts->snapshot_document, error);
+  return revert->def != NULL;
+}
+
+QsPlan *
+qs_plan_revert (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                GError **error)
+{
+  g_auto (QsRevert) revert = { .domain = domain, .request = request, .facts = facts };
+
+  revert.snapshot = qs_planning_snapshot (domain, request, error);
+  if (revert.snapshot == NULL || !read_document (&revert, error))
+    return NULL;
+  if (revert.snapshot->kind != QS_KIND_INTERNAL
+      && (!check_descendants (domain, revert.snapshot, facts, error)
+          || !check_left_overlay (domain, revert.snapshot, error)))
+    return NULL;
+  if (!check_files (domain, facts, error) || !check_definition (&revert, error))
+    return NULL;
+  return qs_revert_build (&revert, error);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-align.h"
+#include "qs-change.h"
+#include "qs-operation.h"
+
+/* the planners, one file an operation, and what they share (qs-planning.c) */
+
+gboolean qs_ask_define (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                        GError **error);
+QsPlan *qs_plan_define (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                        GError **error);
+
+gboolean qs_ask_undefine (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                          GError **error);
+QsPlan *qs_plan_undefine (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                          GError **error);
+GPtrArray *qs_parts_undefine (const QsDomain *domain, const QsRequest *request, GError **error);
+
+gboolean qs_ask_start (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                       GError **error);
+QsPlan *qs_plan_start (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                       GError **error);
+
+gboolean qs_ask_run_state (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                           GError **error);
+QsPlan *qs_plan_run_state (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                           GError **error);
+
+gboolean qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                        GError **error);
+QsPlan *qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                        GError **error);
+
+gboolean qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                        GError **error);
+QsPlan *qs_plan_revert (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                        GError **error);
+
+gboolean qs_ask_delete (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                        GError **error);
+QsPlan *qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                        GError **error);
+GPtrArray *qs_parts_delete (const QsDomain *domain, const QsRequest *request, GError **error);
+
+gboolean qs_ask_edit (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                      GError **error);
+QsPlan *qs_plan_edit (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                      GError **error);
+
+/* what can be said of a disk before and after its files were looked at */
+gboolean qs_check_disk_snapshot (const QsSelected *selected, GError **error);
+const QsImage *qs_check_disk_image (const QsSelected *selected, const QsFacts *facts,
+                                    GError **error);
+gboolean qs_check_target (const QsSelected *selected, const QsFacts *facts, GError **error);
+
+/* an overlay on @base, with its rights and cluster size */
+typedef struct
+{
+  const char *target;
+  const char *path;
+  const char *base;
+  const char *base_format;
+  const QsImage *base_image;
+  guint64 virtual_size;
+  guint32 owner;
+} QsOverlay;
+
+void qs_planning_image_create (QsPlan *plan, const QsOverlay *overlay);
+void qs_planning_record_chain (QsChangeList *changes, const QsFacts *facts,
+                               const QsDiskFacts *disk);
+void qs_planning_record_overlay (QsChangeList *changes, const char *path, const char *base,
+                                 guint step);
+void qs_planning_add_record (QsPlan *plan, QsPhase phase, const char *target,
+                             QsChangeList *changes);
+GVariant *qs_planning_chains (const QsDomain *domain, const QsFacts *facts, GError **error);
+QsSnapshot *qs_planning_snapshot (const QsDomain *domain, const QsRequest *request, GError **error);
+const QsImage *qs_planning_snapshot_image (const QsFacts *facts, const char *target,
+                                           GError **error);
+void qs_planning_add_chain (GVariantBuilder *builder, const char *target, const char *overlay,
+                            const GPtrArray *chain);
+void qs_planning_ask_start (const QsDomain *domain, QsQuestions *questions);
+gboolean qs_planning_spawn (QsPlan *plan, QsStepKind kind, QsPhase phase, const QsDomain *domain,
+                            GVariant *chains, GError **error);
+void qs_planning_quit (QsPlan *plan, QsPhase phase, const QsDomain *domain);
+void qs_planning_record_start (QsPlan *plan, QsPhase phase, const QsDomain *domain, guint step);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-planners.h"
+
+#include "qs-error.h"
+#include "qs-limits.h"
+
+/* rights that a new overlay may have: its owner's, and the group's where QEMU gets at the base
+   only through it; never anybody else's */
+static guint32
+overlay_mode (const QsImage *base, guint32 owner)
+{
+  return base->uid == owner ? 0600 : 0600 | (base->mode & 0060);
+}
+
+/**
+ * qs_planning_image_create:
+ *
+ * Adds the step that makes an empty overlay. The cluster size of the base is kept.
+ */
+void
+qs_planning_image_create (QsPlan *plan, const QsOverlay *overlay)
+{
+  const QsImage *base = overlay->base_image;
+  guint cluster_size = base->cluster_size != 0 ? base->cluster_size : 64 * 1024;
+
+  qs_plan_add (plan, QS_STEP_IMAGE_CREATE, QS_PHASE_PREPARE, overlay->target,
+               g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'format': <'qcow2'>,"
+                                     " 'size': <%t>, 'cluster-size': <%u>, 'extended-l2': <%b>,"
+                                     " 'backing': <%s>, 'backing-format': <%s>, 'mode': <%u>,"
+                                     " 'gid': <%u>}",
+                                     overlay->target, overlay->path, overlay->virtual_size,
+                                     cluster_size, base->extended_l2, overlay->base,
+                                     overlay->base_format, overlay_mode (base, overlay->owner),
+                                     base->gid));
+}
+
+/**
+ * qs_planning_record_chain:
+ *
+ * Writes down the files of a disk's chain that the store does not know yet, deepest first. They are
+ * somebody else's: never unlinked.
+ */
+void
+qs_planning_record_chain (QsChangeList *changes, const QsFacts *facts, const QsDiskFacts *disk)
+{
+  const char *backing = "";
+
+  for (guint i = disk->chain->len; i > 0; i--)
+    {
+      const QsImage *image = g_ptr_array_index (disk->chain, i - 1);
+
+      if (qs_facts_find_file (facts, image->path) == NULL)
+        qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", image->path, "format", "s",
+                        image->format, "role", "s", "disk", "backing", "s", backing, "ours", "b",
+                        FALSE, "dev", "t", image->dev, "ino", "t", image->ino, "btime", "x",
+                        image->btime, NULL);
+      backing = image->path;
+    }
+}
+
+/**
+ * qs_planning_record_overlay:
+ * @step: index of the image-create step, whose result tells the identity of the file
+ */
+void
+qs_planning_record_overlay (QsChangeList *changes, const char *path, const char *base, guint step)
+{
+  qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", path, "format", "s", "qcow2", "role",
+                  "s", "disk", "backing", "s", base, "ours", "b", TRUE, "step", "u", step, NULL);
+}
+
+void
+qs_planning_add_record (QsPlan *plan, QsPhase phase, const char *target, QsChangeList *changes)
+{
+  qs_plan_add (plan, QS_STEP_RECORD, phase, target,
+               g_variant_new_parsed ("{'changes': <%@a(sa{sv})>}", qs_changes_end (changes)));
+}
+
+/**
+ * qs_planning_add_chain:
+ * @overlay: (nullable): a qcow2 file that will stand on top of @chain
+ */
+void
+qs_planning_add_chain (GVariantBuilder *builder, const char *target, const char *overlay,
+                       const GPtrArray *chain)
+{
+  g_variant_builder_open (builder, G_VARIANT_TYPE ("(sa(ss))"));
+  g_variant_builder_add (builder, "s", target);
+  g_variant_builder_open (builder, G_VARIANT_TYPE ("a(ss)"));
+  if (overlay != NULL)
+    g_variant_builder_add (builder, "(ss)", overlay, "qcow2");
+  for (guint i = 0; i < chain->len; i++)
+    {
+      const QsImage *image = g_ptr_array_index (chain, i);
+
+      g_variant_builder_add (builder, "(ss)", image->path, image->format);
+    }
+  g_variant_builder_close (builder);
+  g_variant_builder_close (builder);
+}
+
+/**
+ * qs_planning_chains:
+ *
+ * Returns: (transfer floating): a(sa(ss)), the files of each disk with their formats, active first,
+ *   as a new QEMU is to open them; NULL if one of them cannot be used
+ */
+GVariant *
+qs_planning_chains (const QsDomain *domain, const QsFacts *facts, GError **error)
+{
+  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(sa(ss))"));
+
+  for (guint i = 0; i < facts->disks->len; i++)
+    {
+      const QsDiskFacts *disk = g_ptr_array_index (facts->disks, i);
+
+      if (disk->error != NULL)
+        {
+          g_set_error (error, disk->error->domain, disk->error->code, "disk ‘%s’: %s", disk->target,
+                       disk->error->message);
+          return NULL;
+        }
+      qs_planning_add_chain (&builder, disk->target, NULL, disk->chain);
+    }
+  return g_variant_builder_end (&builder);
+}
+
+/**
+ * qs_planning_snapshot:
+ *
+ * Returns: (transfer none): the snapshot that the request is about
+ */
+QsSnapshot *
+qs_planning_snapshot (const QsDomain *domain, const QsRequest *request, GError **error)
+{
+  QsSnapshot *snapshot = qs_tree_lookup (domain->tree, request->snapshot);
+
+  if (snapshot == NULL)
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_NO_SNAPSHOT,
+                         "the snapshot is not there any more");
+  return snapshot;
+}
+
+/**
+ * qs_planning_snapshot_image:
+ *
+ * Returns: (transfer none): the file in which a disk of the request's snapshot lies, as it was seen
+ */
+const QsImage *
+qs_planning_snapshot_image (const QsFacts *facts, const char *target, GError **error)
+{
+  const QsDiskFacts *disk = qs_facts_find_snapshot_disk (facts, target);
+
+  if (disk == NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED, "disk ‘%s’: its file is not recorded",
+                   target);
+      return NULL;
+    }
+  if (disk->error != NULL)
+    {
+      g_set_error (error, disk->error->domain, disk->error->code, "disk ‘%s’: %s", target,
+                   disk->error->message);
+      return NULL;
+    }
+  return g_ptr_array_index (disk->chain, 0);
+}
