@@ -220,3 +220,98 @@ qs_map_foreach (const QsMap *map, const QsMapType *type, gconstpointer key, QsMa
   return qs_map_foreach (map->left, type, key, func, user_data) && func (map->value, user_data)
          && qs_map_foreach (map->right, type, NULL, func, user_data);
 }
+
+/* what is left of one map, in order: subtrees not looked into yet, and single values */
+typedef struct
+{
+  const QsMap *map;
+  gboolean whole;
+} Rest;
+
+static void
+rest_push (GArray *rest, const QsMap *map, gboolean whole)
+{
+  Rest item = { map, whole };
+
+  if (map != NULL)
+    g_array_append_val (rest, item);
+}
+
+static const Rest *
+rest_top (const GArray *rest)
+{
+  return rest->len == 0 ? NULL : &g_array_index (rest, Rest, rest->len - 1);
+}
+
+static const QsMap *
+rest_pop (GArray *rest)
+{
+  const QsMap *map = rest_top (rest)->map;
+
+  g_array_set_size (rest, rest->len - 1);
+  return map;
+}
+
+static void
+rest_open (GArray *rest)
+{
+  const QsMap *map = rest_pop (rest);
+
+  rest_push (rest, map->right, TRUE);
+  rest_push (rest, map, FALSE);
+  rest_push (rest, map->left, TRUE);
+}
+
+/* the higher one is opened first, so that a subtree that both share comes to the top of both */
+static gboolean
+open_higher (GArray *before, GArray *after)
+{
+  const Rest *a = rest_top (before), *b = rest_top (after);
+  guint height_a = a != NULL && a->whole ? a->map->height : 0;
+  guint height_b = b != NULL && b->whole ? b->map->height : 0;
+
+  if (height_a == 0 && height_b == 0)
+    return FALSE;
+  if (height_a == height_b && a->map == b->map)
+    {
+      rest_pop (before);
+      rest_pop (after);
+    }
+  else
+    rest_open (height_a >= height_b ? before : after);
+  return TRUE;
+}
+
+static void
+tell_next (GArray *before, GArray *after, const QsMapType *type, QsMapDiffFunc func,
+           gpointer user_data)
+{
+  const Rest *a = rest_top (before), *b = rest_top (after);
+  int order = a == NULL ? 1 : b == NULL ? -1 : type->compare (a->map->value, b->map->value);
+  gpointer old = order <= 0 ? rest_pop (before)->value : NULL;
+  gpointer new = order >= 0 ? rest_pop (after)->value : NULL;
+
+  if (old != new)
+    func (old, new, user_data);
+}
+
+/**
+ * qs_map_diff:
+ * @func: called in order with each value that is not in both: @before is NULL if it was added,
+ *   @after if it was removed
+ *
+ * Parts that the two maps share are not looked at, so that the cost is that of the changes.
+ */
+void
+qs_map_diff (const QsMap *before, const QsMap *after, const QsMapType *type, QsMapDiffFunc func,
+             gpointer user_data)
+{
+  g_autoptr (GArray) a = g_array_new (FALSE, FALSE, sizeof (Rest));
+  g_autoptr (GArray) b = g_array_new (FALSE, FALSE, sizeof (Rest));
+
+  rest_push (a, before, TRUE);
+  rest_push (b, after, TRUE);
+  while (a->len > 0 || b->len > 0)
+    if (!open_higher (a, b))
+      tell_next (a, b, type, func, user_data);
+}

@@ -38,3 +38,7 @@ guint qs_map_size (const QsMap *map);
 typedef gboolean (*QsMapFunc) (gpointer value, gpointer user_data);
 gboolean qs_map_foreach (const QsMap *map, const QsMapType *type, gconstpointer key, QsMapFunc func,
                          gpointer user_data);
+
+typedef void (*QsMapDiffFunc) (gpointer before, gpointer after, gpointer user_data);
+void qs_map_diff (const QsMap *before, const QsMap *after, const QsMapType *type,
+                  QsMapDiffFunc func, gpointer user_data);

@@ -305,3 +305,16 @@ qs_tree_is_ancestor (const QsTree *tree, const char *ancestor, const char *uuid)
     }
   return FALSE;
 }
+
+/**
+ * qs_tree_diff:
+ * @func: called with each snapshot that differs: @before is NULL if it was added, @after if it was
+ *   removed
+ *
+ * Costs what was changed, not what there is, if @after was made from @before.
+ */
+void
+qs_tree_diff (const QsTree *before, const QsTree *after, QsMapDiffFunc func, gpointer user_data)
+{
+  qs_map_diff (before->by_uuid, after->by_uuid, &uuids, func, user_data);
+}

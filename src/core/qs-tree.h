@@ -3,6 +3,7 @@
 #pragma once
 
 #include "qs-flags.h"
+#include "qs-map.h"
 #include "qs-snapshot.h"
 
 /**
@@ -29,5 +30,7 @@ gboolean qs_tree_is_ancestor (const QsTree *tree, const char *ancestor, const ch
 
 /* from "" = the whole domain (ROOTS is bit 0), else from a snapshot (DESCENDANTS is bit 0) */
 GPtrArray *qs_tree_list (const QsTree *tree, const char *from, guint flags);
+void qs_tree_diff (const QsTree *before, const QsTree *after, QsMapDiffFunc func,
+                   gpointer user_data);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsTree, qs_tree_unref)
