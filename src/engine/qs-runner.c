@@ -61,13 +61,14 @@ tell_step (const Run *run, guint index, gboolean undoing)
     run->sink->step (run->user_data, run->plan, index, undoing);
 }
 
-/* the new state counts even if it could not be written: it may be on the disk nevertheless */
 static gboolean
 mark (Run *run, guint index, QsStepState state, GError **error)
 {
+  if (!run->journal->vtable->step (run->journal, run->part, index, state,
+                                   g_ptr_array_index (run->results, index), error))
+    return FALSE;
   run->states[index] = state;
-  return run->journal->vtable->step (run->journal, run->part, index, state,
-                                     g_ptr_array_index (run->results, index), error);
+  return TRUE;
 }
 
 static gboolean
@@ -248,13 +249,23 @@ is_refusal (const GError *error)
          || g_error_matches (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED);
 }
 
+/* @index counts as begun even if that could not be written: it may be on the disk nevertheless */
 static QsOutcome
-do_commit (Run *run, GError **error)
+fail_step (Run *run, guint index, GError *why, GError **error)
+{
+  run->states[index] = QS_STEP_STATE_BEGUN;
+  return take_back (run, why, error);
+}
+
+static QsOutcome
+do_commit (Run *run, GCancellable *cancellable, GError **error)
 {
   GError *why = NULL;
 
-  if (!mark (run, run->commit, QS_STEP_STATE_BEGUN, &why))
+  if (g_cancellable_set_error_if_cancelled (cancellable, &why))
     return take_back (run, why, error);
+  if (!mark (run, run->commit, QS_STEP_STATE_BEGUN, &why))
+    return fail_step (run, run->commit, why, error);
   if (carry_out (run, run->commit, NULL, &why))
     return go_forward (run, error);
   return is_refusal (why) ? take_back (run, why, error) : settle (run, why, error);
@@ -268,12 +279,13 @@ run_part (Run *run, GCancellable *cancellable, GError **error)
   if (!run->journal->vtable->begin_part (run->journal, run->part, run->plan, error))
     return QS_OUTCOME_UNDONE;
   for (guint i = 0; i < run->commit; i++)
-    if (g_cancellable_set_error_if_cancelled (cancellable, &why)
-        || !do_step (run, i, cancellable, &why))
-      return take_back (run, why, error);
-  if (g_cancellable_set_error_if_cancelled (cancellable, &why))
-    return take_back (run, why, error);
-  return do_commit (run, error);
+    {
+      if (g_cancellable_set_error_if_cancelled (cancellable, &why))
+        return take_back (run, why, error);
+      if (!do_step (run, i, cancellable, &why))
+        return fail_step (run, i, why, error);
+    }
+  return do_commit (run, cancellable, error);
 }
 
 /**

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "fake-world.h"
+
+#include "qs-error.h"
+
+typedef struct
+{
+  QsJournal journal;
+  FakeWorld *fake;
+} FakeJournal;
+
+static G_NORETURN void
+violate (const FakeWorld *fake, guint step, const char *rule)
+{
+  g_autofree char *plan = qs_plan_describe (fake->plan);
+
+  g_error ("step %u: %s (fail %u, stuck %u, mute %u, cancel %u, crash %u, now %u) in\n%s", step,
+           rule, fake->trouble.fail, fake->trouble.stuck, fake->trouble.mute, fake->trouble.cancel,
+           fake->trouble.crash, fake->clock, plan);
+}
+
+static void
+expect (const FakeWorld *fake, guint step, gboolean kept, const char *rule)
+{
+  if (!kept && !fake->lax)
+    violate (fake, step, rule);
+}
+
+/* refusals before an effect, lost answers after it */
+static gboolean
+fail (const FakeWorld *fake, FakeEffect reached, GError **error)
+{
+  static const QsError refusals[] = { QS_ERROR_OPERATION_INVALID, QS_ERROR_MONITOR_FAILED };
+  static const QsError losses[] = { QS_ERROR_TIMEOUT, QS_ERROR_MONITOR_FAILED };
+
+  if (reached == FAKE_NONE)
+    g_set_error_literal (error, QS_ERROR, refusals[fake->clock % 2], "refused");
+  else if (fake->clock % 3 == 0)
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "broken");
+  else
+    g_set_error_literal (error, QS_ERROR, losses[fake->clock % 2], "lost");
+  return FALSE;
+}
+
+/* a point at which something may go wrong; nothing happens between a crash and the next start */
+static gboolean
+event (FakeWorld *fake, guint step, FakeEffect reached, GError **error)
+{
+  const FakeTrouble *trouble = &fake->trouble;
+
+  fake->clock++;
+  if (fake->clock == trouble->cancel)
+    g_cancellable_cancel (fake->cancellable);
+  if (fake->clock == trouble->stuck)
+    fake->stuck_step = step;
+  if (fake->clock == trouble->mute)
+    fake->muted = TRUE;
+  if (fake->clock == trouble->crash)
+    fake->crashed = TRUE;
+  if (fake->crashed || fake->clock == trouble->fail || fake->stuck_step == step)
+    return fail (fake, reached, error);
+  return TRUE;
+}
+
+static QsStepState
+state_of (const FakeWorld *fake, guint step)
+{
+  return g_array_index (fake->steps, QsStepState, step);
+}
+
+static gboolean
+write_event (FakeWorld *fake, FakeEffect reached, GError **error)
+{
+  if (!event (fake, G_MAXUINT - 1, reached, error))
+    return FALSE;
+  if (!fake->muted)
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_DEGRADED, "muted");
+  return FALSE;
+}
+
+static void
+write_step (FakeWorld *fake, guint step, QsStepState state, GVariant *result)
+{
+  g_array_index (fake->steps, QsStepState, step) = state;
+  if (g_ptr_array_index (fake->results, step) != NULL)
+    g_variant_unref (g_ptr_array_index (fake->results, step));
+  g_ptr_array_index (fake->results, step) = result == NULL ? NULL : g_variant_ref (result);
+  fake->n_changes++;
+}
+
+static gboolean
+journal_begin_part (QsJournal *journal, guint part, const QsPlan *plan, GError **error)
+{
+  FakeWorld *fake = ((FakeJournal *)journal)->fake;
+
+  if (!write_event (fake, FAKE_NONE, error))
+    return FALSE;
+  expect (fake, 0, !fake->begun && plan == fake->plan, "a part is begun once");
+  fake->begun = TRUE;
+  fake->n_changes++;
+  return write_event (fake, FAKE_WHOLE, error);
+}
+
+static gboolean
+journal_step (QsJournal *journal, guint part, guint index, QsStepState state, GVariant *result,
+              GError **error)
+{
+  FakeWorld *fake = ((FakeJournal *)journal)->fake;
+
+  if (!write_event (fake, FAKE_NONE, error))
+    return FALSE;
+  expect (fake, index, fake->begun && part == 7, "its part is begun");
+  write_step (fake, index, state, result);
+  return write_event (fake, FAKE_WHOLE, error);
+}
+
+static gboolean
+journal_part (QsJournal *journal, guint part, QsPartState state, GError **error)
+{
+  FakeWorld *fake = ((FakeJournal *)journal)->fake;
+
+  if (!write_event (fake, FAKE_NONE, error))
+    return FALSE;
+  expect (fake, 0, fake->state == QS_PART_OPEN || fake->state == QS_PART_COMMITTED,
+          "a part ends once");
+  fake->state = state;
+  fake->n_changes++;
+  return write_event (fake, FAKE_WHOLE, error);
+}
+
+static const QsJournalVTable journal_vtable = { journal_begin_part, journal_step, journal_part };
+
+/* what a step learnt must reach all that come after it, also over a restart. A commit that was only
+   found done teaches nothing */
+static void
+expect_results (const FakeWorld *fake, guint index, GPtrArray *results)
+{
+  for (guint i = 0; i < index; i++)
+    {
+      GVariant *result = g_ptr_array_index (results, i);
+      gboolean teaches = i != fake->commit && qs_plan_step (fake->plan, i)->kind != QS_STEP_RECORD;
+      guint32 learnt = teaches ? G_MAXUINT32 : i;
+
+      if (result != NULL)
+        g_variant_lookup (result, "learnt", "u", &learnt);
+      expect (fake, index, learnt == i, "results of all steps before it");
+    }
+}
+
+static void
+expect_in_order (const FakeWorld *fake, guint index)
+{
+  expect (fake, index, fake->begun && state_of (fake, index) != QS_STEP_STATE_NONE,
+          "intent before effect");
+  for (guint i = 0; i < fake->plan->steps->len; i++)
+    if (i < index)
+      expect (fake, index,
+              fake->effects[i] == FAKE_WHOLE && state_of (fake, i) == QS_STEP_STATE_DONE,
+              "all steps before it done");
+    else if (i > index)
+      expect (fake, index, fake->effects[i] == FAKE_NONE, "no step after it begun");
+}
+
+static void
+change (FakeWorld *fake, guint index, FakeEffect effect)
+{
+  fake->effects[index] = effect;
+  fake->n_changes++;
+}
+
+/* as the store does it: the changes and the state of the step in one COMMIT */
+static gboolean
+run_record (FakeWorld *fake, guint index, GError **error)
+{
+  if (fake->effects[index] != FAKE_WHOLE)
+    change (fake, index, FAKE_WHOLE);
+  write_step (fake, index, QS_STEP_STATE_DONE, NULL);
+  return event (fake, index, FAKE_WHOLE, error);
+}
+
+/* as an image is made: its identity is in the journal before it has a name */
+static gboolean
+run_half (FakeWorld *fake, guint index, GVariant *result, GError **error)
+{
+  if (fake->effects[index] == FAKE_WHOLE)
+    return TRUE;
+  change (fake, index, FAKE_HALF);
+  if (qs_plan_step (fake->plan, index)->kind == QS_STEP_IMAGE_CREATE
+      && !journal_step (fake->journal, 7, index, QS_STEP_STATE_BEGUN, result, error))
+    return FALSE;
+  return event (fake, index, FAKE_HALF, error);
+}
+
+static gboolean
+world_run (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GVariant **result,
+           GCancellable *cancellable, GError **error)
+{
+  FakeWorld *fake = (FakeWorld *)world;
+  const QsStep *step = qs_plan_step (plan, index);
+  GVariantDict learnt;
+
+  if (!event (fake, index, FAKE_NONE, error))
+    return FALSE;
+  expect_results (fake, index, results);
+  expect_in_order (fake, index);
+  expect (fake, index, step->phase == QS_PHASE_FINISH || fake->effects[index] == FAKE_NONE,
+          "no effect twice");
+  expect (fake, index, step->phase == QS_PHASE_PREPARE || cancellable == NULL,
+          "no cancelling from the commit on");
+  if (step->kind == QS_STEP_RECORD)
+    return run_record (fake, index, error);
+  g_variant_dict_init (&learnt, NULL);
+  g_variant_dict_insert (&learnt, "learnt", "u", index);
+  *result = g_variant_ref_sink (g_variant_dict_end (&learnt));
+  if (step->phase != QS_PHASE_COMMIT && !run_half (fake, index, *result, error))
+    return FALSE;
+  if (fake->effects[index] != FAKE_WHOLE)
+    change (fake, index, FAKE_WHOLE);
+  return event (fake, index, FAKE_WHOLE, error);
+}
+
+static gboolean
+world_undo (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GError **error)
+{
+  FakeWorld *fake = (FakeWorld *)world;
+
+  if (!event (fake, index, FAKE_NONE, error))
+    return FALSE;
+  expect (fake, index, qs_step_type (qs_plan_step (plan, index)->kind)->undo != NULL, "an undo");
+  for (guint i = index + 1; i < plan->steps->len; i++)
+    expect (fake, index, fake->effects[i] == FAKE_NONE, "nothing after it left, nor the commit");
+  expect_results (fake, index, results);
+  if (fake->effects[index] != FAKE_NONE)
+    change (fake, index, FAKE_NONE);
+  return event (fake, index, FAKE_WHOLE, error);
+}
+
+static QsProbe
+world_probe (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GError **error)
+{
+  FakeWorld *fake = (FakeWorld *)world;
+
+  expect (fake, index, index == fake->commit, "only the commit is probed");
+  if (fake->blind || fake->crashed)
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_FAILED, "half of the disks");
+      return QS_PROBE_UNKNOWN;
+    }
+  return fake->effects[index] == FAKE_WHOLE ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
+}
+
+static const QsWorldVTable world_vtable = { world_run, world_undo, world_probe };
+
+static void
+unref_result (gpointer result)
+{
+  if (result != NULL)
+    g_variant_unref (result);
+}
+
+FakeWorld *
+fake_world_new (const QsPlan *plan)
+{
+  FakeWorld *fake = g_new0 (FakeWorld, 1);
+  FakeJournal *journal = g_new0 (FakeJournal, 1);
+
+  journal->journal.vtable = &journal_vtable;
+  journal->fake = fake;
+  fake->world.vtable = &world_vtable;
+  fake->journal = &journal->journal;
+  fake->plan = plan;
+  fake->commit = qs_plan_commit_index (plan);
+  fake->stuck_step = G_MAXUINT;
+  fake->effects = g_new0 (FakeEffect, plan->steps->len);
+  fake->steps = g_array_new (FALSE, TRUE, sizeof (QsStepState));
+  g_array_set_size (fake->steps, plan->steps->len);
+  fake->results = g_ptr_array_new_with_free_func (unref_result);
+  g_ptr_array_set_size (fake->results, plan->steps->len);
+  fake->cancellable = g_cancellable_new ();
+  return fake;
+}
+
+void
+fake_world_free (FakeWorld *fake)
+{
+  if (fake == NULL)
+    return;
+  g_free (fake->journal);
+  g_free (fake->effects);
+  g_array_unref (fake->steps);
+  g_ptr_array_unref (fake->results);
+  g_object_unref (fake->cancellable);
+  g_free (fake);
+}
+
+static void
+start_clock (FakeWorld *fake, const FakeTrouble *trouble)
+{
+  fake->trouble = *trouble;
+  fake->clock = 0;
+  fake->stuck_step = G_MAXUINT;
+  fake->crashed = FALSE;
+  fake->muted = FALSE;
+}
+
+static void
+on_committed (gpointer user_data)
+{
+  FakeWorld *fake = user_data;
+
+  expect (fake, fake->commit, fake->effects[fake->commit] == FAKE_WHOLE, "told too early");
+  fake->n_committed++;
+}
+
+QsOutcome
+fake_world_run (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
+{
+  const QsRunnerSink sink = { NULL, on_committed };
+  g_autoptr (GPtrArray) results = NULL;
+  QsOutcome outcome;
+
+  start_clock (fake, trouble);
+  outcome = qs_runner_run (fake->journal, &fake->world, 7, fake->plan, &sink, fake,
+                           fake->cancellable, &results, error);
+  g_assert_cmpuint (results->len, ==, fake->plan->steps->len);
+  return outcome;
+}
+
+/* a new start of the daemon: all it has is the journal */
+QsOutcome
+fake_world_resume (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
+{
+  QsPartRecord record = { 7, (QsPlan *)fake->plan, fake->state, NULL, NULL };
+  g_autoptr (GArray) steps = g_array_copy (fake->steps);
+  g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func (unref_result);
+
+  start_clock (fake, trouble);
+  if (!fake->begun)
+    return QS_OUTCOME_UNDONE;
+  for (guint i = 0; i < fake->results->len; i++)
+    {
+      GVariant *result = g_ptr_array_index (fake->results, i);
+
+      g_ptr_array_add (results, result == NULL ? NULL : g_variant_ref (result));
+    }
+  record.steps = steps;
+  record.results = results;
+  return qs_runner_resume (fake->journal, &fake->world, &record, error);
+}
+
+static gboolean
+all_are (const FakeWorld *fake, FakeEffect effect)
+{
+  for (guint i = 0; i < fake->plan->steps->len; i++)
+    if (fake->effects[i] != effect)
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+fake_world_is_before (const FakeWorld *fake)
+{
+  return all_are (fake, FAKE_NONE);
+}
+
+gboolean
+fake_world_is_after (const FakeWorld *fake)
+{
+  return all_are (fake, FAKE_WHOLE);
+}
