@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-flags.h"
+
+#include "qs-error.h"
+
+/* LIVE without external memory is no row here: what the memory is, the document says */
+static const QsFlagRule create_rules[] = {
+  { .when = QS_CREATE_REDEFINE,
+    .excludes = QS_CREATE_NO_METADATA | QS_CREATE_HALT | QS_CREATE_LIVE | QS_CREATE_BRANCH
+                | QS_CREATE_QUIESCE },
+  { .when = QS_CREATE_BRANCH,
+    .excludes = QS_CREATE_LIVE | QS_CREATE_QUIESCE | QS_CREATE_NO_METADATA },
+  { .when = QS_CREATE_CURRENT, .needs = QS_CREATE_REDEFINE | QS_CREATE_BRANCH },
+  { .when = QS_CREATE_QUIESCE, .needs = QS_CREATE_DISK_ONLY },
+  { .when = QS_CREATE_BRANCH | QS_CREATE_HALT, .needs = QS_CREATE_CURRENT },
+  { 0 },
+};
+
+static const QsFlagRule delete_rules[] = {
+  { .when = QS_DELETE_CHILDREN, .excludes = QS_DELETE_CHILDREN_ONLY },
+  { .when = QS_DELETE_REOPEN_MIRROR, .excludes = QS_DELETE_ALL & ~QS_DELETE_REOPEN_MIRROR },
+  { .when = QS_DELETE_REMOVE_MIRROR, .excludes = QS_DELETE_ALL & ~QS_DELETE_REMOVE_MIRROR },
+  { 0 },
+};
+
+static const QsFlagRule revert_rules[] = {
+  { .when = QS_REVERT_RUNNING, .excludes = QS_REVERT_PAUSED },
+  { .when = QS_REVERT_DISCARD, .excludes = QS_REVERT_COMMIT | QS_REVERT_TIP },
+  { .when = QS_REVERT_COMMIT, .excludes = QS_REVERT_TIP },
+  { .when = QS_REVERT_RESET_NVRAM, .excludes = QS_REVERT_COMMIT | QS_REVERT_TIP },
+  { 0 },
+};
+
+static const QsFlagRule undefine_rules[] = {
+  { .when = QS_UNDEFINE_SNAPSHOTS_METADATA, .excludes = QS_UNDEFINE_SNAPSHOTS_FULL },
+  { 0 },
+};
+
+static const QsFlagRule no_rules[] = { { 0 } };
+
+static const char *const create_bits[QS_FLAG_BITS] = { "REDEFINE", "CURRENT",   "NO_METADATA",
+                                                       "HALT",     "DISK_ONLY", "REUSE_EXT",
+                                                       "QUIESCE",  "ATOMIC",    "LIVE",
+                                                       "BRANCH",   "VALIDATE" };
+
+/* of children lists bit 0 is DESCENDANTS; no rule names it */
+static const char *const list_bits[QS_FLAG_BITS] = { "ROOTS",     "METADATA",    "LEAVES",
+                                                     "NO_LEAVES", "NO_METADATA", "INACTIVE",
+                                                     "ACTIVE",    "DISK_ONLY",   "INTERNAL",
+                                                     "EXTERNAL",  "TOPOLOGICAL", "MIXED" };
+
+static const char *const delete_bits[QS_FLAG_BITS] = { "CHILDREN", "METADATA_ONLY", "CHILDREN_ONLY",
+                                                       "REOPEN_MIRROR", "REMOVE_MIRROR" };
+
+static const char *const revert_bits[QS_FLAG_BITS] = { "RUNNING", "PAUSED", "FORCE", "RESET_NVRAM",
+                                                       "DISCARD", "COMMIT", "TIP" };
+
+static const char *const xml_bits[QS_FLAG_BITS] = { "SECURE" };
+
+static const char *const undefine_bits[QS_FLAG_BITS] = {
+  [1] = "SNAPSHOTS_METADATA",
+  [16] = "SNAPSHOTS_FULL",
+};
+
+static const char *const domains_bits[QS_FLAG_BITS] = {
+  "ACTIVE", "INACTIVE", "DEFINED", "ATTACHED", "WITH_SNAPSHOTS", "ALL_OWNERS"
+};
+
+const QsFlagSet qs_create_flag_set = { "create", QS_CREATE_ALL, create_bits, create_rules };
+const QsFlagSet qs_list_flag_set = { "list", QS_LIST_ALL, list_bits, no_rules };
+const QsFlagSet qs_delete_flag_set = { "delete", QS_DELETE_ALL, delete_bits, delete_rules };
+const QsFlagSet qs_revert_flag_set = { "revert", QS_REVERT_ALL, revert_bits, revert_rules };
+const QsFlagSet qs_xml_flag_set = { "document", QS_XML_ALL, xml_bits, no_rules };
+const QsFlagSet qs_undefine_flag_set = { "undefine", QS_UNDEFINE_ALL, undefine_bits,
+                                         undefine_rules };
+const QsFlagSet qs_domains_flag_set = { "domain list", QS_DOMAINS_ALL, domains_bits, no_rules };
+
+static char *
+join_names (const QsFlagSet *set, guint flags, const char *separator)
+{
+  GString *names = g_string_new (NULL);
+
+  for (guint i = 0; i < QS_FLAG_BITS; i++)
+    if ((flags & (1u << i)) != 0)
+      g_string_append_printf (names, "%s%s", names->len > 0 ? separator : "", set->bits[i]);
+  return g_string_free (names, FALSE);
+}
+
+static gboolean
+check_exclusions (const QsFlagSet *set, guint flags, GError **error)
+{
+  for (const QsFlagRule *rule = set->rules; rule->when != 0; rule++)
+    {
+      g_autofree char *when = NULL;
+      g_autofree char *excluded = NULL;
+
+      if ((flags & rule->when) != rule->when || (flags & rule->excludes) == 0)
+        continue;
+      when = join_names (set, rule->when, " with ");
+      excluded = join_names (set, flags & rule->excludes, ", ");
+      g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT, "%s flag %s excludes %s", set->name,
+                   when, excluded);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_needs (const QsFlagSet *set, guint flags, GError **error)
+{
+  for (const QsFlagRule *rule = set->rules; rule->when != 0; rule++)
+    {
+      g_autofree char *when = NULL;
+      g_autofree char *needs = NULL;
+
+      if ((flags & rule->when) != rule->when || rule->needs == 0 || (flags & rule->needs) != 0)
+        continue;
+      when = join_names (set, rule->when, " with ");
+      needs = join_names (set, rule->needs, " or ");
+      g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT, "%s flag %s needs %s", set->name,
+                   when, needs);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/**
+ * qs_flags_check:
+ *
+ * Refuses unknown bits, then flags that exclude each other, then those without what they need.
+ */
+gboolean
+qs_flags_check (const QsFlagSet *set, guint flags, GError **error)
+{
+  if ((flags & ~set->all) != 0)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT, "unknown %s flags 0x%x", set->name,
+                   flags & ~set->all);
+      return FALSE;
+    }
+  return check_exclusions (set, flags, error) && check_needs (set, flags, error);
+}
