@@ -275,6 +275,19 @@ qs_domain_def_new (const char *xml, GError **error)
 }
 
 /**
+ * qs_domain_def_new_record:
+ *
+ * Reads what qs_domain_def_format() wrote, which may be larger than what callers may send.
+ */
+QsDomainDef *
+qs_domain_def_new_record (const char *xml, GError **error)
+{
+  xmlDoc *doc = qs_xml_parse_record (xml, "domain", error);
+
+  return doc != NULL ? domain_def_new_doc (doc, error) : NULL;
+}
+
+/**
  * qs_domain_def_new_node:
  * @domain: a `<domain>`, or an `<inactiveDomain>`, of another document
  */

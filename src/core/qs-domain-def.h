@@ -48,6 +48,7 @@ typedef struct
 } QsDomainDef;
 
 QsDomainDef *qs_domain_def_new (const char *xml, GError **error);
+QsDomainDef *qs_domain_def_new_record (const char *xml, GError **error);
 QsDomainDef *qs_domain_def_new_node (const xmlNode *domain, GError **error);
 QsDomainDef *qs_domain_def_ref (QsDomainDef *def);
 void qs_domain_def_unref (QsDomainDef *def);

@@ -10,8 +10,19 @@
 /* the parser behind this takes seconds for some documents of a few hundred kilobytes, whatever its
  * flags; so the bytes are looked at first, in one pass and without memory */
 
+const QsXmlLimits qs_xml_input_limits = {
+  QS_MAX_XML_BYTES,     QS_MAX_XML_ELEMENTS,       QS_MAX_XML_DEPTH,
+  QS_MAX_XML_TAG_BYTES, QS_MAX_XML_TAG_ATTRIBUTES,
+};
+
+const QsXmlLimits qs_xml_record_limits = {
+  QS_MAX_RECORD_BYTES,      3 * QS_MAX_XML_ELEMENTS,       2 * QS_MAX_XML_DEPTH,
+  8 * QS_MAX_XML_TAG_BYTES, 2 * QS_MAX_XML_TAG_ATTRIBUTES,
+};
+
 typedef struct
 {
+  const QsXmlLimits *limits;
   const char *start;
   const char *at;
   const char *end;
@@ -70,7 +81,7 @@ scan_tag_end (const Scan *scan, guint *equals)
   *equals = 0;
   for (const char *p = scan->at + 1; p < scan->end; p++)
     {
-      if (*p == '<' || p - scan->at > QS_MAX_XML_TAG_BYTES)
+      if (*p == '<' || p - scan->at > scan->limits->tag_bytes)
         return NULL;
       if (*p == '=')
         (*equals)++;
@@ -92,14 +103,14 @@ scan_tag (Scan *scan, GError **error)
 
   if (end == NULL)
     return scan_fail (scan, "a tag is not closed, or is too long", error);
-  if (equals > QS_MAX_XML_TAG_ATTRIBUTES)
+  if (equals > scan->limits->tag_attributes)
     return scan_fail (scan, "a tag has too many attributes", error);
 
   if (scan->at[1] == '/')
     scan->depth -= scan->depth > 0;
-  else if (++scan->elements > QS_MAX_XML_ELEMENTS)
+  else if (++scan->elements > scan->limits->elements)
     return scan_fail (scan, "the document has too many elements", error);
-  else if (++scan->depth > QS_MAX_XML_DEPTH)
+  else if (++scan->depth > scan->limits->depth)
     return scan_fail (scan, "elements are nested too deeply", error);
   else if (end[-1] == '/')
     scan->depth--;
@@ -122,19 +133,19 @@ scan_markup (Scan *scan, GError **error)
 /**
  * qs_xml_scan:
  *
- * Refuses, before the parser sees it, a document over the limits of qs-limits.h, one that is not
- * UTF-8, and one with a document type. What passes is not well-formed for that.
+ * Refuses, before the parser sees it, a document over @limits, one that is not UTF-8, and one with
+ * a document type. What passes is not well-formed for that.
  */
 gboolean
-qs_xml_scan (const char *text, gsize length, GError **error)
+qs_xml_scan (const char *text, gsize length, const QsXmlLimits *limits, GError **error)
 {
-  Scan scan = { .start = text, .at = text, .end = text + length };
+  Scan scan = { .limits = limits, .start = text, .at = text, .end = text + length };
 
-  if (length > QS_MAX_XML_BYTES)
+  if (length > limits->bytes)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED,
-                   "the document has %" G_GSIZE_FORMAT " bytes, the limit is %d", length,
-                   QS_MAX_XML_BYTES);
+                   "the document has %" G_GSIZE_FORMAT " bytes, the limit is %" G_GSIZE_FORMAT,
+                   length, limits->bytes);
       return FALSE;
     }
   if (!g_utf8_validate_len (text, length, &scan.at))

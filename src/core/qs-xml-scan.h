@@ -4,4 +4,23 @@
 
 #include <glib.h>
 
-gboolean qs_xml_scan (const char *text, gsize length, GError **error);
+/**
+ * QsXmlLimits:
+ *
+ * How much of everything a document may have.
+ */
+typedef struct
+{
+  gsize bytes;
+  guint elements;
+  guint depth;
+  guint tag_bytes;
+  guint tag_attributes;
+} QsXmlLimits;
+
+/* what a caller sends */
+extern const QsXmlLimits qs_xml_input_limits;
+/* what the service wrote: a snapshot holds up to two definitions, and text grows when escaped */
+extern const QsXmlLimits qs_xml_record_limits;
+
+gboolean qs_xml_scan (const char *text, gsize length, const QsXmlLimits *limits, GError **error);

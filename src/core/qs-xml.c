@@ -93,21 +93,15 @@ check_root (xmlDoc *doc, const char *name, GError **error)
   return FALSE;
 }
 
-/**
- * qs_xml_parse_bytes:
- * @root: the name the root element must have
- *
- * Reads a document that may be hostile.
- */
-xmlDoc *
-qs_xml_parse_bytes (const char *text, gsize length, const char *root, GError **error)
+static xmlDoc *
+parse (const char *text, gsize length, const QsXmlLimits *limits, const char *root, GError **error)
 {
   g_autoptr (Parser) parser = NULL;
   g_autoptr (xmlDoc) doc = NULL;
   gboolean has_subset = FALSE;
 
   qs_xml_init ();
-  if (!qs_xml_scan (text, length, error))
+  if (!qs_xml_scan (text, length, limits, error))
     return NULL;
 
   parser = xmlNewParserCtxt ();
@@ -128,6 +122,31 @@ qs_xml_parse_bytes (const char *text, gsize length, const char *root, GError **e
   if (!check_root (doc, root, error))
     return NULL;
   return g_steal_pointer (&doc);
+}
+
+/**
+ * qs_xml_parse_bytes:
+ * @root: the name the root element must have
+ *
+ * Reads a document that may be hostile.
+ */
+xmlDoc *
+qs_xml_parse_bytes (const char *text, gsize length, const char *root, GError **error)
+{
+  return parse (text, length, &qs_xml_input_limits, root, error);
+}
+
+/**
+ * qs_xml_parse_record:
+ * @root: the name the root element must have
+ *
+ * Reads a document that the service itself wrote: with larger limits, for two definitions that each
+ * were within theirs may lie in one snapshot.
+ */
+xmlDoc *
+qs_xml_parse_record (const char *text, const char *root, GError **error)
+{
+  return parse (text, strlen (text), &qs_xml_record_limits, root, error);
 }
 
 /**

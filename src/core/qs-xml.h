@@ -13,6 +13,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (xmlChar, xmlFree)
 void qs_xml_init (void);
 
 xmlDoc *qs_xml_parse (const char *text, const char *root, GError **error);
+xmlDoc *qs_xml_parse_record (const char *text, const char *root, GError **error);
 xmlDoc *qs_xml_parse_bytes (const char *text, gsize length, const char *root, GError **error);
 char *qs_xml_format (xmlDoc *doc);
 
