@@ -50,6 +50,8 @@ const char *qs_change_string (GVariant *arguments, const char *key);
 gint64 qs_change_int64 (GVariant *arguments, const char *key);
 guint64 qs_change_uint64 (GVariant *arguments, const char *key);
 gboolean qs_change_boolean (GVariant *arguments, const char *key);
+QsSnapshot *qs_change_snapshot (GVariant *arguments, const QsSnapshot *before, guint64 rev,
+                                GError **error);
 
 /**
  * qs_domain_apply:

@@ -54,3 +54,8 @@ typedef struct
   GArray *steps;      /* of QsStepState, as many as the plan has */
   GPtrArray *results; /* of GVariant or NULL, as many as the plan has */
 } QsPartRecord;
+
+QsPartRecord *qs_part_record_new (guint n, QsPlan *plan);
+void qs_part_record_free (QsPartRecord *record);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsPartRecord, qs_part_record_free)

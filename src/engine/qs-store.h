@@ -20,11 +20,14 @@ QsStore *qs_store_open (const char *folder, GError **error);
 void qs_store_free (QsStore *store);
 char *qs_store_get_degraded (QsStore *store);
 
-GPtrArray *qs_store_load_domains (QsStore *store, GError **error); /* of QsDomain, trees included */
+GPtrArray *qs_store_load_domains (QsStore *store, GError **error); /* of QsDomain */
 char *qs_store_get_document (QsStore *store, const char *snapshot, GError **error);
 GPtrArray *qs_store_get_files (QsStore *store, const char *domain, GError **error); /* of QsFile */
 
-/* (a(sst): domain id, path, …) images recorded for other domains among the given identities */
+/* of QsSnapshotFile */
+GPtrArray *qs_store_get_snapshot_files (QsStore *store, const char *snapshot, GError **error);
+
+/* of char: paths of those @images (of QsImage) that are recorded for other domains */
 GPtrArray *qs_store_find_foreign (QsStore *store, const char *domain, const GPtrArray *images,
                                   GError **error);
 
@@ -40,8 +43,9 @@ typedef struct
   char *name; /* 8 hex digits: QsFacts.op */
   QsRequest *request;
   guint32 caller;
-  guint n_parts;    /* as requested; records of those begun follow */
-  GPtrArray *parts; /* of QsPartRecord */
+  guint n_parts;       /* as requested; records of those begun follow */
+  GPtrArray *requests; /* of QsRequest: one a part */
+  GPtrArray *parts;    /* of QsPartRecord */
 } QsOpenOp;
 
 GPtrArray *qs_store_load_open_ops (QsStore *store, GError **error);
@@ -56,6 +60,9 @@ void qs_journal_free (QsJournal *journal);
 gboolean qs_store_record (QsStore *store, guint64 op, guint part, guint index, GVariant *changes,
                           GError **error);
 gboolean qs_store_is_recorded (QsStore *store, guint64 op, guint part, guint index, GError **error);
+
+/* for what happens outside of operations: a guest that ends by itself */
+gboolean qs_store_apply (QsStore *store, const char *domain, GVariant *changes, GError **error);
 
 void qs_open_op_free (QsOpenOp *op);
 

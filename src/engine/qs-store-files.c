@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-store-private.h"
+
+#include "qs-error.h"
+
+typedef struct
+{
+  const char *snapshot;
+  char *document;
+} GetDocument;
+
+static gboolean
+take_document (sqlite3_stmt *row, GetDocument *get, GError **error)
+{
+  if (sqlite3_column_int (row, 1) == 0)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_DEGRADED,
+                   "the store is damaged: the document of snapshot %s is not as it was written",
+                   get->snapshot);
+      return FALSE;
+    }
+  get->document = g_strdup (qs_db_text (row, 0));
+  return TRUE;
+}
+
+static gboolean
+get_document (QsDb *db, gpointer data, GError **error)
+{
+  GetDocument *get = data;
+  sqlite3_stmt *row = qs_db_bind (db, QS_SQL_DOCUMENT_GET, "s", get->snapshot);
+  gboolean ok = FALSE;
+
+  switch (qs_db_step (db, row, error))
+    {
+    case QS_DB_ROW:
+      ok = take_document (row, get, error);
+      break;
+    case QS_DB_DONE:
+      g_set_error (error, QS_ERROR, QS_ERROR_NO_SNAPSHOT, "there is no snapshot ‘%s’",
+                   get->snapshot);
+      break;
+    case QS_DB_FAILED:
+      break;
+    }
+  sqlite3_reset (row);
+  return ok;
+}
+
+/**
+ * qs_store_get_document:
+ *
+ * Returns: (transfer full): the document of the snapshot, as it was recorded
+ */
+char *
+qs_store_get_document (QsStore *store, const char *snapshot, GError **error)
+{
+  GetDocument get = { .snapshot = snapshot };
+
+  return qs_store_read (store, get_document, &get, error) ? get.document : NULL;
+}
+
+typedef struct
+{
+  const char *key; /* domain or snapshot */
+  GPtrArray *list;
+  GHashTable *by_path;
+} GetFiles;
+
+static void
+take_file (GetFiles *get, sqlite3_stmt *row)
+{
+  QsFile *file = g_new0 (QsFile, 1);
+
+  file->path = g_strdup (qs_db_text (row, 0));
+  file->format = g_strdup (qs_db_text (row, 1));
+  file->role = g_strdup (qs_db_text (row, 2));
+  file->backing = g_strdup (qs_db_text (row, 3));
+  file->ours = sqlite3_column_int (row, 4) != 0;
+  file->dev = (guint64)sqlite3_column_int64 (row, 5);
+  file->ino = (guint64)sqlite3_column_int64 (row, 6);
+  file->btime = sqlite3_column_int64 (row, 7);
+  file->active_of = g_strdup (qs_db_text (row, 8));
+  file->state_of = g_ptr_array_new_with_free_func (g_free);
+  file->tags = g_ptr_array_new_with_free_func (g_free);
+  file->tag_of = g_ptr_array_new_with_free_func (g_free);
+  g_ptr_array_add (get->list, file);
+  g_hash_table_insert (get->by_path, file->path, file);
+}
+
+static void
+take_user (GetFiles *get, sqlite3_stmt *row)
+{
+  QsFile *file = g_hash_table_lookup (get->by_path, qs_db_text (row, 0));
+  const char *snapshot = qs_db_text (row, 1);
+  const char *tag = qs_db_text (row, 2);
+
+  g_return_if_fail (file != NULL);
+  if (*tag == '\0')
+    {
+      g_ptr_array_add (file->state_of, g_strdup (snapshot));
+      return;
+    }
+  g_ptr_array_add (file->tags, g_strdup (tag));
+  g_ptr_array_add (file->tag_of, g_strdup (snapshot));
+}
+
+static void
+take_snapshot_file (GetFiles *get, sqlite3_stmt *row)
+{
+  QsSnapshotFile *file = g_new0 (QsSnapshotFile, 1);
+
+  file->target = g_strdup (qs_db_text (row, 0));
+  file->path = g_strdup (qs_db_text (row, 1));
+  file->tag = g_strdup (qs_db_text (row, 2));
+  g_ptr_array_add (get->list, file);
+}
+
+static gboolean
+take_rows (QsDb *db, QsSql id, void (*take) (GetFiles *get, sqlite3_stmt *row), GetFiles *get,
+           GError **error)
+{
+  sqlite3_stmt *row = qs_db_bind (db, id, "s", get->key);
+  QsDbResult result;
+
+  while ((result = qs_db_step (db, row, error)) == QS_DB_ROW)
+    take (get, row);
+  return result == QS_DB_DONE;
+}
+
+static gboolean
+get_files (QsDb *db, gpointer data, GError **error)
+{
+  GetFiles *get = data;
+  g_autoptr (GHashTable) by_path = g_hash_table_new (g_str_hash, g_str_equal);
+
+  get->by_path = by_path;
+  return take_rows (db, QS_SQL_FILE_LIST, take_file, get, error)
+         && take_rows (db, QS_SQL_FILE_USERS, take_user, get, error);
+}
+
+/**
+ * qs_store_get_files:
+ *
+ * Returns: (transfer full) (element-type QsFile): the recorded files of the domain and their users
+ */
+GPtrArray *
+qs_store_get_files (QsStore *store, const char *domain, GError **error)
+{
+  g_autoptr (GPtrArray) files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
+  GetFiles get = { .key = domain, .list = files };
+
+  if (!qs_store_read (store, get_files, &get, error))
+    return NULL;
+  return g_steal_pointer (&files);
+}
+
+static gboolean
+get_snapshot_files (QsDb *db, gpointer data, GError **error)
+{
+  return take_rows (db, QS_SQL_SNAPSHOT_FILES, take_snapshot_file, data, error);
+}
+
+/**
+ * qs_store_get_snapshot_files:
+ *
+ * Returns: (transfer full) (element-type QsSnapshotFile): where each disk of the snapshot lies
+ */
+GPtrArray *
+qs_store_get_snapshot_files (QsStore *store, const char *snapshot, GError **error)
+{
+  g_autoptr (GPtrArray) files =
+      g_ptr_array_new_with_free_func ((GDestroyNotify)qs_snapshot_file_free);
+  GetFiles get = { .key = snapshot, .list = files };
+
+  if (!qs_store_read (store, get_snapshot_files, &get, error))
+    return NULL;
+  return g_steal_pointer (&files);
+}
+
+typedef struct
+{
+  const char *domain;
+  const GPtrArray *images;
+  GPtrArray *paths;
+} FindForeign;
+
+static gboolean
+find_foreign (QsDb *db, gpointer data, GError **error)
+{
+  FindForeign *find = data;
+
+  for (guint i = 0; i < find->images->len; i++)
+    {
+      const QsImage *image = g_ptr_array_index (find->images, i);
+      g_autofree char *other = NULL;
+
+      if (!qs_db_get_text (db, &other, error, QS_SQL_FILE_FOREIGN, "siis", find->domain,
+                           (gint64)image->dev, (gint64)image->ino, image->path))
+        return FALSE;
+      if (other != NULL)
+        g_ptr_array_add (find->paths, g_strdup (image->path));
+    }
+  return TRUE;
+}
+
+/**
+ * qs_store_find_foreign:
+ * @images: (element-type QsImage)
+ *
+ * Compares by identity, and by path too, since device numbers may change with a reboot.
+ *
+ * Returns: (transfer full) (element-type utf8): paths of those that are recorded for other domains
+ */
+GPtrArray *
+qs_store_find_foreign (QsStore *store, const char *domain, const GPtrArray *images, GError **error)
+{
+  g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
+  FindForeign find = { .domain = domain, .images = images, .paths = paths };
+
+  if (!qs_store_read (store, find_foreign, &find, error))
+    return NULL;
+  return g_steal_pointer (&paths);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-store-sql.h"
+
+/* EXCLUSIVE first: then WAL needs no shared memory file */
+const char *const qs_sql_settings[] = {
+  "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA mmap_size = 0",       "PRAGMA cell_size_check = ON",
+  "PRAGMA trusted_schema = OFF",     "PRAGMA foreign_keys = ON",   "PRAGMA secure_delete = ON",
+  "PRAGMA synchronous = FULL",       "PRAGMA temp_store = MEMORY", NULL,
+};
+
+#define DOMAIN_COLUMNS                                                                             \
+  "id, owner, uuid, name, rev, state, pid, start_time, boot_id, socket, unit, current, quarantine"
+#define DEFINITION_COLUMNS "domain, live, document"
+#define FILE_COLUMNS "domain, path, format, role, backing, ours, dev, ino, btime"
+#define ACTIVE_COLUMNS "domain, target, path, format, stem"
+#define SNAPSHOT_COLUMNS                                                                           \
+  "uuid, domain, name, parent, description, state, kind, memory, origin, created, rev, unverified"
+#define DOCUMENT_COLUMNS "snapshot, document"
+#define SNAP_FILE_COLUMNS "domain, snapshot, target, path, tag"
+#define TIP_COLUMNS "domain, snapshot, target, path"
+#define TOMBSTONE_COLUMNS "domain, path, dev, ino, btime"
+#define OP_COLUMNS "id, domain, name, request, parts, caller, state, error, message"
+#define REQUEST_COLUMNS "op, n, request"
+#define PART_COLUMNS "op, n, plan, state"
+#define STEP_COLUMNS "op, part, n, state, result"
+
+/* SQLite keeps no checksum of its pages: each row carries one of its own, so that a flipped bit in a
+   text is found too */
+#define HASHED(table, columns)                                                                     \
+  "CREATE TRIGGER " table "_added AFTER INSERT ON " table " BEGIN UPDATE " table                   \
+  " SET hash = row_hash (" columns ") WHERE rowid = new.rowid; END",                               \
+      "CREATE TRIGGER " table "_changed AFTER UPDATE OF " columns " ON " table                     \
+      " BEGIN UPDATE " table " SET hash = row_hash (" columns ") WHERE rowid = new.rowid; END"
+
+#define HASH_COLUMN "hash INTEGER NOT NULL DEFAULT 0"
+
+static const char *const version_1[] = {
+  "CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT",
+
+  "CREATE TABLE domain (id TEXT NOT NULL PRIMARY KEY, owner INTEGER NOT NULL, uuid TEXT NOT NULL, "
+  "name TEXT NOT NULL, rev INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'shutoff', "
+  "pid INTEGER NOT NULL DEFAULT 0, start_time INTEGER NOT NULL DEFAULT 0, "
+  "boot_id TEXT NOT NULL DEFAULT '', socket TEXT NOT NULL DEFAULT '', "
+  "unit TEXT NOT NULL DEFAULT '', "
+  "current TEXT REFERENCES snapshot (uuid) DEFERRABLE INITIALLY DEFERRED, "
+  "quarantine TEXT NOT NULL DEFAULT '', " HASH_COLUMN
+  ", UNIQUE (owner, uuid), UNIQUE (owner, name)) STRICT",
+  HASHED ("domain", DOMAIN_COLUMNS),
+
+  "CREATE TABLE definition (domain TEXT NOT NULL REFERENCES domain (id) ON DELETE CASCADE, "
+  "live INTEGER NOT NULL, document TEXT NOT NULL, " HASH_COLUMN
+  ", PRIMARY KEY (domain, live)) STRICT",
+  HASHED ("definition", DEFINITION_COLUMNS),
+
+  "CREATE TABLE file (domain TEXT NOT NULL REFERENCES domain (id) ON DELETE CASCADE, "
+  "path TEXT NOT NULL, format TEXT NOT NULL, role TEXT NOT NULL DEFAULT 'disk', "
+  "backing TEXT NOT NULL DEFAULT '', ours INTEGER NOT NULL DEFAULT 0, "
+  "dev INTEGER NOT NULL DEFAULT 0, ino INTEGER NOT NULL DEFAULT 0, "
+  "btime INTEGER NOT NULL DEFAULT 0, " HASH_COLUMN ", PRIMARY KEY (domain, path)) STRICT",
+  "CREATE INDEX file_identity ON file (dev, ino)",
+  "CREATE INDEX file_path ON file (path)",
+  HASHED ("file", FILE_COLUMNS),
+
+  "CREATE TABLE active (domain TEXT NOT NULL REFERENCES domain (id) ON DELETE CASCADE, "
+  "target TEXT NOT NULL, path TEXT NOT NULL, format TEXT NOT NULL, "
+  "stem TEXT NOT NULL DEFAULT '', " HASH_COLUMN ", PRIMARY KEY (domain, target), "
+  "FOREIGN KEY (domain, path) REFERENCES file (domain, path) ON UPDATE CASCADE "
+  "DEFERRABLE INITIALLY DEFERRED) STRICT",
+  HASHED ("active", ACTIVE_COLUMNS),
+
+  "CREATE TABLE snapshot (uuid TEXT NOT NULL PRIMARY KEY, "
+  "domain TEXT NOT NULL REFERENCES domain (id) ON DELETE CASCADE, name TEXT NOT NULL, "
+  "parent TEXT REFERENCES snapshot (uuid) DEFERRABLE INITIALLY DEFERRED, "
+  "description TEXT NOT NULL, state TEXT NOT NULL, kind TEXT NOT NULL, memory TEXT NOT NULL, "
+  "origin TEXT NOT NULL, created INTEGER NOT NULL, rev INTEGER NOT NULL, "
+  "unverified INTEGER NOT NULL DEFAULT 0, " HASH_COLUMN ", UNIQUE (domain, name)) STRICT",
+  "CREATE INDEX snapshot_parent ON snapshot (parent)",
+  HASHED ("snapshot", SNAPSHOT_COLUMNS),
+
+  /* apart, so that loading the tree does not read past the documents */
+  "CREATE TABLE document (snapshot TEXT NOT NULL PRIMARY KEY "
+  "REFERENCES snapshot (uuid) ON DELETE CASCADE, document TEXT NOT NULL, " HASH_COLUMN ") STRICT",
+  HASHED ("document", DOCUMENT_COLUMNS),
+
+  "CREATE TABLE snap_file (domain TEXT NOT NULL, "
+  "snapshot TEXT NOT NULL REFERENCES snapshot (uuid) ON DELETE CASCADE, target TEXT NOT NULL, "
+  "path TEXT NOT NULL, tag TEXT NOT NULL DEFAULT '', " HASH_COLUMN
+  ", PRIMARY KEY (snapshot, target), "
+  "FOREIGN KEY (domain, path) REFERENCES file (domain, path) ON UPDATE CASCADE "
+  "DEFERRABLE INITIALLY DEFERRED) STRICT",
+  "CREATE INDEX snap_file_path ON snap_file (domain, path)",
+  HASHED ("snap_file", SNAP_FILE_COLUMNS),
+
+  "CREATE TABLE tip (domain TEXT NOT NULL, "
+  "snapshot TEXT NOT NULL REFERENCES snapshot (uuid) ON DELETE CASCADE, target TEXT NOT NULL, "
+  "path TEXT NOT NULL, " HASH_COLUMN ", PRIMARY KEY (snapshot, target), "
+  "FOREIGN KEY (domain, path) REFERENCES file (domain, path) ON UPDATE CASCADE "
+  "DEFERRABLE INITIALLY DEFERRED) STRICT",
+  "CREATE INDEX tip_path ON tip (domain, path)",
+  HASHED ("tip", TIP_COLUMNS),
+
+  /* no reference to domain: files are still to be unlinked when it is gone */
+  "CREATE TABLE tombstone (domain TEXT NOT NULL, path TEXT NOT NULL, dev INTEGER NOT NULL, "
+  "ino INTEGER NOT NULL, btime INTEGER NOT NULL, " HASH_COLUMN
+  ", PRIMARY KEY (domain, path)) STRICT",
+  HASHED ("tombstone", TOMBSTONE_COLUMNS),
+
+  /* nor here: define begins before its domain is there, undefine ends after */
+  "CREATE TABLE op (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, domain TEXT NOT NULL, "
+  "name TEXT NOT NULL, request TEXT NOT NULL, parts INTEGER NOT NULL, caller INTEGER NOT NULL, "
+  "state TEXT NOT NULL DEFAULT 'open', error TEXT NOT NULL DEFAULT '', "
+  "message TEXT NOT NULL DEFAULT '', " HASH_COLUMN ") STRICT",
+  "CREATE UNIQUE INDEX op_open ON op (domain) WHERE state = 'open'",
+  HASHED ("op", OP_COLUMNS),
+
+  "CREATE TABLE op_request (op INTEGER NOT NULL REFERENCES op (id) ON DELETE CASCADE, "
+  "n INTEGER NOT NULL, request TEXT NOT NULL, " HASH_COLUMN ", PRIMARY KEY (op, n)) STRICT",
+  HASHED ("op_request", REQUEST_COLUMNS),
+
+  "CREATE TABLE op_part (op INTEGER NOT NULL REFERENCES op (id) ON DELETE CASCADE, "
+  "n INTEGER NOT NULL, plan TEXT NOT NULL, state INTEGER NOT NULL, " HASH_COLUMN
+  ", PRIMARY KEY (op, n)) STRICT",
+  HASHED ("op_part", PART_COLUMNS),
+
+  "CREATE TABLE op_step (op INTEGER NOT NULL, part INTEGER NOT NULL, n INTEGER NOT NULL, "
+  "state INTEGER NOT NULL, result TEXT, " HASH_COLUMN ", PRIMARY KEY (op, part, n), "
+  "FOREIGN KEY (op, part) REFERENCES op_part (op, n) ON DELETE CASCADE) STRICT",
+  HASHED ("op_step", STEP_COLUMNS),
+  NULL,
+};
+
+const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION] = { version_1 };
+
+#define DAMAGED(table, columns)                                                                    \
+  "SELECT '" table "' FROM " table " WHERE hash <> row_hash (" columns ")"
+#define AND " UNION ALL "
+
+/* documents of snapshots are looked at when they are asked for: there may be gigabytes of them */
+const char qs_sql_verify[] =
+    DAMAGED ("domain", DOMAIN_COLUMNS) AND DAMAGED ("definition", DEFINITION_COLUMNS)
+AND DAMAGED ("file", FILE_COLUMNS)
+AND DAMAGED ("active", ACTIVE_COLUMNS)
+AND DAMAGED ("snapshot", SNAPSHOT_COLUMNS)
+AND DAMAGED ("snap_file", SNAP_FILE_COLUMNS)
+AND DAMAGED ("tip", TIP_COLUMNS)
+AND DAMAGED ("tombstone", TOMBSTONE_COLUMNS)
+AND DAMAGED ("op", OP_COLUMNS)
+AND DAMAGED ("op_request", REQUEST_COLUMNS)
+AND DAMAGED ("op_part", PART_COLUMNS)
+AND DAMAGED ("op_step", STEP_COLUMNS) " LIMIT 1";
