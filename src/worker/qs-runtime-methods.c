@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-place.h"
+
+#include "qs-name.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+static gboolean
+refuse_folder (GError **error, const char *path)
+{
+  g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+               "‘%s’ is not a folder that its owner alone may enter", path);
+  return FALSE;
+}
+
+static gboolean
+is_private_folder (const struct stat *info)
+{
+  return S_ISDIR (info->st_mode) && info->st_uid == geteuid () && (info->st_mode & 07777) == 0700;
+}
+
+static GVariant *
+handle_make_runtime (QsWork *work, GVariant *arguments, GError **error)
+{
+  g_autofree char *path = NULL;
+  g_autoptr (QsPlace) place = NULL;
+  const char *parent;
+  const char *id;
+  struct stat info;
+
+  g_variant_get (arguments, "(&s&s)", &parent, &id);
+  path = g_build_filename (parent, id, NULL);
+  place = strchr (id, '/') == NULL ? qs_place_new (work, path, error) : NULL;
+  if (place == NULL)
+    {
+      if (error != NULL && *error == NULL)
+        refuse_folder (error, path);
+      return NULL;
+    }
+  if (mkdirat (place->folder, place->name, 0700) != 0 && errno != EEXIST)
+    {
+      qs_fail_errno (error, path, "make the folder");
+      return NULL;
+    }
+  if (!qs_place_stat (place, &info) || !is_private_folder (&info))
+    {
+      refuse_folder (error, path);
+      return NULL;
+    }
+  return g_variant_new ("(s)", path);
+}
+
+/* sockets, logs and the like lie in it, never folders */
+static gboolean
+empty_folder (int fd, const char *path, GError **error)
+{
+  DIR *folder = fdopendir (fd);
+  struct dirent *entry;
+  gboolean ok = folder != NULL;
+
+  if (folder == NULL)
+    close (fd);
+  while (ok && (entry = readdir (folder)) != NULL)
+    if (!g_str_equal (entry->d_name, ".") && !g_str_equal (entry->d_name, ".."))
+      ok = unlinkat (dirfd (folder), entry->d_name, 0) == 0 || errno == ENOENT;
+  if (!ok)
+    qs_fail_errno (error, path, "empty");
+  g_clear_pointer (&folder, closedir);
+  return ok;
+}
+
+static GVariant *
+handle_clear_runtime (QsWork *work, GVariant *arguments, GError **error)
+{
+  g_autoptr (QsPlace) place = NULL;
+  const char *path;
+  struct stat info;
+  int fd;
+
+  g_variant_get (arguments, "(&s)", &path);
+  place = qs_place_new (work, path, error);
+  if (place == NULL)
+    return NULL;
+  fd = openat (place->folder, place->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT)
+    return qs_work_done ();
+  if (fd < 0 || fstat (fd, &info) != 0 || !is_private_folder (&info))
+    {
+      if (fd >= 0)
+        close (fd);
+      refuse_folder (error, path);
+      return NULL;
+    }
+  if (!empty_folder (fd, path, error))
+    return NULL;
+  if (unlinkat (place->folder, place->name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+    return qs_work_done ();
+  qs_fail_errno (error, path, "remove the folder");
+  return NULL;
+}
+
+static int
+fail_connect (GError **error, const char *path, const char *why)
+{
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED, "cannot connect to ‘%s’: %s", path, why);
+  return -1;
+}
+
+/* by the socket that was looked at, not by its name, which may mean another one by now */
+static int
+connect_to (int node, const char *path, GError **error)
+{
+  const struct timeval limit = { .tv_sec = QS_QMP_GREETING_SECONDS };
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  g_auto (QsFd) fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  g_snprintf (address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d", node);
+  if (fd < 0 || setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0
+      || connect (fd, (struct sockaddr *)&address, sizeof address) != 0
+      || getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+    return fail_connect (error, path, g_strerror (errno));
+  if (peer.uid != geteuid ())
+    return fail_connect (error, path, "another user listens there");
+  return g_steal_fd (&fd);
+}
+
+static GVariant *
+handle_connect (QsWork *work, GVariant *arguments, GError **error)
+{
+  g_autoptr (QsPlace) place = NULL;
+  g_auto (QsFd) node = -1;
+  const char *path;
+  struct stat info;
+  int fd;
+
+  g_variant_get (arguments, "(&s)", &path);
+  place = qs_place_new (work, path, error);
+  if (place == NULL)
+    return NULL;
+  node = openat (place->folder, place->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (node < 0 || fstat (node, &info) != 0)
+    fd = fail_connect (error, path, g_strerror (errno));
+  else if (!S_ISSOCK (info.st_mode))
+    fd = fail_connect (error, path, "this is not a socket");
+  else
+    fd = connect_to (node, path, error);
+  if (fd < 0)
+    return NULL;
+  qs_work_return_fd (work, fd);
+  return qs_work_done ();
+}
+
+static const QsMethod methods[] = {
+  { "connect", "(s)", handle_connect },
+  { "make-runtime", "(ss)", handle_make_runtime },
+  { "clear-runtime", "(s)", handle_clear_runtime },
+};
+
+const QsMethod *
+qs_find_runtime_method (const char *name)
+{
+  return qs_method_lookup (methods, G_N_ELEMENTS (methods), name);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-unnamed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static void
+unnamed_clear (QsUnnamed *file)
+{
+  if (file->name != NULL && file->folder >= 0)
+    unlinkat (file->folder, file->name, 0);
+  g_free (file->name);
+  qs_fd_clear (&file->fd);
+  qs_fd_clear (&file->folder);
+}
+
+/**
+ * qs_unnamed_new:
+ *
+ * Returns: (element-type QsUnnamed): an array whose elements vanish with it
+ */
+GArray *
+qs_unnamed_new (void)
+{
+  GArray *files = g_array_new (FALSE, FALSE, sizeof (QsUnnamed));
+
+  g_array_set_clear_func (files, (GDestroyNotify)unnamed_clear);
+  return files;
+}
+
+/* the same name for the same target, so that what a crash leaves is found by who looks for it */
+static int
+open_hidden (const QsPlace *place, QsUnnamed *file)
+{
+  file->name = g_strdup_printf (".snapd-%08x-0", g_str_hash (place->name));
+  file->folder = fcntl (place->folder, F_DUPFD_CLOEXEC, 0);
+  return openat (place->folder, file->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                 0600);
+}
+
+/**
+ * qs_unnamed_open:
+ *
+ * Makes a file in the folder of @place that has no name and is its owner's alone.
+ *
+ * Returns: its descriptor, which stays the worker's; -1 on failure
+ */
+int
+qs_unnamed_open (QsWork *work, const QsPlace *place, GError **error)
+{
+  QsUnnamed file = { .fd = -1, .folder = -1 };
+  struct stat info;
+
+  if (work->unnamed->len >= QS_MAX_DISKS)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED, "more than %d files at once",
+                   QS_MAX_DISKS);
+      return -1;
+    }
+  file.fd = openat (place->folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (file.fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT))
+    file.fd = open_hidden (place, &file);
+  if (file.fd < 0 || fstat (file.fd, &info) != 0)
+    {
+      qs_fail_errno (error, place->path, "create");
+      g_clear_pointer (&file.name, g_free); /* somebody else's, if it exists */
+      unnamed_clear (&file);
+      return -1;
+    }
+  file.dev = info.st_dev;
+  file.ino = info.st_ino;
+  g_array_append_val (work->unnamed, file);
+  return file.fd;
+}
+
+static gboolean
+give_name (const QsUnnamed *file, const QsPlace *place)
+{
+  g_autofree char *link = qs_fd_link (file->fd);
+
+  if (file->name == NULL)
+    return linkat (AT_FDCWD, link, place->folder, place->name, AT_SYMLINK_FOLLOW) == 0;
+  return renameat2 (file->folder, file->name, place->folder, place->name, RENAME_NOREPLACE) == 0;
+}
+
+/**
+ * qs_unnamed_link:
+ *
+ * Gives the file dev:ino the name of @place, which nothing may have, and makes that durable.
+ */
+gboolean
+qs_unnamed_link (QsWork *work, const QsPlace *place, guint64 dev, guint64 ino, GError **error)
+{
+  for (guint i = 0; i < work->unnamed->len; i++)
+    {
+      QsUnnamed *file = &g_array_index (work->unnamed, QsUnnamed, i);
+
+      if (file->dev != dev || file->ino != ino)
+        continue;
+      if (!give_name (file, place))
+        return qs_fail_errno (error, place->path, "create");
+      g_clear_pointer (&file->name, g_free);
+      g_array_remove_index_fast (work->unnamed, i);
+      return qs_place_sync (place, error);
+    }
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED,
+               "the file to be named ‘%s’ was not made by this worker", place->path);
+  return FALSE;
+}

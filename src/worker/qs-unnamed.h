@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-place.h"
+
+/**
+ * QsUnnamed:
+ *
+ * A file that was made and has no name yet, or only one for the time being on a file system
+ * without O_TMPFILE. It vanishes with the worker.
+ */
+typedef struct
+{
+  int fd;
+  guint64 dev;
+  guint64 ino;
+  char *name; /* (nullable): for the time being */
+  int folder; /* of @name, or -1 */
+} QsUnnamed;
+
+int qs_unnamed_open (QsWork *work, const QsPlace *place, GError **error);
+gboolean qs_unnamed_link (QsWork *work, const QsPlace *place, guint64 dev, guint64 ino,
+                          GError **error);
