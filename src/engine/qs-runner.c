@@ -9,15 +9,11 @@
 
 typedef struct
 {
-  QsJournal *journal;
-  QsWorld *world;
-  guint part;
+  const QsRunner *runner;
   const QsPlan *plan;
   guint commit;
   QsStepState *states;
   GPtrArray *results;
-  const QsRunnerSink *sink;
-  gpointer user_data;
 } Run;
 
 static void
@@ -28,9 +24,9 @@ unref_result (gpointer result)
 }
 
 static void
-run_init (Run *run, QsJournal *journal, QsWorld *world, guint part, const QsPlan *plan)
+run_init (Run *run, const QsRunner *runner, const QsPlan *plan)
 {
-  *run = (Run){ .journal = journal, .world = world, .part = part, .plan = plan };
+  *run = (Run){ .runner = runner, .plan = plan };
   run->commit = qs_plan_commit_index (plan);
   run->states = g_new0 (QsStepState, plan->steps->len);
   run->results = g_ptr_array_new_with_free_func (unref_result);
@@ -57,15 +53,28 @@ prefix_step (const Run *run, guint index, const char *what, GError **error)
 static void
 tell_step (const Run *run, guint index, gboolean undoing)
 {
-  if (run->sink != NULL && run->sink->step != NULL)
-    run->sink->step (run->user_data, run->plan, index, undoing);
+  const QsRunnerSink *sink = run->runner->sink;
+
+  if (sink != NULL && sink->step != NULL)
+    sink->step (run->runner->user_data, run->plan, index, undoing);
+}
+
+static void
+tell_committed (const Run *run)
+{
+  const QsRunnerSink *sink = run->runner->sink;
+
+  if (sink != NULL && sink->committed != NULL)
+    sink->committed (run->runner->user_data);
 }
 
 static gboolean
 mark (Run *run, guint index, QsStepState state, GError **error)
 {
-  if (!run->journal->vtable->step (run->journal, run->part, index, state,
-                                   g_ptr_array_index (run->results, index), error))
+  QsJournal *journal = run->runner->journal;
+  GVariant *result = g_ptr_array_index (run->results, index);
+
+  if (!journal->vtable->step (journal, run->runner->part, index, state, result, error))
     return FALSE;
   run->states[index] = state;
   return TRUE;
@@ -74,18 +83,22 @@ mark (Run *run, guint index, QsStepState state, GError **error)
 static gboolean
 mark_part (Run *run, QsPartState state, GError **error)
 {
-  return run->journal->vtable->part (run->journal, run->part, state, error);
+  QsJournal *journal = run->runner->journal;
+
+  return journal->vtable->part (journal, run->runner->part, state, error);
 }
 
 static gboolean
 carry_out (Run *run, guint index, GCancellable *cancellable, GError **error)
 {
+  QsWorld *world = run->runner->world;
   GVariant *result = NULL;
   gboolean done;
 
   tell_step (run, index, FALSE);
-  done = run->world->vtable->run (run->world, run->plan, index, run->results, &result, cancellable,
-                                  error);
+  world->cancellable = cancellable;
+  done = world->vtable->run (world, run->plan, index, run->results, &result, error);
+  world->cancellable = NULL;
   if (result != NULL)
     {
       unref_result (g_ptr_array_index (run->results, index));
@@ -105,13 +118,14 @@ do_step (Run *run, guint index, GCancellable *cancellable, GError **error)
 static gboolean
 undo_step (Run *run, guint index, GError **error)
 {
+  QsWorld *world = run->runner->world;
   gboolean undone = FALSE;
 
   tell_step (run, index, TRUE);
   for (guint i = 0; i < ATTEMPTS && !undone; i++)
     {
       g_clear_error (error);
-      undone = run->world->vtable->undo (run->world, run->plan, index, run->results, error);
+      undone = world->vtable->undo (world, run->plan, index, run->results, error);
     }
   if (!undone)
     prefix_step (run, index, "taking back", error);
@@ -200,8 +214,7 @@ go_forward (Run *run, GError **error)
     return QS_OUTCOME_OPEN;
   if (!mark_part (run, QS_PART_COMMITTED, error))
     return QS_OUTCOME_OPEN;
-  if (run->sink != NULL && run->sink->committed != NULL)
-    run->sink->committed (run->user_data);
+  tell_committed (run);
   return finish (run, error);
 }
 
@@ -219,10 +232,10 @@ quarantine (const char *what, GError *because, GError **error)
 static QsOutcome
 settle (Run *run, GError *reason, GError **error)
 {
+  QsWorld *world = run->runner->world;
   g_autoptr (GError) why = reason;
   GError *because = NULL;
-  QsProbe probe =
-      run->world->vtable->probe (run->world, run->plan, run->commit, run->results, &because);
+  QsProbe probe = world->vtable->probe (world, run->plan, run->commit, run->results, &because);
 
   switch (probe)
     {
@@ -274,9 +287,10 @@ do_commit (Run *run, GCancellable *cancellable, GError **error)
 static QsOutcome
 run_part (Run *run, GCancellable *cancellable, GError **error)
 {
+  QsJournal *journal = run->runner->journal;
   GError *why = NULL;
 
-  if (!run->journal->vtable->begin_part (run->journal, run->part, run->plan, error))
+  if (!journal->vtable->begin_part (journal, run->runner->part, run->plan, error))
     return QS_OUTCOME_UNDONE;
   for (guint i = 0; i < run->commit; i++)
     {
@@ -291,7 +305,6 @@ run_part (Run *run, GCancellable *cancellable, GError **error)
 /**
  * qs_runner_run:
  * @plan: a checked plan
- * @sink: (nullable): told of each step, and of the commit
  * @cancellable: honoured up to the commit, not from there on
  * @results: (out) (optional) (transfer full): of GVariant or NULL, as many as steps, in any outcome
  *
@@ -300,16 +313,13 @@ run_part (Run *run, GCancellable *cancellable, GError **error)
  * Returns: DONE; or UNDONE with why it failed; OPEN with what is left; QUARANTINE with why
  */
 QsOutcome
-qs_runner_run (QsJournal *journal, QsWorld *world, guint part, const QsPlan *plan,
-               const QsRunnerSink *sink, gpointer user_data, GCancellable *cancellable,
+qs_runner_run (const QsRunner *runner, const QsPlan *plan, GCancellable *cancellable,
                GPtrArray **results, GError **error)
 {
   g_auto (Run) run = { 0 };
   QsOutcome outcome;
 
-  run_init (&run, journal, world, part, plan);
-  run.sink = sink;
-  run.user_data = user_data;
+  run_init (&run, runner, plan);
   outcome = run_part (&run, cancellable, error);
   if (outcome != QS_OUTCOME_DONE)
     qs_error_fold (error);
@@ -390,6 +400,7 @@ resume_part (Run *run, QsPartState state, GError **error)
 
 /**
  * qs_runner_resume:
+ * @runner: its part is the record's
  * @record: what the journal has of a part that a previous run of the daemon began
  *
  * Brings a part to its end, whichever is the right one. A second time it does nothing.
@@ -397,14 +408,14 @@ resume_part (Run *run, QsPartState state, GError **error)
  * Returns: DONE or UNDONE, without error; OPEN or QUARANTINE with why
  */
 QsOutcome
-qs_runner_resume (QsJournal *journal, QsWorld *world, const QsPartRecord *record, GError **error)
+qs_runner_resume (const QsRunner *runner, const QsPartRecord *record, GError **error)
 {
   g_auto (Run) run = { 0 };
   QsOutcome outcome;
 
   if (is_contradictory (record))
     return quarantine ("the journal contradicts itself", NULL, error);
-  run_init (&run, journal, world, record->n, record->plan);
+  run_init (&run, runner, record->plan);
   run_take_record (&run, record);
   outcome = resume_part (&run, record->state, error);
   if (outcome == QS_OUTCOME_OPEN || outcome == QS_OUTCOME_QUARANTINE)

@@ -24,8 +24,21 @@ typedef struct
   void (*committed) (gpointer user_data);
 } QsRunnerSink;
 
-QsOutcome qs_runner_run (QsJournal *journal, QsWorld *world, guint part, const QsPlan *plan,
-                         const QsRunnerSink *sink, gpointer user_data, GCancellable *cancellable,
+/**
+ * QsRunner:
+ * @sink: (nullable): told of each step, and of the commit, in the runner's thread
+ *
+ * What one part is carried out with; lives on the caller's stack.
+ */
+typedef struct
+{
+  QsJournal *journal;
+  QsWorld *world;
+  guint part;
+  const QsRunnerSink *sink;
+  gpointer user_data;
+} QsRunner;
+
+QsOutcome qs_runner_run (const QsRunner *runner, const QsPlan *plan, GCancellable *cancellable,
                          GPtrArray **results, GError **error);
-QsOutcome qs_runner_resume (QsJournal *journal, QsWorld *world, const QsPartRecord *record,
-                            GError **error);
+QsOutcome qs_runner_resume (const QsRunner *runner, const QsPartRecord *record, GError **error);

@@ -33,7 +33,7 @@ typedef struct QsWorld QsWorld;
 typedef struct
 {
   gboolean (*run) (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results,
-                   GVariant **result, GCancellable *cancellable, GError **error);
+                   GVariant **result, GError **error);
   gboolean (*undo) (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results,
                     GError **error);
   QsProbe (*probe) (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results,
@@ -43,4 +43,5 @@ typedef struct
 struct QsWorld
 {
   const QsWorldVTable *vtable;
+  GCancellable *cancellable; /* set by the runner while a prepare step is carried out, else NULL */
 };

@@ -195,7 +195,7 @@ run_half (FakeWorld *fake, guint index, GVariant *result, GError **error)
 
 static gboolean
 world_run (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GVariant **result,
-           GCancellable *cancellable, GError **error)
+           GError **error)
 {
   FakeWorld *fake = (FakeWorld *)world;
   const QsStep *step = qs_plan_step (plan, index);
@@ -207,7 +207,7 @@ world_run (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, 
   expect_in_order (fake, index);
   expect (fake, index, step->phase == QS_PHASE_FINISH || fake->effects[index] == FAKE_NONE,
           "no effect twice");
-  expect (fake, index, step->phase == QS_PHASE_PREPARE || cancellable == NULL,
+  expect (fake, index, step->phase == QS_PHASE_PREPARE || world->cancellable == NULL,
           "no cancelling from the commit on");
   if (step->kind == QS_STEP_RECORD)
     return run_record (fake, index, error);
@@ -318,12 +318,12 @@ QsOutcome
 fake_world_run (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
 {
   const QsRunnerSink sink = { NULL, on_committed };
+  const QsRunner runner = { fake->journal, &fake->world, 7, &sink, fake };
   g_autoptr (GPtrArray) results = NULL;
   QsOutcome outcome;
 
   start_clock (fake, trouble);
-  outcome = qs_runner_run (fake->journal, &fake->world, 7, fake->plan, &sink, fake,
-                           fake->cancellable, &results, error);
+  outcome = qs_runner_run (&runner, fake->plan, fake->cancellable, &results, error);
   g_assert_cmpuint (results->len, ==, fake->plan->steps->len);
   return outcome;
 }
@@ -332,6 +332,7 @@ fake_world_run (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
 QsOutcome
 fake_world_resume (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
 {
+  const QsRunner runner = { fake->journal, &fake->world, 7, NULL, NULL };
   QsPartRecord record = { 7, (QsPlan *)fake->plan, fake->state, NULL, NULL };
   g_autoptr (GArray) steps = g_array_copy (fake->steps);
   g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func (unref_result);
@@ -347,7 +348,7 @@ fake_world_resume (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
     }
   record.steps = steps;
   record.results = results;
-  return qs_runner_resume (fake->journal, &fake->world, &record, error);
+  return qs_runner_resume (&runner, &record, error);
 }
 
 static gboolean

@@ -28,7 +28,8 @@ sample_plan (void)
   add (plan, QS_STEP_RECORD, QS_PHASE_FINISH, "s1",
        "{'changes': <[('snapshot-put', {'uuid': <'u1'>, 'document': <'<a>\\n</a>'>}),"
        " ('current', {'uuid': <'u1'>})]>}");
-  add (plan, QS_STEP_FILE_UNLINK, QS_PHASE_FINISH, NULL, "{'path': <'/img/old'>}");
+  add (plan, QS_STEP_FILE_UNLINK, QS_PHASE_FINISH, NULL,
+       "{'path': <'/img/old'>, 'dev': <uint64 1>, 'ino': <uint64 2>, 'btime': <int64 3>}");
   qs_plan_set_result (plan, g_variant_new_parsed ("{'tag': <'s-1'>, 'covered': <['vda']>}"));
   qs_plan_set_pause (plan, "short");
   qs_plan_note (plan, "start from %s", "/img/a");
@@ -44,7 +45,7 @@ static const char sample_text[] =
     "+ record s1\n"
     "    snapshot-put uuid=u1 document=(8 bytes)\n"
     "    current uuid=u1\n"
-    "+ file-unlink  path=/img/old\n"
+    "+ file-unlink  path=/img/old dev=1 ino=2 btime=3\n"
     "pause: short\n"
     "result: tag=s-1 covered=['vda']\n"
     "note: start from /img/a\n";

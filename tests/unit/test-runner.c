@@ -15,7 +15,8 @@ static const char *const node = "{'target': <'vda'>, 'node': <'n'>, 'path': <'/a
 static const char *const overlays = "{'disks': <[{'target': <'vda'>, 'node': <'o'>, 'path': <'/p'>,"
                                     " 'overlay': <'n'>, 'active': <'/a'>}]>}";
 static const char *const record = "{'changes': <[('current', {'uuid': <'u'>})]>}";
-static const char *const file = "{'path': <'/old'>}";
+static const char *const file =
+    "{'path': <'/old'>, 'dev': <uint64 1>, 'ino': <uint64 2>, 'btime': <int64 3>}";
 
 static const struct
 {
@@ -124,12 +125,6 @@ test_random (void)
     }
 }
 
-typedef struct
-{
-  GString *text;
-  const QsPlan *plan;
-} Trace;
-
 static void
 trace_step (gpointer user_data, const QsPlan *plan, guint index, gboolean undoing)
 {
@@ -145,6 +140,14 @@ trace_committed (gpointer user_data)
 
 static const QsRunnerSink trace_sink = { trace_step, trace_committed };
 
+static QsOutcome
+run_traced (FakeWorld *fake, GString *trace, GPtrArray **results, GError **error)
+{
+  const QsRunner runner = { fake->journal, &fake->world, 7, &trace_sink, trace };
+
+  return qs_runner_run (&runner, fake->plan, NULL, results, error);
+}
+
 static void
 test_progress (void)
 {
@@ -153,8 +156,7 @@ test_progress (void)
   g_autoptr (GString) trace = g_string_new (NULL);
   g_autoptr (GPtrArray) results = NULL;
   g_autoptr (GError) error = NULL;
-  QsOutcome outcome = qs_runner_run (fake->journal, &fake->world, 7, plan, &trace_sink, trace, NULL,
-                                     &results, &error);
+  QsOutcome outcome = run_traced (fake, trace, &results, &error);
 
   g_assert_no_error (error);
   g_assert_cmpint (outcome, ==, QS_OUTCOME_DONE);
@@ -175,8 +177,7 @@ test_undo_order (void)
   QsOutcome outcome;
 
   fake->trouble.fail = 2 + 9 + 7 + 3;
-  outcome =
-      qs_runner_run (fake->journal, &fake->world, 7, plan, &trace_sink, trace, NULL, NULL, &error);
+  outcome = run_traced (fake, trace, NULL, &error);
   g_assert_cmpint (outcome, ==, QS_OUTCOME_UNDONE);
   g_assert_true (fake_world_is_before (fake));
   g_assert_nonnull (error);
