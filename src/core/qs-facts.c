@@ -115,6 +115,7 @@ qs_snapshot_file_free (QsSnapshotFile *file)
     return;
   g_free (file->target);
   g_free (file->path);
+  g_free (file->format);
   g_free (file->tag);
   g_free (file);
 }

@@ -155,6 +155,7 @@ typedef struct
 {
   char *target;
   char *path;
+  char *format;
   char *tag; /* NULL: @path is the state file */
 } QsSnapshotFile;
 

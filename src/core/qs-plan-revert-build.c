@@ -236,14 +236,21 @@ plan_switch (Build *build, QsChangeList *changes)
 static void
 plan_unlinks (Build *build)
 {
+  QsChangeList forget;
+
+  if (build->dropped->len == 0)
+    return;
+  qs_changes_init (&forget);
   for (guint i = 0; i < build->dropped->len; i++)
     {
       const QsFile *file = g_ptr_array_index (build->dropped, i);
 
       qs_plan_add (build->plan, QS_STEP_FILE_UNLINK, QS_PHASE_FINISH, file->path,
-                   g_variant_new_parsed ("{'path': <%s>, 'dev': <%t>, 'ino': <%t>}", file->path,
-                                         file->dev, file->ino));
+                   g_variant_new_parsed ("{'path': <%s>, 'dev': <%t>, 'ino': <%t>, 'btime': <%x>}",
+                                         file->path, file->dev, file->ino, file->btime));
+      qs_changes_add (&forget, QS_CHANGE_FILE_FORGET, "path", "s", file->path, NULL);
     }
+  qs_planning_add_record (build->plan, QS_PHASE_FINISH, build->revert->snapshot->name, &forget);
 }
 
 static gboolean

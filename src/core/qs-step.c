@@ -35,7 +35,7 @@ static const QsStepType step_types[] = {
   [QS_STEP_QUIT] = { "quit", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
                      "pid:x start-time:t boot-id:s unit:s" },
   [QS_STEP_RECORD] = { "record", NULL, QS_MAY_COMMIT | QS_MAY_FINISH, "changes:a(sa{sv})" },
-  [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL, QS_MAY_FINISH, "path:s dev:t? ino:t? step:u?" },
+  [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL, QS_MAY_FINISH, "path:s dev:t ino:t btime:x" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 

@@ -113,6 +113,7 @@ take_snapshot_file (GetFiles *get, sqlite3_stmt *row)
   file->target = g_strdup (qs_db_text (row, 0));
   file->path = g_strdup (qs_db_text (row, 1));
   file->tag = g_strdup (qs_db_text (row, 2));
+  file->format = g_strdup (qs_db_text (row, 3));
   g_ptr_array_add (get->list, file);
 }
 

@@ -46,8 +46,9 @@ static const char *const statements[] = {
       "FROM file WHERE domain = ?1 ORDER BY rowid",
   [QS_SQL_FILE_USERS] =
       "SELECT path, snapshot, tag FROM snap_file WHERE domain = ?1 ORDER BY rowid",
-  [QS_SQL_SNAPSHOT_FILES] =
-      "SELECT target, path, NULLIF (tag, '') FROM snap_file WHERE snapshot = ?1 ORDER BY rowid",
+  [QS_SQL_SNAPSHOT_FILES] = "SELECT target, path, NULLIF (tag, ''), (SELECT format FROM file "
+                            "WHERE file.domain = snap_file.domain AND file.path = snap_file.path) "
+                            "FROM snap_file WHERE snapshot = ?1 ORDER BY rowid",
   [QS_SQL_FILE_FOREIGN] =
       "SELECT domain FROM file WHERE domain <> ?1 AND ((dev = ?2 AND ino = ?3 AND ino <> 0) "
       "OR path = ?4) LIMIT 1",
