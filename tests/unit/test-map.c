@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define N_ROUNDS 20
+#define N_ROUNDS 8
 #define N_CHANGES 400
 #define N_KEYS 200
 

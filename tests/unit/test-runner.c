@@ -4,7 +4,7 @@
 
 #include "qs-error.h"
 
-#define N_PLANS 30
+#define N_PLANS 16
 #define MOST_STEPS 5 /* of a phase */
 
 static const char *const image = "{'target': <'vda'>, 'path': <'/a.s1'>, 'format': <'qcow2'>,"
@@ -110,6 +110,19 @@ test_sample (void)
 {
   g_autoptr (QsPlan) plan = sample_plan ();
 
+  fake_world_exercise (plan);
+}
+
+/* as an external snapshot of four disks has it */
+static void
+test_long (void)
+{
+  g_autoptr (QsPlan) plan = qs_plan_new ();
+
+  for (guint i = 0; i < 8; i++)
+    add (plan, i / 4);
+  add (plan, 3);
+  add (plan, 6);
   fake_world_exercise (plan);
 }
 
@@ -288,6 +301,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/runner/small", test_small);
   g_test_add_func ("/runner/sample", test_sample);
+  g_test_add_func ("/runner/long", test_long);
   g_test_add_func ("/runner/random", test_random);
   g_test_add_func ("/runner/progress", test_progress);
   g_test_add_func ("/runner/undo-order", test_undo_order);
