@@ -45,9 +45,10 @@ static void
 prefix_step (const Run *run, guint index, const char *what, GError **error)
 {
   const QsStep *step = qs_plan_step (run->plan, index);
+  gboolean has_target = *step->target != '\0';
 
-  g_prefix_error (error, "%s step ‘%s’ of ‘%s’ failed: ", what, qs_step_type (step->kind)->name,
-                  step->target);
+  g_prefix_error (error, "%s step ‘%s’%s%s%s failed: ", what, qs_step_type (step->kind)->name,
+                  has_target ? " of ‘" : "", step->target, has_target ? "’" : "");
 }
 
 static void
