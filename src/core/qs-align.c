@@ -242,14 +242,13 @@ refuse_same_path (const QsSelection *selection, const QsSelected *selected, GErr
   for (guint i = 0; i < selection->disks->len; i++)
     {
       const QsSelected *other = g_ptr_array_index (selection->disks, i);
-      gboolean same_new = g_strcmp0 (other->path, selected->path) == 0;
+      gboolean same_new = other != selected && g_strcmp0 (other->path, selected->path) == 0;
 
-      if (other == selected || (!same_new && g_strcmp0 (other->active, selected->path) != 0))
+      if (!same_new && g_strcmp0 (other->active, selected->path) != 0)
         continue;
       g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
-                   "disk ‘%s’: target ‘%s’ is %s disk ‘%s’ too", selected->disk->target,
-                   selected->path, same_new ? "the new file of" : "the file of",
-                   other->disk->target);
+                   "disk ‘%s’: target ‘%s’ is %s disk ‘%s’", selected->disk->target, selected->path,
+                   same_new ? "the new file of" : "the file of", other->disk->target);
       return FALSE;
     }
   return TRUE;

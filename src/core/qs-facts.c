@@ -131,6 +131,8 @@ qs_facts_new (void)
   facts->nodes = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
   facts->foreign_images = g_ptr_array_new_with_free_func (g_free);
   facts->files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
+  facts->snapshot_files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_snapshot_file_free);
+  facts->snapshot_disks = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   return facts;
 }
 

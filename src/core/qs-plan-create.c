@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
-#include "qs-planners.h"
+#include "qs-plan-create.h"
 
 #include "qs-error.h"
 #include "qs-limits.h"
@@ -8,17 +8,7 @@
 
 typedef struct
 {
-  const QsDomain *domain;
-  const QsRequest *request;
-  const QsFacts *facts;
-  const QsSelection *selection;
-  char *tag;
-  GHashTable *steps; /* disk target -> index of the step that made its overlay */
-} Create;
-
-typedef struct
-{
-  gboolean (*build) (Create *create, QsPlan *plan, GError **error); /* NULL: not supported yet */
+  gboolean (*build) (QsCreate *create, QsPlan *plan, GError **error); /* NULL: not supported yet */
   const char *reason;
 } RecipeBuilder;
 
@@ -78,8 +68,8 @@ check_name (const QsDomain *domain, const QsSelection *selection, GError **error
   return TRUE;
 }
 
-static gboolean build_image (Create *create, QsPlan *plan, GError **error);
-static gboolean build_transaction (Create *create, QsPlan *plan, GError **error);
+static gboolean build_image (QsCreate *create, QsPlan *plan, GError **error);
+static gboolean build_transaction (QsCreate *create, QsPlan *plan, GError **error);
 
 static const RecipeBuilder recipe_builders[] = {
   [QS_RECIPE_IMG_INT] = { build_image, NULL },
@@ -119,7 +109,8 @@ align (const QsDomain *domain, const QsRequest *request, gint64 now, GError **er
 {
   g_autoptr (QsSelection) selection = NULL;
 
-  if (!qs_description_check (request->def->description, error))
+  if (!qs_description_check (request->def->description != NULL ? request->def->description : "",
+                             error))
     return NULL;
   selection = qs_align (domain, request->def, request->flags, now, error);
   if (selection == NULL)
@@ -160,7 +151,7 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
 }
 
 static gboolean
-plan_overlay (Create *create, QsPlan *plan, const QsSelected *selected, GError **error)
+plan_overlay (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
 {
   const QsImage *image = qs_check_disk_image (selected, create->facts, error);
   const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
@@ -183,7 +174,7 @@ plan_overlay (Create *create, QsPlan *plan, const QsSelected *selected, GError *
 }
 
 static gboolean
-plan_tag (Create *create, QsPlan *plan, const QsSelected *selected, GError **error)
+plan_tag (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
 {
   const QsImage *image = qs_check_disk_image (selected, create->facts, error);
 
@@ -197,11 +188,12 @@ plan_tag (Create *create, QsPlan *plan, const QsSelected *selected, GError **err
   return TRUE;
 }
 
-typedef gboolean (*SelectedFunc) (Create *create, QsPlan *plan, const QsSelected *selected,
+typedef gboolean (*SelectedFunc) (QsCreate *create, QsPlan *plan, const QsSelected *selected,
                                   GError **error);
 
 static gboolean
-for_each_choice (Create *create, QsPlan *plan, QsLocation choice, SelectedFunc func, GError **error)
+for_each_choice (QsCreate *create, QsPlan *plan, QsLocation choice, SelectedFunc func,
+                 GError **error)
 {
   for (guint i = 0; i < create->selection->disks->len; i++)
     {
@@ -213,141 +205,16 @@ for_each_choice (Create *create, QsPlan *plan, QsLocation choice, SelectedFunc f
   return TRUE;
 }
 
-static void
-add_snapshot_disks (Create *create, QsSnapshotDef *def)
-{
-  for (guint i = 0; i < create->selection->disks->len; i++)
-    {
-      const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
-      QsSnapshotDisk *disk =
-          qs_snapshot_def_add_disk (def, selected->disk->target, selected->choice);
-
-      if (selected->choice == QS_LOCATION_INTERNAL)
-        disk->tag = g_strdup (create->tag);
-      if (selected->choice != QS_LOCATION_EXTERNAL)
-        continue;
-      disk->source_type = QS_SOURCE_FILE;
-      disk->source = g_strdup (selected->path);
-      disk->driver = g_strdup ("qcow2");
-    }
-}
-
-static QsSnapshotState
-recorded_state (const Create *create)
-{
-  return create->facts->state == QS_DOMAIN_SHUTOFF ? QS_STATE_SHUTOFF : QS_STATE_DISK_SNAPSHOT;
-}
-
-/* the document as it is kept: parent, name and description are the record's and may change */
-static char *
-make_document (Create *create, GError **error)
-{
-  g_autoptr (QsSnapshotDef) def = qs_snapshot_def_new ();
-
-  def->name = g_strdup (create->selection->name);
-  def->description = g_strdup (create->request->def->description);
-  def->state = recorded_state (create);
-  def->has_creation_time = TRUE;
-  def->creation_time = create->facts->now / G_USEC_PER_SEC;
-  def->memory = QS_LOCATION_NO;
-  def->has_disks = TRUE;
-  add_snapshot_disks (create, def);
-
-  def->domain = qs_domain_true_def (create->domain, FALSE, error);
-  if (def->domain == NULL)
-    return NULL;
-  if (create->domain->live_def != NULL && create->domain->live_def != create->domain->def)
-    def->inactive_domain = qs_domain_true_def (create->domain, TRUE, NULL);
-  return qs_snapshot_def_format (def, TRUE);
-}
-
-static QsKind
-snapshot_kind (const QsSelection *selection)
-{
-  if (selection->n_internal > 0 && selection->n_external > 0)
-    return QS_KIND_MIXED;
-  return selection->n_external > 0 ? QS_KIND_EXTERNAL : QS_KIND_INTERNAL;
-}
-
 static gboolean
-record_snapshot (Create *create, QsChangeList *changes, GError **error)
-{
-  const QsSnapshot *parent = qs_tree_get_current (create->domain->tree);
-  const char *description = create->request->def->description;
-  g_autofree char *document = make_document (create, error);
-
-  if (document == NULL)
-    return FALSE;
-  if (strlen (document) > QS_MAX_RECORD_BYTES)
-    {
-      g_set_error_literal (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED,
-                           "the document of the snapshot would be too large");
-      return FALSE;
-    }
-  qs_changes_add (changes, QS_CHANGE_SNAPSHOT_PUT, "uuid", "s", create->facts->fresh_uuid, "name",
-                  "s", create->selection->name, "parent", "s", parent != NULL ? parent->uuid : "",
-                  "description", "s", description != NULL ? description : "", "state", "s",
-                  qs_enum_to_string (QS_ENUM_SNAPSHOT_STATE, recorded_state (create)), "kind", "s",
-                  qs_enum_to_string (QS_ENUM_KIND, snapshot_kind (create->selection)), "memory",
-                  "s", "no", "origin", "s", "user", "created", "x", create->facts->now, "document",
-                  "s", document, "unverified", "b", FALSE, NULL);
-  return TRUE;
-}
-
-static void
-record_disk (Create *create, QsChangeList *changes, const QsSelected *selected, gboolean metadata)
-{
-  gboolean external = selected->choice == QS_LOCATION_EXTERNAL;
-  const char *target = selected->disk->target;
-
-  qs_planning_record_chain (changes, create->facts, qs_facts_find_disk (create->facts, target));
-  if (external)
-    qs_planning_record_overlay (changes, selected->path, selected->active,
-                                GPOINTER_TO_UINT (g_hash_table_lookup (create->steps, target)));
-  if (metadata)
-    qs_changes_add (changes, QS_CHANGE_SNAPSHOT_FILE, "uuid", "s", create->facts->fresh_uuid,
-                    "target", "s", target, "path", "s", selected->active, "tag", "s",
-                    external ? "" : create->tag, NULL);
-  if (external)
-    qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", target, "path", "s", selected->path,
-                    "format", "s", "qcow2", "stem", "s", selected->stem, NULL);
-}
-
-static gboolean
-add_record (Create *create, QsPlan *plan, QsPhase phase, GError **error)
-{
-  gboolean metadata = !(create->request->flags & QS_CREATE_NO_METADATA);
-  QsChangeList changes;
-
-  qs_changes_init (&changes);
-  if (metadata && !record_snapshot (create, &changes, error))
-    {
-      g_variant_builder_clear (&changes);
-      return FALSE;
-    }
-  for (guint i = 0; i < create->selection->disks->len; i++)
-    {
-      const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
-
-      if (selected->choice == QS_LOCATION_INTERNAL || selected->choice == QS_LOCATION_EXTERNAL)
-        record_disk (create, &changes, selected, metadata);
-    }
-  if (metadata)
-    qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", create->facts->fresh_uuid, NULL);
-  qs_planning_add_record (plan, phase, create->selection->name, &changes);
-  return TRUE;
-}
-
-static gboolean
-build_image (Create *create, QsPlan *plan, GError **error)
+build_image (QsCreate *create, QsPlan *plan, GError **error)
 {
   return for_each_choice (create, plan, QS_LOCATION_EXTERNAL, plan_overlay, error)
          && for_each_choice (create, plan, QS_LOCATION_INTERNAL, plan_tag, error)
-         && add_record (create, plan, QS_PHASE_COMMIT, error);
+         && qs_create_add_record (create, plan, QS_PHASE_COMMIT, error);
 }
 
 static gboolean
-plan_node (Create *create, QsPlan *plan, const QsSelected *selected, GError **error)
+plan_node (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
 {
   const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
   g_autofree char *name = g_strdup_printf ("snapd-%s-%u", create->facts->op, plan->steps->len);
@@ -370,7 +237,7 @@ plan_node (Create *create, QsPlan *plan, const QsSelected *selected, GError **er
 
 /* one transaction for all disks: the nodes stand in the plan just before it */
 static void
-add_transaction (Create *create, QsPlan *plan)
+add_transaction (QsCreate *create, QsPlan *plan)
 {
   g_auto (GVariantBuilder) disks = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
 
@@ -391,7 +258,7 @@ add_transaction (Create *create, QsPlan *plan)
 }
 
 static gboolean
-build_transaction (Create *create, QsPlan *plan, GError **error)
+build_transaction (QsCreate *create, QsPlan *plan, GError **error)
 {
   static const char *const needed[] = { "transaction", "blockdev-add", "blockdev-del" };
 
@@ -412,11 +279,11 @@ build_transaction (Create *create, QsPlan *plan, GError **error)
       || !for_each_choice (create, plan, QS_LOCATION_EXTERNAL, plan_node, error))
     return FALSE;
   add_transaction (create, plan);
-  return add_record (create, plan, QS_PHASE_FINISH, error);
+  return qs_create_add_record (create, plan, QS_PHASE_FINISH, error);
 }
 
 static void
-add_result (Create *create, QsPlan *plan)
+add_result (QsCreate *create, QsPlan *plan)
 {
   g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (NULL);
   g_auto (GStrv) files = qs_plan_files (plan, QS_STEP_IMAGE_CREATE);
@@ -466,7 +333,7 @@ qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts 
   if (selection == NULL || !check_state (domain, facts, error))
     return NULL;
 
-  Create create = { domain, request, facts, selection, tag, steps };
+  QsCreate create = { domain, request, facts, selection, tag, steps };
   if (!recipe_builders[selection->recipe].build (&create, plan, error))
     return NULL;
   add_result (&create, plan);

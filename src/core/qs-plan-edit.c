@@ -27,7 +27,7 @@ qs_ask_edit (const QsDomain *domain, const QsRequest *request, QsQuestions *ques
     return FALSE;
   name = option (request, "name", snapshot->name);
   if (!qs_name_check (name, error)
-      || !qs_description_check (option (request, "description", NULL), error))
+      || !qs_description_check (option (request, "description", ""), error))
     return FALSE;
 
   other = qs_tree_lookup_name (domain->tree, name);

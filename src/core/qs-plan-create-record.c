@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-plan-create.h"
+
+#include "qs-error.h"
+#include "qs-limits.h"
+
+static void
+add_snapshot_disks (QsCreate *create, QsSnapshotDef *def)
+{
+  for (guint i = 0; i < create->selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
+      QsSnapshotDisk *disk =
+          qs_snapshot_def_add_disk (def, selected->disk->target, selected->choice);
+
+      if (selected->choice == QS_LOCATION_INTERNAL)
+        disk->tag = g_strdup (create->tag);
+      if (selected->choice != QS_LOCATION_EXTERNAL)
+        continue;
+      disk->source_type = QS_SOURCE_FILE;
+      disk->source = g_strdup (selected->path);
+      disk->driver = g_strdup ("qcow2");
+    }
+}
+
+static QsSnapshotState
+recorded_state (const QsCreate *create)
+{
+  return create->facts->state == QS_DOMAIN_SHUTOFF ? QS_STATE_SHUTOFF : QS_STATE_DISK_SNAPSHOT;
+}
+
+/* what the next start would use, where that is not what runs */
+static QsDomainDef *
+other_inactive_def (const QsDomain *domain, const QsDomainDef *live)
+{
+  g_autoptr (QsDomainDef) inactive = qs_domain_true_def (domain, TRUE, NULL);
+  g_autofree char *inactive_text = inactive != NULL ? qs_domain_def_format (inactive, TRUE) : NULL;
+  g_autofree char *live_text = qs_domain_def_format (live, TRUE);
+
+  return g_strcmp0 (inactive_text, live_text) == 0 ? NULL : g_steal_pointer (&inactive);
+}
+
+/* the document as it is kept: parent, name and description are the record's and may change */
+static char *
+make_document (QsCreate *create, GError **error)
+{
+  g_autoptr (QsSnapshotDef) def = qs_snapshot_def_new ();
+
+  def->name = g_strdup (create->selection->name);
+  def->description = g_strdup (create->request->def->description);
+  def->state = recorded_state (create);
+  def->has_creation_time = TRUE;
+  def->creation_time = create->facts->now / G_USEC_PER_SEC;
+  def->memory = QS_LOCATION_NO;
+  def->has_disks = TRUE;
+  add_snapshot_disks (create, def);
+
+  def->domain = qs_domain_true_def (create->domain, FALSE, error);
+  if (def->domain == NULL)
+    return NULL;
+  def->inactive_domain = other_inactive_def (create->domain, def->domain);
+  return qs_snapshot_def_format (def, TRUE);
+}
+
+static QsKind
+snapshot_kind (const QsSelection *selection)
+{
+  if (selection->n_internal > 0 && selection->n_external > 0)
+    return QS_KIND_MIXED;
+  return selection->n_external > 0 ? QS_KIND_EXTERNAL : QS_KIND_INTERNAL;
+}
+
+static gboolean
+record_snapshot (QsCreate *create, QsChangeList *changes, GError **error)
+{
+  const QsSnapshot *parent = qs_tree_get_current (create->domain->tree);
+  const char *description = create->request->def->description;
+  g_autofree char *document = make_document (create, error);
+
+  if (document == NULL)
+    return FALSE;
+  if (strlen (document) > QS_MAX_RECORD_BYTES)
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED,
+                           "the document of the snapshot would be too large");
+      return FALSE;
+    }
+  qs_changes_add (changes, QS_CHANGE_SNAPSHOT_PUT, "uuid", "s", create->facts->fresh_uuid, "name",
+                  "s", create->selection->name, "parent", "s", parent != NULL ? parent->uuid : "",
+                  "description", "s", description != NULL ? description : "", "state", "s",
+                  qs_enum_to_string (QS_ENUM_SNAPSHOT_STATE, recorded_state (create)), "kind", "s",
+                  qs_enum_to_string (QS_ENUM_KIND, snapshot_kind (create->selection)), "memory",
+                  "s", "no", "origin", "s", "user", "created", "x", create->facts->now, "document",
+                  "s", document, "unverified", "b", FALSE, NULL);
+  return TRUE;
+}
+
+static void
+record_disk (QsCreate *create, QsChangeList *changes, const QsSelected *selected, gboolean metadata)
+{
+  gboolean external = selected->choice == QS_LOCATION_EXTERNAL;
+  const char *target = selected->disk->target;
+
+  qs_planning_record_chain (changes, create->facts, qs_facts_find_disk (create->facts, target));
+  if (external)
+    qs_planning_record_overlay (changes, selected->path, selected->active,
+                                GPOINTER_TO_UINT (g_hash_table_lookup (create->steps, target)));
+  if (metadata)
+    qs_changes_add (changes, QS_CHANGE_SNAPSHOT_FILE, "uuid", "s", create->facts->fresh_uuid,
+                    "target", "s", target, "path", "s", selected->active, "tag", "s",
+                    external ? "" : create->tag, NULL);
+  if (external)
+    qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", target, "path", "s", selected->path,
+                    "format", "s", "qcow2", "stem", "s", selected->stem, NULL);
+}
+
+/**
+ * qs_create_add_record:
+ *
+ * Adds the step that writes the snapshot down: the commit of an offline one, a finish step where
+ * QEMU has switched already.
+ */
+gboolean
+qs_create_add_record (QsCreate *create, QsPlan *plan, QsPhase phase, GError **error)
+{
+  gboolean metadata = !(create->request->flags & QS_CREATE_NO_METADATA);
+  QsChangeList changes;
+
+  qs_changes_init (&changes);
+  if (metadata && !record_snapshot (create, &changes, error))
+    {
+      g_variant_builder_clear (&changes);
+      return FALSE;
+    }
+  for (guint i = 0; i < create->selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
+
+      if (selected->choice == QS_LOCATION_INTERNAL || selected->choice == QS_LOCATION_EXTERNAL)
+        record_disk (create, &changes, selected, metadata);
+    }
+  if (metadata)
+    qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", create->facts->fresh_uuid, NULL);
+  qs_planning_add_record (plan, phase, create->selection->name, &changes);
+  return TRUE;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "fake-world.h"
+#include "plan-fixture.h"
+#include "qs-error.h"
+
+/* each case is a golden file, tests/data/plans/NAME.plan; SNAPSHOTD_GOLDEN=write makes them anew.
+   Every golden plan is also failed and crashed at each of its steps in a fake world */
+
+#define EXTERNAL_VDA                                                                               \
+  "<domainsnapshot><name>s1</name><disks><disk name='vda' snapshot='external'/></disks>"           \
+  "</domainsnapshot>"
+
+typedef enum
+{
+  OFF,
+  ON,
+} Running;
+
+typedef struct
+{
+  const char *name;
+  Running running;
+  guint n_disks;
+  const char *xml;
+  guint flags;
+} CreateCase;
+
+static const CreateCase create_cases[] = {
+  { "create-off-default", OFF, 2, "<domainsnapshot><name>s1</name></domainsnapshot>", 0 },
+  { "create-off-disk-only", OFF, 1, "<domainsnapshot><name>s1</name></domainsnapshot>",
+    QS_CREATE_DISK_ONLY },
+  { "create-off-external", OFF, 1, EXTERNAL_VDA, 0 },
+  { "create-off-mixed", OFF, 2, EXTERNAL_VDA, 0 },
+  { "create-off-partial", OFF, 2,
+    "<domainsnapshot><name>s1</name><disks><disk name='vdb' snapshot='no'/></disks>"
+    "</domainsnapshot>",
+    0 },
+  { "create-off-no-metadata", OFF, 1, EXTERNAL_VDA, QS_CREATE_NO_METADATA },
+  { "create-off-unnamed", OFF, 1, "<domainsnapshot/>", 0 },
+  { "create-on-disk-only", ON, 1, "<domainsnapshot><name>s1</name></domainsnapshot>",
+    QS_CREATE_DISK_ONLY },
+  { "create-on-four-disks", ON, 4,
+    "<domainsnapshot><name>s1</name><memory snapshot='no'/></domainsnapshot>", QS_CREATE_ATOMIC },
+  { "create-on-by-path", ON, 2,
+    "<domainsnapshot><name>s1</name><memory snapshot='no'/><disks>"
+    "<disk name='/images/vdb.qcow2' snapshot='external'><source file='/other/x.qcow2'/></disk>"
+    "<disk name='vda' snapshot='no'/></disks></domainsnapshot>",
+    0 },
+};
+
+typedef struct
+{
+  const char *name;
+  Running running;
+  const char *xml;
+  guint flags;
+  QsError code;
+  const char *text;
+} RefusalCase;
+
+#define DISK(attributes)                                                                           \
+  "<domainsnapshot><name>s1</name><disks><disk " attributes "/></disks></domainsnapshot>"
+
+static const RefusalCase refusal_cases[] = {
+  { "memory off", OFF,
+    "<domainsnapshot><name>s1</name><memory snapshot='internal'/></domainsnapshot>", 0,
+    QS_ERROR_OPERATION_INVALID, "shut off" },
+  { "memory and disk-only", ON,
+    "<domainsnapshot><name>s1</name><memory snapshot='internal'/></domainsnapshot>",
+    QS_CREATE_DISK_ONLY, QS_ERROR_INVALID_ARGUMENT, "DISK_ONLY" },
+  { "nothing", OFF, DISK ("name='vda' snapshot='no'"), 0, QS_ERROR_CONFIG_UNSUPPORTED,
+    "nothing selected" },
+  { "unknown disk", OFF, DISK ("name='vdz'"), 0, QS_ERROR_CONFIG_UNSUPPORTED, "‘vdz’" },
+  { "too many disks", OFF,
+    "<domainsnapshot><disks><disk name='vda'/><disk name='vda'/></disks></domainsnapshot>", 0,
+    QS_ERROR_CONFIG_UNSUPPORTED, "2 disks" },
+  { "bad name", OFF, "<domainsnapshot><name>.s1</name></domainsnapshot>", 0,
+    QS_ERROR_INVALID_ARGUMENT, "name" },
+  { "slash", OFF, "<domainsnapshot><name>a/b</name></domainsnapshot>", QS_CREATE_NO_METADATA,
+    QS_ERROR_INVALID_ARGUMENT, "name" },
+  { "unknown flag", OFF, "<domainsnapshot/>", 1u << 20, QS_ERROR_INVALID_ARGUMENT, "0x100000" },
+  { "memory", ON, "<domainsnapshot/>", 0, QS_ERROR_OPERATION_UNSUPPORTED, "memory" },
+  { "internal on", ON, DISK ("name='vda' snapshot='internal'"), QS_CREATE_DISK_ONLY,
+    QS_ERROR_OPERATION_UNSUPPORTED, "internal" },
+  { "quiesce off", OFF, "<domainsnapshot/>", QS_CREATE_QUIESCE | QS_CREATE_DISK_ONLY,
+    QS_ERROR_OPERATION_INVALID, "QUIESCE" },
+  { "branch without flag", OFF, "<domainsnapshot><branch>b</branch></domainsnapshot>", 0,
+    QS_ERROR_INVALID_ARGUMENT, "BRANCH" },
+  { "manual", OFF, DISK ("name='vda' snapshot='manual'"), 0, QS_ERROR_CONFIG_UNSUPPORTED,
+    "nothing selected" },
+  { "target of itself", OFF,
+    "<domainsnapshot><disks><disk name='vda' snapshot='external'><source "
+    "file='/images/vda.qcow2'/></disk></disks></domainsnapshot>",
+    0, QS_ERROR_CONFIG_UNSUPPORTED, "vda" },
+};
+
+static QsDomain *
+make_domain (Running running, guint n_disks)
+{
+  return running == ON ? fixture_running_domain (n_disks) : fixture_domain (n_disks);
+}
+
+static void
+check_golden (const char *name, const QsPlan *plan)
+{
+  g_autofree char *text = qs_plan_describe (plan);
+  g_autofree char *file = g_strconcat (name, ".plan", NULL);
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "data", "plans", file, NULL);
+  g_autofree char *golden = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (g_strcmp0 (g_getenv ("SNAPSHOTD_GOLDEN"), "write") == 0)
+    g_file_set_contents (path, text, -1, &error);
+  g_assert_no_error (error);
+  g_file_get_contents (path, &golden, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (text, ==, golden);
+}
+
+static void
+test_create (gconstpointer data)
+{
+  const CreateCase *test = data;
+  g_autoptr (QsDomain) domain = make_domain (test->running, test->n_disks);
+  g_autoptr (QsRequest) request = fixture_create (test->xml, test->flags);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsPlan) plan = fixture_plan (domain, request, NULL, &error);
+
+  g_assert_no_error (error);
+  check_golden (test->name, plan);
+  fake_world_exercise (plan);
+}
+
+static void
+test_refusal (gconstpointer data)
+{
+  const RefusalCase *test = data;
+  g_autoptr (QsDomain) domain = make_domain (test->running, 1);
+  g_autoptr (QsRequest) request = fixture_create (test->xml, test->flags);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsPlan) plan = fixture_plan (domain, request, NULL, &error);
+
+  g_assert_null (plan);
+  g_assert_error (error, QS_ERROR, (int)test->code);
+  if (strstr (error->message, test->text) == NULL)
+    g_error ("‘%s’ is not said by: %s", test->text, error->message);
+}
+
+/* the other verbs, on a domain that has an external or an internal snapshot */
+typedef struct
+{
+  const char *name;
+  Running running;
+  QsVerb verb;
+  guint flags;
+  QsKind kind;
+  guint n_disks;
+} SnapshotCase;
+
+static const SnapshotCase snapshot_cases[] = {
+  { "revert-off-internal", OFF, QS_VERB_SNAPSHOT_REVERT, 0, QS_KIND_INTERNAL, 2 },
+  { "revert-off-external", OFF, QS_VERB_SNAPSHOT_REVERT, 0, QS_KIND_EXTERNAL, 2 },
+  { "revert-off-external-running", OFF, QS_VERB_SNAPSHOT_REVERT, QS_REVERT_RUNNING,
+    QS_KIND_EXTERNAL, 1 },
+  { "revert-on-internal-paused", ON, QS_VERB_SNAPSHOT_REVERT, QS_REVERT_PAUSED, QS_KIND_INTERNAL,
+    2 },
+  { "revert-on-external-running", ON, QS_VERB_SNAPSHOT_REVERT, QS_REVERT_RUNNING, QS_KIND_EXTERNAL,
+    1 },
+  { "revert-on-external", ON, QS_VERB_SNAPSHOT_REVERT, 0, QS_KIND_EXTERNAL, 1 },
+  { "delete-off-internal", OFF, QS_VERB_SNAPSHOT_DELETE, 0, QS_KIND_INTERNAL, 2 },
+  { "delete-on-internal", ON, QS_VERB_SNAPSHOT_DELETE, 0, QS_KIND_INTERNAL, 1 },
+  { "delete-metadata", OFF, QS_VERB_SNAPSHOT_DELETE, QS_DELETE_METADATA_ONLY, QS_KIND_EXTERNAL, 1 },
+  { "undefine-metadata", OFF, QS_VERB_UNDEFINE, QS_UNDEFINE_SNAPSHOTS_METADATA, QS_KIND_EXTERNAL,
+    1 },
+  { "start", OFF, QS_VERB_START, 0, QS_KIND_INTERNAL, 2 },
+  { "shutdown", ON, QS_VERB_SHUTDOWN, 0, QS_KIND_INTERNAL, 1 },
+  { "destroy", ON, QS_VERB_DESTROY, 0, QS_KIND_INTERNAL, 1 },
+  { "suspend", ON, QS_VERB_SUSPEND, 0, QS_KIND_INTERNAL, 1 },
+};
+
+static void
+test_snapshot (gconstpointer data)
+{
+  const SnapshotCase *test = data;
+  g_autoptr (QsDomain) domain =
+      fixture_with_snapshot (make_domain (test->running, test->n_disks), "s1", test->kind);
+  g_autoptr (QsRequest) request = fixture_request (test->verb, test->flags, FIXTURE_SNAPSHOT);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsPlan) plan = fixture_plan (domain, request, NULL, &error);
+
+  g_assert_no_error (error);
+  check_golden (test->name, plan);
+  fake_world_exercise (plan);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  qs_xml_init ();
+  for (guint i = 0; i < G_N_ELEMENTS (create_cases); i++)
+    {
+      g_autofree char *path = g_strconcat ("/planners/", create_cases[i].name, NULL);
+
+      g_test_add_data_func (path, &create_cases[i], test_create);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (refusal_cases); i++)
+    {
+      g_autofree char *path = g_strconcat ("/planners/refusal/", refusal_cases[i].name, NULL);
+
+      g_test_add_data_func (path, &refusal_cases[i], test_refusal);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (snapshot_cases); i++)
+    {
+      g_autofree char *path = g_strconcat ("/planners/", snapshot_cases[i].name, NULL);
+
+      g_test_add_data_func (path, &snapshot_cases[i], test_snapshot);
+    }
+  return g_test_run ();
+}
