@@ -123,7 +123,6 @@ class Session:
         env['DBUS_SESSION_BUS_ADDRESS'] = self.address
         # the session daemon has nothing to do with the system bus
         env['DBUS_SYSTEM_BUS_ADDRESS'] = f'unix:path={self.folder}/no-system-bus'
-        env['SNAPSHOTD_WORKER'] = WORKER
         return env
 
     def __enter__(self):
@@ -154,7 +153,8 @@ class Session:
     def start_daemon(self, seconds=20):
         """Start the daemon and wait until it owns its name; it runs open operations before."""
         with open(self.log_path, 'ab') as log:
-            self.daemon = subprocess.Popen([DAEMON, '--session', *self.arguments],
+            self.daemon = subprocess.Popen([DAEMON, '--session', f'--worker-program={WORKER}',
+                                            *self.arguments],
                                            stdout=log, stderr=log, env=self.environment,
                                            cwd=self.folder)
         self.connection = qs_client.connect(self.address)
