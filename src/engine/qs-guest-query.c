@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-guest.h"
+#include "qs-json-scan.h"
+#include "qs-limits.h"
+
+#include <string.h>
+
+typedef struct
+{
+  const char *word;
+  QsDomainState state;
+} RunStateRow;
+
+/* whatever stands still and can go on is paused */
+static const RunStateRow run_states[] = {
+  { "running", QS_DOMAIN_RUNNING },
+  { "suspended", QS_DOMAIN_PMSUSPENDED },
+  { "guest-panicked", QS_DOMAIN_CRASHED },
+};
+
+QsDomainState
+qs_guest_state_from_word (const char *run_state)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (run_states); i++)
+    if (g_str_equal (run_states[i].word, run_state))
+      return run_states[i].state;
+  return QS_DOMAIN_PAUSED;
+}
+
+static gboolean
+fail_answer (GError **error, const char *command)
+{
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+               "QEMU’s answer to ‘%s’ cannot be understood", command);
+  return FALSE;
+}
+
+static JsonNode *
+query (QsGuest *guest, const char *command, JsonNodeType type, GError **error)
+{
+  g_autoptr (JsonNode) answer =
+      qs_qmp_execute (qs_guest_get_qmp (guest), command, NULL, QS_QMP_COMMAND_SECONDS, error);
+
+  if (answer != NULL && json_node_get_node_type (answer) == type)
+    return g_steal_pointer (&answer);
+  if (answer != NULL)
+    fail_answer (error, command);
+  return NULL;
+}
+
+gboolean
+qs_guest_query_state (QsGuest *guest, QsDomainState *state, char **run_state, GError **error)
+{
+  g_autoptr (JsonNode) answer = query (guest, "query-status", JSON_NODE_OBJECT, error);
+  const char *word;
+
+  if (answer == NULL)
+    return FALSE;
+  word = qs_json_string (json_node_get_object (answer), "status");
+  if (word == NULL)
+    return fail_answer (error, "query-status");
+  *state = qs_guest_state_from_word (word);
+  if (run_state != NULL)
+    *run_state = qs_json_clean (word);
+  return TRUE;
+}
+
+/* the id is one component of the path: /machine/peripheral/disk-vda/virtio-backend, or all of it */
+static gboolean
+is_device_of (const char *qdev, const char *target)
+{
+  g_autofree char *id = g_strconcat ("disk-", target, NULL);
+  g_auto (GStrv) components = g_strsplit (qdev, "/", -1);
+
+  return g_strv_contains ((const char *const *)components, id);
+}
+
+static JsonObject *
+find_device (JsonArray *devices, const char *target)
+{
+  for (guint i = 0; i < json_array_get_length (devices); i++)
+    {
+      JsonObject *device = qs_json_element (devices, i);
+      const char *qdev = device == NULL ? NULL : qs_json_string (device, "qdev");
+
+      if (qdev != NULL && is_device_of (qdev, target))
+        return device;
+    }
+  return NULL;
+}
+
+static gboolean
+is_node_name (const char *name)
+{
+  static const char allowed[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-";
+
+  return (g_ascii_isalpha (*name) || *name == '#') && strlen (name) <= QS_MAX_NODE_NAME_BYTES
+         && strspn (name + 1, allowed) == strlen (name) - 1;
+}
+
+static QsNode *
+read_node (const char *target, JsonObject *device)
+{
+  JsonObject *inserted = qs_json_object (device, "inserted");
+  JsonObject *cache = qs_json_object (inserted, "cache");
+  const char *name = qs_json_string (inserted, "node-name");
+  const char *path = qs_json_string (inserted, "file");
+  const char *format = qs_json_string (inserted, "drv");
+  gint64 size = qs_json_int64 (qs_json_object (inserted, "image"), "virtual-size");
+  const char *detect_zeroes = qs_json_string (inserted, "detect_zeroes");
+  QsNode *node;
+
+  if (name == NULL || !is_node_name (name) || path == NULL || format == NULL || size < 0)
+    return NULL;
+  node = g_new0 (QsNode, 1);
+  node->target = g_strdup (target);
+  node->node_name = g_strdup (name);
+  node->path = g_strdup (path);
+  node->format = g_strdup (format);
+  node->device = g_strdup (qs_json_string (device, "qdev"));
+  node->virtual_size = size;
+  node->direct = qs_json_boolean (cache, "direct");
+  node->no_flush = qs_json_boolean (cache, "no-flush");
+  node->detect_zeroes = g_strdup (detect_zeroes == NULL ? "off" : detect_zeroes);
+  return node;
+}
+
+gboolean
+qs_guest_nodes (QsGuest *guest, const QsDomainDef *def, GPtrArray **nodes, GError **error)
+{
+  g_autoptr (JsonNode) answer = query (guest, "query-block", JSON_NODE_ARRAY, error);
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
+
+  if (answer == NULL)
+    return FALSE;
+  for (guint i = 0; i < def->disks->len; i++)
+    {
+      const QsDiskDef *disk = g_ptr_array_index (def->disks, i);
+      JsonObject *device = find_device (json_node_get_array (answer), disk->target);
+      QsNode *node;
+
+      if (device == NULL || qs_json_object (device, "inserted") == NULL)
+        continue;
+      node = read_node (disk->target, device);
+      if (node == NULL)
+        return fail_answer (error, "query-block");
+      g_ptr_array_add (found, node);
+    }
+  *nodes = g_steal_pointer (&found);
+  return TRUE;
+}
+
+gboolean
+qs_guest_commands (QsGuest *guest, GStrv *commands, GError **error)
+{
+  g_autoptr (JsonNode) answer = query (guest, "query-commands", JSON_NODE_ARRAY, error);
+  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
+
+  if (answer == NULL)
+    return FALSE;
+  for (guint i = 0; i < json_array_get_length (json_node_get_array (answer)); i++)
+    {
+      const char *name = qs_json_string (qs_json_element (json_node_get_array (answer), i), "name");
+
+      if (name != NULL)
+        g_strv_builder_add (names, name);
+    }
+  *commands = g_strv_builder_end (names);
+  return TRUE;
+}
+
+static gboolean
+is_foreign_job (JsonObject *job)
+{
+  const char *id = qs_json_string (job, "id");
+
+  return id != NULL && !g_str_has_prefix (id, "snapd-")
+         && g_strcmp0 (qs_json_string (job, "status"), "concluded") != 0;
+}
+
+gboolean
+qs_guest_block_jobs (QsGuest *guest, GStrv *jobs, GError **error)
+{
+  g_autoptr (JsonNode) answer = query (guest, "query-jobs", JSON_NODE_ARRAY, error);
+  g_autoptr (GStrvBuilder) ids = g_strv_builder_new ();
+
+  if (answer == NULL)
+    return FALSE;
+  for (guint i = 0; i < json_array_get_length (json_node_get_array (answer)); i++)
+    {
+      JsonObject *job = qs_json_element (json_node_get_array (answer), i);
+
+      if (is_foreign_job (job))
+        g_strv_builder_add (ids, qs_json_string (job, "id"));
+    }
+  *jobs = g_strv_builder_end (ids);
+  return TRUE;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-process.h"
+
+#include "qs-launcher.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* fields of /proc/PID/stat behind the name of the program, which may hold anything */
+#define FIELD_STATE 0
+#define FIELD_START_TIME 19
+
+static char *
+read_boot_id (void)
+{
+  char *text = NULL;
+
+  if (!g_file_get_contents ("/proc/sys/kernel/random/boot_id", &text, NULL, NULL))
+    return g_strdup ("");
+  return g_strstrip (text);
+}
+
+/* FALSE: there is no such process, or only what its parent has not yet collected */
+static gboolean
+read_start_time (gint64 pid, guint64 *start_time)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%" G_GINT64_FORMAT "/stat", pid);
+  g_autofree char *text = NULL;
+  g_auto (GStrv) fields = NULL;
+  const char *behind;
+
+  if (pid <= 0 || !g_file_get_contents (path, &text, NULL, NULL))
+    return FALSE;
+  behind = strrchr (text, ')');
+  if (behind == NULL || behind[1] != ' ')
+    return FALSE;
+  fields = g_strsplit (behind + 2, " ", -1);
+  if (g_strv_length (fields) <= FIELD_START_TIME || strchr ("ZXx", fields[FIELD_STATE][0]) != NULL)
+    return FALSE;
+  *start_time = g_ascii_strtoull (fields[FIELD_START_TIME], NULL, 10);
+  return TRUE;
+}
+
+QsProcess *
+qs_process_identify (gint64 pid, const char *socket, const char *unit)
+{
+  g_autofree char *boot_id = read_boot_id ();
+  guint64 start_time;
+
+  if (!read_start_time (pid, &start_time))
+    return NULL;
+  return qs_process_new (pid, start_time, boot_id, socket, unit);
+}
+
+gboolean
+qs_process_is_alive (const QsProcess *process)
+{
+  g_autofree char *boot_id = read_boot_id ();
+  guint64 start_time;
+
+  return g_strcmp0 (process->boot_id, boot_id) == 0 && read_start_time (process->pid, &start_time)
+         && start_time == process->start_time;
+}
+
+int
+qs_process_open (const QsProcess *process)
+{
+  int pidfd = -1;
+
+  if (process->pid > 0)
+    pidfd = syscall (SYS_pidfd_open, (pid_t)process->pid, 0);
+  if (pidfd < 0)
+    return -1;
+  /* what is open now is the process, or one that got its pid before */
+  if (qs_process_is_alive (process))
+    return pidfd;
+  close (pidfd);
+  return -1;
+}
+
+gboolean
+qs_pidfd_wait (int pidfd, int milliseconds)
+{
+  gint64 deadline = g_get_monotonic_time () + (gint64)milliseconds * 1000;
+  struct pollfd end = { .fd = pidfd, .events = POLLIN };
+  int n;
+
+  do
+    n = poll (&end, 1, MAX (deadline - g_get_monotonic_time (), 0) / 1000);
+  while (n < 0 && errno == EINTR);
+  return n > 0;
+}
+
+gboolean
+qs_pidfd_signal (int pidfd, int number)
+{
+  return syscall (SYS_pidfd_send_signal, pidfd, number, NULL, 0) == 0 || errno == ESRCH;
+}
+
+/* TRUE: it has ended */
+gboolean
+qs_process_wait (const QsProcess *process, guint seconds)
+{
+  int pidfd = qs_process_open (process);
+  gboolean ended;
+
+  if (pidfd < 0)
+    return !qs_process_is_alive (process);
+  ended = qs_pidfd_wait (pidfd, seconds * 1000);
+  close (pidfd);
+  return ended;
+}
