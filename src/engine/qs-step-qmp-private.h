@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-step-qmp.h"
+
+/* qs-step-node.c */
+gboolean qs_node_add_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
+gboolean qs_node_add_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
+QsProbe qs_node_add_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
+gboolean qs_node_snapshot_delete_run (QsGuest *guest, const QsStep *step, GVariant **result,
+                                      GError **error);
+QsProbe qs_node_snapshot_delete_probe (QsGuest *guest, const QsStep *step, GVariant *result,
+                                       GError **error);
+
+/* qs-step-blockdev-snapshot.c */
+gboolean qs_blockdev_snapshot_run (QsGuest *guest, const QsStep *step, GVariant **result,
+                                   GError **error);
+QsProbe qs_blockdev_snapshot_probe (QsGuest *guest, const QsStep *step, GVariant *result,
+                                    GError **error);
+
+/**
+ * qs_node_query:
+ *
+ * Returns: the answer of `query-named-block-nodes`, flat: nested, each of 200 files of a chain would
+ *   bring the rest of its chain along
+ */
+JsonNode *qs_node_query (QsGuest *guest, GError **error);
+
+/* (nullable) (transfer none): the entry of the node with this name */
+JsonObject *qs_node_find (JsonNode *nodes, const char *name);

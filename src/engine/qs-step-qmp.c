@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-error.h"
+#include "qs-launcher.h"
+#include "qs-limits.h"
+#include "qs-step-qmp-private.h"
+
+static gboolean
+run_plain (QsGuest *guest, const char *command, GError **error)
+{
+  return qs_qmp_run (qs_guest_get_qmp (guest), command, NULL, QS_QMP_COMMAND_SECONDS, error);
+}
+
+/* what stop and cont learn: whether they changed anything, which their undo must know. It is told
+   before the effect: a guest that somebody else paused is never continued */
+static gboolean
+switch_to (QsGuest *guest, QsDomainState wanted, const char *command, GVariant **result,
+           GError **error)
+{
+  QsDomainState state;
+
+  if (!qs_guest_query_state (guest, &state, NULL, error))
+    return FALSE;
+  *result = g_variant_ref_sink (g_variant_new_parsed ("{'changed': <%b>}", state != wanted));
+  return state == wanted || run_plain (guest, command, error);
+}
+
+static gboolean
+undo_switch (QsGuest *guest, const char *command, GVariant *result, GError **error)
+{
+  gboolean changed = FALSE;
+
+  if (result != NULL)
+    g_variant_lookup (result, "changed", "b", &changed);
+  return guest == NULL || !changed || run_plain (guest, command, error);
+}
+
+static QsProbe
+probe_switch (QsGuest *guest, QsDomainState wanted, GError **error)
+{
+  QsDomainState state;
+
+  if (guest == NULL)
+    return QS_PROBE_NOT_DONE;
+  if (!qs_guest_query_state (guest, &state, NULL, error))
+    return QS_PROBE_UNKNOWN;
+  return state == wanted ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
+}
+
+static gboolean
+stop_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error)
+{
+  return switch_to (guest, QS_DOMAIN_PAUSED, "stop", result, error);
+}
+
+static gboolean
+stop_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
+{
+  return undo_switch (guest, "cont", result, error);
+}
+
+static QsProbe
+stop_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
+{
+  return probe_switch (guest, QS_DOMAIN_PAUSED, error);
+}
+
+static gboolean
+cont_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error)
+{
+  return switch_to (guest, QS_DOMAIN_RUNNING, "cont", result, error);
+}
+
+static gboolean
+cont_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
+{
+  return undo_switch (guest, "stop", result, error);
+}
+
+static QsProbe
+cont_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
+{
+  return probe_switch (guest, QS_DOMAIN_RUNNING, error);
+}
+
+static gboolean
+powerdown_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error)
+{
+  return run_plain (guest, "system_powerdown", error);
+}
+
+/* nothing in QEMU tells that a guest was asked; one that has ended needs no second request */
+static QsProbe
+powerdown_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
+{
+  return guest == NULL ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
+}
+
+QsProcess *
+qs_step_quit_process (const QsStep *step)
+{
+  return qs_process_new (qs_step_uint64 (step, "pid"), qs_step_uint64 (step, "start-time"),
+                         qs_step_string (step, "boot-id"), "", qs_step_string (step, "unit"));
+}
+
+/* the answer to quit may be lost with the connection: only the end of the process counts */
+static gboolean
+quit_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error)
+{
+  g_autoptr (QsProcess) process = qs_step_quit_process (step);
+  gboolean connected = guest != NULL && qs_guest_is_open (guest)
+                       && qs_guest_get_process (guest)->pid == process->pid;
+
+  if (!qs_process_is_alive (process))
+    return TRUE;
+  if (connected)
+    qs_qmp_run (qs_guest_get_qmp (guest), "quit", NULL, QS_QUIT_SECONDS, NULL);
+  if (qs_process_wait (process, connected ? QS_QUIT_SECONDS : 0))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_TIMEOUT,
+               connected ? "QEMU was told to quit but has not ended"
+                         : "QEMU cannot be told to quit: there is no connection to it");
+  return FALSE;
+}
+
+static QsProbe
+quit_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
+{
+  g_autoptr (QsProcess) process = qs_step_quit_process (step);
+
+  return qs_process_is_alive (process) ? QS_PROBE_NOT_DONE : QS_PROBE_DONE;
+}
+
+/* @alone: can be run without a QEMU */
+typedef struct
+{
+  QsStepKind kind;
+  gboolean alone;
+  gboolean (*run) (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
+  gboolean (*undo) (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
+  QsProbe (*probe) (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
+} Executor;
+
+static const Executor executors[] = {
+  { QS_STEP_NODE_ADD, FALSE, qs_node_add_run, qs_node_add_undo, qs_node_add_probe },
+  { QS_STEP_BLOCKDEV_SNAPSHOT, FALSE, qs_blockdev_snapshot_run, NULL, qs_blockdev_snapshot_probe },
+  { QS_STEP_NODE_SNAPSHOT_DELETE, FALSE, qs_node_snapshot_delete_run, NULL,
+    qs_node_snapshot_delete_probe },
+  { QS_STEP_STOP, FALSE, stop_run, stop_undo, stop_probe },
+  { QS_STEP_CONT, FALSE, cont_run, cont_undo, cont_probe },
+  { QS_STEP_POWERDOWN, FALSE, powerdown_run, NULL, powerdown_probe },
+  { QS_STEP_QUIT, TRUE, quit_run, NULL, quit_probe },
+};
+
+static const Executor *
+find_executor (QsStepKind kind)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (executors); i++)
+    if (executors[i].kind == kind)
+      return &executors[i];
+  return NULL;
+}
+
+gboolean
+qs_step_qmp_handles (QsStepKind kind)
+{
+  return find_executor (kind) != NULL;
+}
+
+gboolean
+qs_step_qmp_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error)
+{
+  const Executor *executor = find_executor (step->kind);
+
+  g_return_val_if_fail (executor != NULL, FALSE);
+  *result = NULL;
+  if (guest != NULL || executor->alone)
+    return executor->run (guest, step, result, error);
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+               "‘%s’ cannot be done: there is no connection to the domain’s QEMU",
+               qs_step_type (step->kind)->name);
+  return FALSE;
+}
+
+gboolean
+qs_step_qmp_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
+{
+  const Executor *executor = find_executor (step->kind);
+
+  g_return_val_if_fail (executor != NULL, FALSE);
+  /* a step that nothing takes back is undone only where it never took effect */
+  return executor->undo == NULL || executor->undo (guest, step, result, error);
+}
+
+QsProbe
+qs_step_qmp_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
+{
+  const Executor *executor = find_executor (step->kind);
+
+  g_return_val_if_fail (executor != NULL, QS_PROBE_UNKNOWN);
+  return executor->probe (guest, step, result, error);
+}
