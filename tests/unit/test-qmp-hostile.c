@@ -315,6 +315,7 @@ test_long_line (void)
 
   g_assert_no_error (error);
   heard_expect (heard, "(end)");
+  heard_expect (heard, "(free)");
   peer_free (peer);
   g_assert_cmpuint (sent, >=, QS_MAX_QMP_LINE_BYTES - 1024 * 1024);
   g_assert_cmpuint (sent, <, 2 * QS_MAX_QMP_LINE_BYTES);
@@ -355,8 +356,10 @@ test_fairness (void)
   Peer *loud = peer_new (script_endless, NULL, &fd[0]);
   Peer *quiet = peer_new (script_polite, NULL, &fd[1]);
   QsQmp *loud_qmp = qs_qmp_new (fd[0], NULL, NULL, NULL, &error);
-  QsQmp *qmp = qs_qmp_new (fd[1], NULL, NULL, NULL, &error);
+  QsQmp *qmp;
 
+  g_assert_no_error (error);
+  qmp = qs_qmp_new (fd[1], NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   for (guint i = 0; i < 100; i++)
     g_assert_true (qs_qmp_run (qmp, "cont", NULL, 5, &error));
