@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-command-line-private.h"
+
+#include "qs-limits.h"
+
+#include <string.h>
+
+/* where VNC may listen without a password: nobody else's machine gets there */
+static const QsWord hosts[] = {
+  { "127.0.0.1", "127.0.0.1" },
+  { "localhost", "127.0.0.1" },
+  { "::1", "[::1]" },
+  { NULL },
+};
+
+static const QsWord share_policies[] = {
+  { "allow-exclusive", ",share=allow-exclusive" },
+  { "force-shared", ",share=force-shared" },
+  { "ignore", ",share=ignore" },
+  { NULL },
+};
+
+#define FIRST_VNC_PORT 5900
+#define VNC_DISPLAYS 100
+
+/* bytes and KiB as libvirt has them, MiB as QEMU does */
+#define MAX_VIDEO_KIB (1024 * 1024)
+
+static gboolean
+add_socket (QsLine *line, const xmlNode *node, const char *path, GString *value, GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname (line->options->qmp_socket);
+  g_autofree char *own = g_build_filename (folder, "vnc.sock", NULL);
+  g_autofree char *escaped = NULL;
+
+  if (path && !qs_line_path (line, node, path, error))
+    return FALSE;
+  if (path && strlen (path) > QS_MAX_SOCKET_BYTES)
+    return qs_line_refuse (error, node, "has a socket whose path is longer than %d bytes",
+                           QS_MAX_SOCKET_BYTES);
+  escaped = qs_line_escape (path ? path : own);
+  g_string_append_printf (value, "vnc=unix:%s", escaped);
+  return TRUE;
+}
+
+static gboolean
+add_port (const xmlNode *graphics, const xmlNode *node, const char *attribute, GString *value,
+          GError **error)
+{
+  g_autofree char *port = qs_xml_attribute (graphics, "port");
+  const char *automatic = "off";
+  const char *host = hosts[0].qemu;
+  guint64 number = FIRST_VNC_PORT;
+
+  if (!qs_line_word (node, attribute, hosts, &host, error)
+      || !qs_line_word (graphics, "autoport", qs_words_on_off, &automatic, error))
+    return FALSE;
+  if (!port || g_str_equal (port, "-1") || g_str_equal (automatic, "on"))
+    {
+      g_string_append_printf (value, "vnc=%s:0,to=%d", host, VNC_DISPLAYS - 1);
+      return TRUE;
+    }
+  if (!qs_line_number (graphics, "port", 65535, &number, error))
+    return FALSE;
+  if (number < FIRST_VNC_PORT)
+    return qs_line_refuse (error, graphics, "has a port below %d", FIRST_VNC_PORT);
+  g_string_append_printf (value, "vnc=%s:%" G_GUINT64_FORMAT, host, number - FIRST_VNC_PORT);
+  return TRUE;
+}
+
+static gboolean
+add_listener (QsLine *line, const xmlNode *graphics, GString *value, GError **error)
+{
+  static const QsWord types[] = { { "address", "address" }, { "socket", "socket" }, { NULL } };
+  const xmlNode *listen = qs_xml_child (graphics, "listen");
+  g_autofree char *socket = qs_xml_attribute (graphics, "socket");
+  const char *type = "address";
+
+  if (socket)
+    return add_socket (line, graphics, socket, value, error);
+  if (!qs_line_word (listen, "type", types, &type, error))
+    return FALSE;
+  if (g_str_equal (type, "address"))
+    return listen ? add_port (graphics, listen, "address", value, error)
+                  : add_port (graphics, graphics, "listen", value, error);
+  socket = qs_xml_attribute (listen, "socket");
+  return add_socket (line, listen, socket, value, error);
+}
+
+static gboolean
+add_keymap (QsLine *line, const xmlNode *graphics, GError **error)
+{
+  g_autofree char *keymap = qs_xml_attribute (graphics, "keymap");
+
+  if (!keymap)
+    return TRUE;
+  if (!qs_line_is_word (keymap, "-", 8))
+    return qs_line_refuse (error, graphics, "names no keymap");
+  qs_line_add (line, "-k", keymap);
+  return TRUE;
+}
+
+gboolean
+qs_line_graphics (QsLine *line, const xmlNode *device, GError **error)
+{
+  static const QsWord types[] = { { "vnc", "vnc" }, { NULL } };
+  g_autoptr (GString) value = g_string_new (NULL);
+  const char *share = "";
+  const char *type = NULL;
+
+  if (!qs_line_word (device, "type", types, &type, error)
+      || !qs_line_word (device, "sharePolicy", share_policies, &share, error)
+      || !add_listener (line, device, value, error) || !add_keymap (line, device, error))
+    return FALSE;
+  g_string_append (value, share);
+  qs_line_add (line, "-vnc", value->str);
+  return TRUE;
+}
+
+/* members whose unit differs between the two */
+static gboolean
+set_memory (const xmlNode *model, const char *attribute, const char *property, guint64 divisor,
+            JsonObject *object, GError **error)
+{
+  guint64 kib = 0;
+
+  if (!qs_line_number (model, attribute, MAX_VIDEO_KIB, &kib, error))
+    return FALSE;
+  if (kib)
+    json_object_set_int_member (object, property, (gint64)(kib * 1024 / divisor));
+  return TRUE;
+}
+
+#define BYTES 1
+#define MEBIBYTES (1024 * 1024)
+
+static const struct
+{
+  const char *type;
+  const char *attribute;
+  const char *property;
+  guint64 divisor;
+} memories[] = {
+  { "vga", "vram", "vgamem_mb", MEBIBYTES },    { "qxl", "ram", "ram_size", BYTES },
+  { "qxl", "vram", "vram_size", BYTES },        { "qxl", "vgamem", "vgamem_mb", MEBIBYTES },
+  { "cirrus", "vram", "vgamem_mb", MEBIBYTES },
+};
+
+static const QsProp heads[] = {
+  { NULL, "heads", "max_outputs", QS_PROP_NUMBER, 16, NULL },
+  { NULL },
+};
+
+static const QsProp resolution[] = {
+  { "resolution", "x", "xres", QS_PROP_NUMBER, 16384, NULL },
+  { "resolution", "y", "yres", QS_PROP_NUMBER, 16384, NULL },
+  { NULL },
+};
+
+static gboolean
+set_video (const xmlNode *model, const char *type, JsonObject *object, GError **error)
+{
+  gboolean has_heads = g_str_equal (type, "virtio") || g_str_equal (type, "qxl");
+
+  for (guint i = 0; i < G_N_ELEMENTS (memories); i++)
+    if (g_str_equal (memories[i].type, type)
+        && !set_memory (model, memories[i].attribute, memories[i].property, memories[i].divisor,
+                        object, error))
+      return FALSE;
+  return (!has_heads || qs_line_properties (model, heads, object, error))
+         && qs_line_properties (model, resolution, object, error);
+}
+
+/* a second one cannot claim the ports of a VGA */
+static const QsWord secondary[] = {
+  { "virtio", "virtio-gpu-pci" },
+  { "vga", "secondary-vga" },
+  { "qxl", "qxl" },
+  { "bochs", "bochs-display" },
+  { NULL },
+};
+
+gboolean
+qs_line_video (QsLine *line, const xmlNode *device, GError **error)
+{
+  const QsDeviceType *type = qs_device_require (device, error);
+  const xmlNode *model = qs_xml_child (device, "model");
+  g_autofree char *name = qs_xml_attribute (model, "type");
+  g_autofree char *id = NULL;
+  g_autoptr (JsonObject) object = NULL;
+  const char *driver = NULL;
+
+  if (!type)
+    return FALSE;
+  if (!type->driver)
+    return TRUE;
+  driver = type->driver;
+  id = qs_line_id (line, "video");
+  if (!g_str_equal (id, "video0") && !qs_line_word (model, "type", secondary, &driver, error))
+    return FALSE;
+
+  object = qs_line_device (driver, id);
+  if (!set_video (model, name, object, error) || !qs_line_pci (line, device, object, error))
+    return FALSE;
+  qs_line_take_json (line, "-device", g_steal_pointer (&object));
+  return TRUE;
+}
+
+gboolean
+qs_line_input (QsLine *line, const xmlNode *device, GError **error)
+{
+  const QsDeviceType *type = qs_device_require (device, error);
+  g_autoptr (JsonObject) object = NULL;
+  g_autofree char *id = NULL;
+
+  if (!type)
+    return FALSE;
+  if (!type->driver)
+    return TRUE;
+  id = qs_line_id (line, "input");
+  object = qs_line_device (type->driver, id);
+  if (!(type->slot == QS_SLOT_NONE ? qs_line_usb (device, object, error)
+                                   : qs_line_pci (line, device, object, error)))
+    return FALSE;
+  qs_line_take_json (line, "-device", g_steal_pointer (&object));
+  return TRUE;
+}
