@@ -45,25 +45,25 @@ static const QsProp virtio_properties[] = {
   { "driver", "queue_size", "queue-size", QS_PROP_NUMBER, 1024, NULL },
   { "driver", "ioeventfd", "ioeventfd", QS_PROP_BOOLEAN, 0, NULL },
   { "driver", "event_idx", "event_idx", QS_PROP_BOOLEAN, 0, NULL },
-  { "serial", NULL, "serial", QS_PROP_TEXT, 20, NULL },
+  { "serial", NULL, "serial", QS_PROP_TEXT, QS_MAX_SERIAL_BYTES, NULL },
   { NULL },
 };
 
 static const QsProp scsi_properties[] = {
-  { "serial", NULL, "serial", QS_PROP_TEXT, 36, NULL },
+  { "serial", NULL, "serial", QS_PROP_TEXT, QS_MAX_SERIAL_BYTES, NULL },
   { "vendor", NULL, "vendor", QS_PROP_TEXT, 8, NULL },
   { "product", NULL, "product", QS_PROP_TEXT, 16, NULL },
   { NULL },
 };
 
 static const QsProp ide_properties[] = {
-  { "serial", NULL, "serial", QS_PROP_TEXT, 20, NULL },
+  { "serial", NULL, "serial", QS_PROP_TEXT, QS_MAX_SERIAL_BYTES, NULL },
   { NULL },
 };
 
 static const QsProp usb_properties[] = {
   { "target", "removable", "removable", QS_PROP_BOOLEAN, 0, NULL },
-  { "serial", NULL, "serial", QS_PROP_TEXT, 36, NULL },
+  { "serial", NULL, "serial", QS_PROP_TEXT, QS_MAX_SERIAL_BYTES, NULL },
   { NULL },
 };
 
@@ -105,9 +105,8 @@ set_wwn (const xmlNode *device, JsonObject *object, GError **error)
     return TRUE;
   if (!g_ascii_string_to_unsigned (wwn, 16, 0, G_MAXUINT64, &number, NULL))
     return qs_line_refuse (error, qs_xml_child (device, "wwn"), "is no number of 16 hex digits");
-  g_free (wwn);
-  wwn = g_strdup_printf ("0x%016" G_GINT64_MODIFIER "x", number);
-  json_object_set_string_member (object, "wwn", wwn);
+  /* beyond 63 bits QEMU takes the negative number for it */
+  json_object_set_int_member (object, "wwn", (gint64)number);
   return TRUE;
 }
 

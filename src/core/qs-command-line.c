@@ -126,13 +126,40 @@ add_monitor (QsLine *line)
     qs_line_add (line, "-incoming", "defer");
 }
 
+/* a bus comes after the one that its bridge sits on; TRUE as well for one that came already */
 static gboolean
-add_controllers (QsLine *line, const char *type, gboolean want, GError **error)
+add_bus (QsLine *line, guint index, gboolean *is_done, GError **error)
+{
+  const xmlNode *node = qs_controller_find (line->devices, "pci", index);
+  QsPciAddress address = { 0 };
+
+  if (is_done[index] || !node)
+    return TRUE;
+  is_done[index] = TRUE;
+  if (qs_address_node (node, "pci")
+      && (!qs_address_pci (node, &address, error) || !add_bus (line, address.bus, is_done, error)))
+    return FALSE;
+  return qs_line_controller (line, node, error);
+}
+
+static gboolean
+add_buses (QsLine *line, GError **error)
+{
+  gboolean is_done[QS_MAX_PCI_BUS + 1] = { FALSE };
+
+  for (guint i = 0; i <= QS_MAX_PCI_BUS; i++)
+    if (!add_bus (line, i, is_done, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+add_controllers (QsLine *line, GError **error)
 {
   const xmlNode *node = qs_xml_child (line->devices, "controller");
 
   for (; node; node = qs_xml_next (node, "controller"))
-    if (qs_controller_is (node, type) == want && !qs_line_controller (line, node, error))
+    if (!qs_controller_is (node, "pci") && !qs_line_controller (line, node, error))
       return FALSE;
   return TRUE;
 }
@@ -150,7 +177,7 @@ static gboolean
 add_devices (QsLine *line, GError **error)
 {
   /* a bus must be there before what is plugged into it */
-  if (!add_controllers (line, "pci", TRUE, error) || !add_controllers (line, "pci", FALSE, error))
+  if (!add_buses (line, error) || !add_controllers (line, error))
     return FALSE;
   for (const xmlNode *node = qs_xml_child (line->devices, NULL); node;
        node = qs_xml_next (node, NULL))
