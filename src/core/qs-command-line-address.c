@@ -199,6 +199,12 @@ assign (xmlNode *root, const QsDomainDef *previous, QsChipset chipset, GError **
 
   if (!devices)
     devices = qs_xml_add (root, "devices", NULL);
+  if (xmlChildElementCount (devices) > QS_MAX_DEVICES)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED, "the domain has more than %d devices",
+                   QS_MAX_DEVICES);
+      return FALSE;
+    }
   qs_address_complete (devices, chipset);
   if (old)
     qs_address_inherit (devices, old);

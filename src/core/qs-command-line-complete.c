@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-command-line-private.h"
 
+#include "qs-limits.h"
+
 /* what libvirt takes for a disk whose bus is not given */
 static const QsWord bus_of_target[] = {
   { "vd", "virtio" }, { "sd", "scsi" }, { "hd", "ide" }, { "fd", "fdc" }, { NULL },
@@ -53,7 +55,7 @@ complete_controller (xmlNode *controller, QsChipset chipset)
   g_autofree char *index = qs_xml_attribute (controller, "index");
   g_autofree char *model = qs_xml_attribute (controller, "model");
 
-  for (guint i = 0; type && !index; i++)
+  for (guint i = 0; type && !index && i <= QS_MAX_PCI_BUS; i++)
     if (!qs_controller_find (controller->parent, type, i))
       {
         index = g_strdup_printf ("%u", i);
@@ -127,37 +129,41 @@ own_name (const xmlNode *device)
   return NULL;
 }
 
+static gboolean
+has_key (const xmlNode *device, const char *key)
+{
+  g_autofree char *found = qs_device_key (device);
+
+  return g_str_equal (found, key);
+}
+
+/* how many devices of the same kind come before it */
 static guint
-rank (const xmlNode *device)
+rank (const xmlNode *device, const char *key)
 {
   guint count = 0;
 
   for (const xmlNode *node = device->prev; node; node = node->prev)
-    count += node->type == XML_ELEMENT_NODE && g_str_equal (node->name, device->name);
+    count += node->type == XML_ELEMENT_NODE && has_key (node, key);
   return count;
-}
-
-static gboolean
-is_same_device (const xmlNode *device, const char *name, const xmlNode *old)
-{
-  g_autofree char *key = qs_device_key (device);
-  g_autofree char *old_key = qs_device_key (old);
-  g_autofree char *old_name = own_name (old);
-
-  if (!g_str_equal (key, old_key))
-    return FALSE;
-  return name ? g_strcmp0 (name, old_name) == 0 : rank (device) == rank (old);
 }
 
 static const xmlNode *
 find_same (const xmlNode *device, const xmlNode *previous)
 {
+  const char *element = (const char *)device->name;
+  g_autofree char *key = qs_device_key (device);
   g_autofree char *name = own_name (device);
-  const xmlNode *old = qs_xml_child (previous, (const char *)device->name);
+  guint before = name ? 0 : rank (device, key);
 
-  while (old && !is_same_device (device, name, old))
-    old = qs_xml_next (old, (const char *)device->name);
-  return old;
+  for (const xmlNode *old = qs_xml_child (previous, element); old; old = qs_xml_next (old, element))
+    {
+      g_autofree char *old_name = name ? own_name (old) : NULL;
+
+      if (has_key (old, key) && g_strcmp0 (name, old_name) == 0 && !before--)
+        return old;
+    }
+  return NULL;
 }
 
 /* 0x02 and 2 are the same */
@@ -241,9 +247,9 @@ qs_address_inherit (xmlNode *devices, const xmlNode *previous)
 
 /* in QEMU's own range; the same domain and place get the same one */
 static char *
-make_mac (const char *uuid, guint rank_of_interface)
+make_mac (const char *uuid, guint place)
 {
-  g_autofree char *seed = g_strdup_printf ("%s %u", uuid ? uuid : "", rank_of_interface);
+  g_autofree char *seed = g_strdup_printf ("%s %u", uuid ? uuid : "", place);
   g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, seed, -1);
 
   return g_strdup_printf ("52:54:00:%.2s:%.2s:%.2s", sum, sum + 2, sum + 4);
@@ -255,11 +261,12 @@ qs_address_write_macs (const xmlNode *root, xmlNode *devices)
 {
   g_autofree char *uuid = qs_xml_child_text (root, "uuid");
   xmlNode *interface = qs_xml_child (devices, "interface");
+  guint count = 0;
 
-  for (; interface; interface = qs_xml_next (interface, "interface"))
+  for (; interface; interface = qs_xml_next (interface, "interface"), count++)
     if (!qs_xml_child (interface, "mac"))
       {
-        g_autofree char *mac = make_mac (uuid, rank (interface));
+        g_autofree char *mac = make_mac (uuid, count);
 
         qs_xml_set (qs_xml_add (interface, "mac", NULL), "address", mac);
       }

@@ -31,7 +31,7 @@ static gboolean
 add_socket (QsLine *line, const xmlNode *node, const char *path, GString *value, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (line->options->qmp_socket);
-  g_autofree char *own = g_build_filename (folder, "vnc.sock", NULL);
+  g_autofree char *own = g_strconcat (folder, "/vnc.sock", NULL);
   g_autofree char *escaped = NULL;
 
   if (path && !qs_line_path (line, node, path, error))

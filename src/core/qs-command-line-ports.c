@@ -121,15 +121,17 @@ static const Bus buses[] = {
   { "virtio-serial", "virtio-serial", "controller", 1, is_virtio_serial },
 };
 
-static gboolean
-is_port_taken (const xmlNode *devices, const Bus *bus, guint controller, guint port)
+/* a bit each */
+static guint64
+used_ports (const xmlNode *devices, const Bus *bus, guint controller)
 {
+  guint64 used = 0;
+
   for (const xmlNode *node = qs_xml_child (devices, NULL); node; node = qs_xml_next (node, NULL))
     if (qs_address_node (node, bus->type) && bus->is_on (node)
-        && qs_address_part (node, bus->type, bus->part) == controller
-        && qs_address_part (node, bus->type, "port") == port)
-      return TRUE;
-  return FALSE;
+        && qs_address_part (node, bus->type, bus->part) == controller)
+      used |= G_GUINT64_CONSTANT (1) << MIN (qs_address_part (node, bus->type, "port"), 63);
+  return used;
 }
 
 static guint
@@ -149,11 +151,12 @@ take_port (xmlNode *device, const Bus *bus, const xmlNode *controller)
   guint index = qs_controller_index (controller);
   /* port 0 of virtio-serial is for a console */
   gboolean is_console = g_str_equal (device->name, "console");
+  guint64 used = used_ports (device->parent, bus, index);
   guint first = is_console ? 0 : bus->first;
   guint end = count_ports (controller) + (bus->is_on == is_usb ? 1 : 0);
 
   for (guint port = first; port < end; port++)
-    if (!is_port_taken (device->parent, bus, index, port))
+    if (!(used & G_GUINT64_CONSTANT (1) << port))
       {
         xmlNode *address = qs_address_add (device, bus->type);
 

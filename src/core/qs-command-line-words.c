@@ -152,7 +152,7 @@ set_value (const xmlNode *node, const QsProp *prop, const char *text, JsonObject
     case QS_PROP_BOOLEAN:
       if (!lookup (node, prop->attribute, qs_words_on_off, text, &word, error))
         return FALSE;
-      json_object_set_boolean_member (object, prop->property, g_str_equal (word, "on"));
+      json_object_set_boolean_member (object, prop->property, g_strcmp0 (word, "on") == 0);
       return TRUE;
     case QS_PROP_WORD:
       if (!lookup (node, prop->attribute, prop->words, text, &word, error))

@@ -13,9 +13,10 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import unittest
+
+import qs_tap
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data" / "command-line"
 TIMEOUT = 60
@@ -142,8 +143,8 @@ class CommandLine(unittest.TestCase):
         image = self.images + "/export.img"
         path = self.sockets + "/nbd.sock"
         write_raw(image, DISK_BYTES)
-        subprocess.run(["qemu-nbd", "--fork", "--persistent", "-x", "one,two", "-f", "raw", "-k", path,
-                        "--pid-file", self.images + "/nbd.pid", image],
+        subprocess.run(["qemu-nbd", "--fork", "--persistent", "-x", "one,two", "-f", "raw",
+                        "-k", path, "--pid-file", self.images + "/nbd.pid", image],
                        check=True, timeout=TIMEOUT, stderr=subprocess.DEVNULL)
         pid = int(pathlib.Path(self.images + "/nbd.pid").read_text(encoding="ascii"))
         self.addCleanup(os.kill, pid, 15)
@@ -154,8 +155,8 @@ class CommandLine(unittest.TestCase):
         monitor = Monitor(self.sockets + "/qmp.sock")
         self.addCleanup(monitor.close)
         listener = monitor.listener.fileno()
-        words = [re.sub(r"^(socket,id=snapd-qmp),path=.*(,server=on.*)$", rf"\1,fd={listener}\2", word)
-                 for word in words]
+        words = [re.sub(r"^(socket,id=snapd-qmp),path=.*(,server=on.*)$",
+                        rf"\1,fd={listener}\2", word) for word in words]
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=errors, pass_fds=[listener])
         self.addCleanup(process.wait)
@@ -180,7 +181,8 @@ class CommandLine(unittest.TestCase):
         found = {re.search(r"disk-[a-z]+", block["qdev"]).group(0): block.get("inserted")
                  for block in monitor.command("query-block")
                  if "disk-" in block.get("qdev", "")}
-        expected = [device for device in objects(words, "-device") if device["id"].startswith("disk-")]
+        expected = [device for device in objects(words, "-device")
+                    if device["id"].startswith("disk-")]
         self.assertEqual(set(found), {device["id"] for device in expected})
         nodes = {node["node-name"]: node for node in objects(words, "-blockdev")}
         for device in expected:
@@ -217,13 +219,14 @@ class CommandLine(unittest.TestCase):
                 self.assertEqual(listed[device["id"]], place)
 
     def check_nodes(self, words, monitor):
-        found = {node["node-name"] for node in monitor.command("query-named-block-nodes", flat=True)}
+        found = {node["node-name"]
+                 for node in monitor.command("query-named-block-nodes", flat=True)}
         self.assertLessEqual({node["node-name"] for node in objects(words, "-blockdev")}, found)
         self.assertFalse([node for node in found if node.startswith("#")])
 
     def check_sockets(self, words):
         for i, word in enumerate(words):
-            if word == "-chardev" and ",server=on" in words[i + 1] and "id=snapd-qmp" not in words[i + 1]:
+            if word == "-chardev" and re.match("socket,id=char-.*,server=on", words[i + 1]):
                 path = re.search(r",path=((?:[^,]|,,)*)", words[i + 1]).group(1)
             elif word == "-vnc" and words[i + 1].startswith("vnc=unix:"):
                 path = re.match(r"vnc=unix:((?:[^,]|,,)*)", words[i + 1]).group(1)
@@ -263,4 +266,4 @@ for golden in sorted(DATA.glob("*.args")):
         add_test(golden.stem)
 
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0], "-v"] + sys.argv[1:])
+    qs_tap.main()
