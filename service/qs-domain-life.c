@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-handlers.h"
+
+#include "qs-call.h"
+#include "qs-dbus-error.h"
+#include "qs-dbus.h"
+#include "qs-flags.h"
+#include "qs-options.h"
+#include "qs-plan-call.h"
+
+static const QsOption start_options[] = {
+  { "paused", "b", NULL },
+  { "reset-nvram", "b", NULL },
+  { NULL, NULL, NULL },
+};
+
+static gboolean
+start (GDBusMethodInvocation *invocation, QsRequest *request)
+{
+  qs_jobs_start (qs_call_get (invocation)->service->jobs, invocation, request, &qs_job_shape_job);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static gboolean
+handle_start (QsDBusDomain *object, GDBusMethodInvocation *invocation, GVariant *options)
+{
+  g_autoptr (GError) error = NULL;
+  QsRequest *request;
+
+  if (!qs_options_check (start_options, options, &error))
+    {
+      qs_dbus_error_return (invocation, g_steal_pointer (&error));
+      return G_DBUS_METHOD_INVOCATION_HANDLED;
+    }
+  request = qs_request_new (QS_VERB_START, 0);
+  request->options = g_variant_ref (options);
+  return start (invocation, request);
+}
+
+static gboolean
+handle_shutdown (QsDBusDomain *object, GDBusMethodInvocation *invocation)
+{
+  return start (invocation, qs_request_new (QS_VERB_SHUTDOWN, 0));
+}
+
+static gboolean
+handle_destroy (QsDBusDomain *object, GDBusMethodInvocation *invocation)
+{
+  return start (invocation, qs_request_new (QS_VERB_DESTROY, 0));
+}
+
+static gboolean
+handle_suspend (QsDBusDomain *object, GDBusMethodInvocation *invocation)
+{
+  return start (invocation, qs_request_new (QS_VERB_SUSPEND, 0));
+}
+
+static gboolean
+handle_resume (QsDBusDomain *object, GDBusMethodInvocation *invocation)
+{
+  return start (invocation, qs_request_new (QS_VERB_RESUME, 0));
+}
+
+static QsRequest *
+new_undefine (guint flags, GError **error)
+{
+  if (!qs_flags_check (&qs_undefine_flag_set, flags, error))
+    return NULL;
+  return qs_request_new (QS_VERB_UNDEFINE, flags);
+}
+
+static gboolean
+handle_undefine (QsDBusDomain *object, GDBusMethodInvocation *invocation, guint flags)
+{
+  g_autoptr (GError) error = NULL;
+  QsRequest *request = new_undefine (flags, &error);
+
+  if (request != NULL)
+    return start (invocation, request);
+  qs_dbus_error_return (invocation, g_steal_pointer (&error));
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static gboolean
+handle_undefine_plan (QsDBusDomain *object, GDBusMethodInvocation *invocation, guint flags)
+{
+  g_autoptr (GError) error = NULL;
+  QsRequest *request = new_undefine (flags, &error);
+
+  if (request != NULL)
+    qs_plan_call_start (invocation, request);
+  else
+    qs_dbus_error_return (invocation, g_steal_pointer (&error));
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static const QsHandler handlers[] = {
+  { "handle-start", G_CALLBACK (handle_start) },
+  { "handle-shutdown", G_CALLBACK (handle_shutdown) },
+  { "handle-destroy", G_CALLBACK (handle_destroy) },
+  { "handle-suspend", G_CALLBACK (handle_suspend) },
+  { "handle-resume", G_CALLBACK (handle_resume) },
+  { "handle-undefine", G_CALLBACK (handle_undefine) },
+  { "handle-undefine-plan", G_CALLBACK (handle_undefine_plan) },
+};
+
+void
+qs_domain_life_connect (GDBusInterfaceSkeleton *skeleton)
+{
+  qs_handlers_connect (skeleton, handlers, G_N_ELEMENTS (handlers));
+}

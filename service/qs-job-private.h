@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-jobs.h"
+
+/* shared by qs-job.c and qs-jobs.c. The thread of a job reads what never changes and writes @task,
+   @result and @error, which the main thread reads after the thread's end */
+struct QsJob
+{
+  gatomicrefcount references;
+  QsService *service;
+  const QsJobShape *shape;
+  QsRequest *request;
+  QsDomain *domain; /* as it was surveyed; NULL for one that is new */
+  char *domain_id;  /* NULL until a new one is planned */
+  char *key;        /* what it has reserved */
+  guint64 number;
+  guint32 owner;
+  QsUser *starter;
+  char *starter_name;
+  gint64 start_time;
+  GDBusMethodInvocation *invocation; /* until it is answered */
+  guint timeout;
+  GCancellable *cancellable;
+
+  QsTask *task;
+  GVariant *result; /* a{sv} */
+  GError *error;
+  GVariant *notes; /* as; a copy, for the task belongs to the thread while it runs */
+
+  QsJobState state;
+  gboolean committed;
+  gboolean reverted; /* SnapshotReverted is sent */
+  char *step;
+  gdouble progress;
+  GPtrArray *waiting; /* of GDBusMethodInvocation */
+};
+
+QsJob *qs_job_new (QsService *service, GDBusMethodInvocation *invocation, QsRequest *request,
+                   const QsJobShape *shape);
+void qs_job_take_notes (QsJob *job);
+void qs_job_answer (QsJob *job);
+void qs_job_refuse (QsJob *job, GError *error);
+void qs_job_publish (QsJob *job);
+void qs_job_withdraw (QsJob *job);
+void qs_job_announce (QsJob *job, const char *const *names);
+void qs_job_announce_busy (QsJob *job);
+void qs_job_complete (QsJob *job);
+char *qs_job_snapshot_path (const QsJob *job);
+
+extern const QsTaskSink qs_job_sink;

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-job-private.h"
+
+#include "qs-announce.h"
+#include "qs-call.h"
+#include "qs-dbus-error.h"
+#include "qs-flags.h"
+#include "qs-names.h"
+#include "qs-properties.h"
+
+static const char *const job_interfaces[] = { QS_JOB_INTERFACE, NULL };
+
+/* of a domain that is new: the caller, unless one who may has named another */
+static guint32
+owner_of (const QsRequest *request)
+{
+  guint32 owner = request->caller;
+
+  if (request->options != NULL)
+    g_variant_lookup (request->options, "owner", "u", &owner);
+  return owner;
+}
+
+/**
+ * qs_job_new:
+ * @invocation: (transfer full): of a call that is let in
+ * @request: (transfer none)
+ */
+QsJob *
+qs_job_new (QsService *service, GDBusMethodInvocation *invocation, QsRequest *request,
+            const QsJobShape *shape)
+{
+  const QsCall *call = qs_call_get (invocation);
+  QsJob *job = g_new0 (QsJob, 1);
+
+  g_atomic_ref_count_init (&job->references);
+  job->service = service;
+  job->shape = shape;
+  job->request = qs_request_ref (request);
+  job->domain = call->domain != NULL ? qs_domain_ref (call->domain) : NULL;
+  job->domain_id = call->domain != NULL ? g_strdup (call->domain->id) : NULL;
+  job->owner = call->domain != NULL ? call->domain->owner : owner_of (request);
+  job->starter = call->peer->user;
+  job->starter_name = g_strdup (call->peer->name);
+  job->start_time = g_get_real_time ();
+  job->invocation = invocation;
+  job->cancellable = g_cancellable_new ();
+  job->step = g_strdup ("");
+  job->progress = -1;
+  job->waiting = g_ptr_array_new ();
+  return job;
+}
+
+QsJob *
+qs_job_ref (QsJob *job)
+{
+  g_atomic_ref_count_inc (&job->references);
+  return job;
+}
+
+void
+qs_job_unref (QsJob *job)
+{
+  if (job == NULL || !g_atomic_ref_count_dec (&job->references))
+    return;
+  g_clear_pointer (&job->request, qs_request_unref);
+  g_clear_pointer (&job->domain, qs_domain_unref);
+  g_clear_pointer (&job->task, qs_task_unref);
+  g_clear_pointer (&job->result, g_variant_unref);
+  g_clear_pointer (&job->notes, g_variant_unref);
+  g_clear_error (&job->error);
+  g_clear_object (&job->cancellable);
+  g_ptr_array_unref (job->waiting);
+  g_free (job->domain_id);
+  g_free (job->key);
+  g_free (job->starter_name);
+  g_free (job->step);
+  g_free (job);
+}
+
+guint64
+qs_job_get_number (const QsJob *job)
+{
+  return job->number;
+}
+
+guint32
+qs_job_get_owner (const QsJob *job)
+{
+  return job->owner;
+}
+
+guint32
+qs_job_get_starter (const QsJob *job)
+{
+  return job->starter->uid;
+}
+
+const char *
+qs_job_get_domain (const QsJob *job)
+{
+  return job->domain_id;
+}
+
+gboolean
+qs_job_is_ended (const QsJob *job)
+{
+  return job->state >= QS_JOB_COMPLETED;
+}
+
+/* while no thread has the task */
+void
+qs_job_take_notes (QsJob *job)
+{
+  GPtrArray *notes = qs_task_get_notes (job->task);
+
+  g_clear_pointer (&job->notes, g_variant_unref);
+  job->notes = g_variant_ref_sink (g_variant_new_strv (
+      (const char *const *)(notes != NULL ? notes->pdata : NULL), notes != NULL ? notes->len : 0));
+}
+
+static QsAudience
+audience_of (const QsJob *job)
+{
+  return (QsAudience){ job->owner, job->domain_id, job->starter_name, FALSE };
+}
+
+/**
+ * qs_job_snapshot_path:
+ *
+ * Returns: (transfer full): of the snapshot that is made or worked on, / if there is none
+ */
+char *
+qs_job_snapshot_path (const QsJob *job)
+{
+  const char *uuid = job->task != NULL ? qs_task_get_snapshot (job->task) : NULL;
+  gboolean unrecorded = job->request->verb == QS_VERB_SNAPSHOT_CREATE
+                        && (job->request->flags & QS_CREATE_NO_METADATA);
+
+  if (uuid == NULL || unrecorded)
+    return g_strdup ("/");
+  return qs_object_path_snapshot (job->domain_id, uuid);
+}
+
+static GVariant *
+reply_job (QsJob *job)
+{
+  g_autofree char *path = qs_object_path_job (job->number);
+
+  return g_variant_new ("(o)", path);
+}
+
+static GVariant *
+reply_snapshot (QsJob *job)
+{
+  g_autofree char *snapshot = qs_job_snapshot_path (job);
+  g_autofree char *path = qs_object_path_job (job->number);
+
+  return g_variant_new ("(oo)", snapshot, path);
+}
+
+static GVariant *
+reply_domain (QsJob *job)
+{
+  g_autofree char *path = qs_object_path_domain (qs_task_get_domain (job->task));
+
+  return g_variant_new ("(o)", path);
+}
+
+static GVariant *
+reply_nothing (QsJob *job)
+{
+  return NULL;
+}
+
+const QsJobShape qs_job_shape_job = { TRUE, reply_job };
+const QsJobShape qs_job_shape_snapshot = { TRUE, reply_snapshot };
+const QsJobShape qs_job_shape_domain = { FALSE, reply_domain };
+const QsJobShape qs_job_shape_nothing = { FALSE, reply_nothing };
+
+/* both end the call, once; a call that ran out of time has been answered already */
+void
+qs_job_answer (QsJob *job)
+{
+  GDBusMethodInvocation *invocation = g_steal_pointer (&job->invocation);
+
+  g_clear_handle_id (&job->timeout, g_source_remove);
+  if (invocation != NULL)
+    g_dbus_method_invocation_return_value (invocation, job->shape->reply (job));
+}
+
+void
+qs_job_refuse (QsJob *job, GError *error)
+{
+  GDBusMethodInvocation *invocation = g_steal_pointer (&job->invocation);
+
+  g_clear_handle_id (&job->timeout, g_source_remove);
+  if (invocation != NULL)
+    qs_dbus_error_return (invocation, error);
+  else
+    g_error_free (error);
+}
+
+/* the object appears on the bus */
+void
+qs_job_publish (QsJob *job)
+{
+  QsSubject subject = { .service = job->service, .job = job };
+  QsAudience audience = audience_of (job);
+  g_autofree char *path = qs_object_path_job (job->number);
+
+  qs_announce_added (job->service, &audience, QS_PATH, path,
+                     qs_properties_interfaces (QS_OBJECT_JOB, &subject));
+  qs_job_announce_busy (job);
+}
+
+void
+qs_job_withdraw (QsJob *job)
+{
+  QsAudience audience = audience_of (job);
+  g_autofree char *path = qs_object_path_job (job->number);
+
+  qs_announce_removed (job->service, &audience, QS_PATH, path, job_interfaces);
+}
+
+/* the domain has this job, or none any more */
+void
+qs_job_announce_busy (QsJob *job)
+{
+  g_autoptr (QsDomain) domain = qs_service_lookup (job->service, job->domain_id);
+  QsSubject subject = { .service = job->service, .domain = domain };
+  QsAudience audience = { job->owner, job->domain_id, NULL, FALSE };
+  g_autofree char *path = qs_object_path_domain (job->domain_id);
+  static const char *const names[] = { "Job", NULL };
+
+  if (domain != NULL)
+    qs_announce_changed (job->service, &audience, path, QS_DOMAIN_INTERFACE,
+                         qs_properties_get_some (QS_OBJECT_DOMAIN, &subject, names), NULL);
+}
+
+/* @names: NULL-terminated */
+void
+qs_job_announce (QsJob *job, const char *const *names)
+{
+  QsSubject subject = { .service = job->service, .job = job };
+  QsAudience audience = audience_of (job);
+  g_autofree char *path = qs_object_path_job (job->number);
+
+  if (job->shape->has_object)
+    qs_announce_changed (job->service, &audience, path, QS_JOB_INTERFACE,
+                         qs_properties_get_some (QS_OBJECT_JOB, &subject, names), NULL);
+}
+
+static void
+announce_reverted (QsJob *job)
+{
+  QsAudience audience = { job->owner, job->domain_id, NULL, FALSE };
+  g_autofree char *path = qs_object_path_domain (job->domain_id);
+  g_autofree char *snapshot = qs_job_snapshot_path (job);
+
+  if (job->request->verb != QS_VERB_SNAPSHOT_REVERT || job->reverted)
+    return;
+  job->reverted = TRUE;
+  qs_announce_signal (job->service, &audience, path, QS_DOMAIN_INTERFACE, "SnapshotReverted",
+                      g_variant_new ("(o)", snapshot));
+}
+
+static void
+on_step (QsTask *task, const char *step, gdouble progress, gboolean undoing, gpointer user_data)
+{
+  static const char *const names[] = { "State", "Step", "Progress", NULL };
+  QsJob *job = user_data;
+
+  g_free (job->step);
+  job->step = g_strdup (step);
+  job->progress = progress;
+  if (undoing && job->state == QS_JOB_RUNNING)
+    job->state = QS_JOB_UNDOING;
+  qs_job_announce (job, names);
+}
+
+static void
+on_committed (QsTask *task, gpointer user_data)
+{
+  static const char *const names[] = { "Cancelable", NULL };
+  QsJob *job = user_data;
+
+  job->committed = TRUE;
+  announce_reverted (job);
+  qs_job_announce (job, names);
+}
+
+const QsTaskSink qs_job_sink = { on_step, on_committed };
+
+static void
+answer_waiter (gpointer data, gpointer user_data)
+{
+  GDBusMethodInvocation *invocation = data;
+  QsJob *job = user_data;
+
+  if (job->error != NULL)
+    qs_dbus_error_return (invocation, g_error_copy (job->error));
+  else
+    g_dbus_method_invocation_return_value (invocation, g_variant_new ("(@a{sv})", job->result));
+}
+
+/**
+ * qs_job_wait:
+ * @invocation: (transfer full): answered when the job has ended
+ */
+void
+qs_job_wait (QsJob *job, GDBusMethodInvocation *invocation)
+{
+  if (qs_job_is_ended (job))
+    answer_waiter (invocation, job);
+  else
+    g_ptr_array_add (job->waiting, invocation);
+}
+
+static void
+announce_completed (QsJob *job)
+{
+  QsSubject subject = { .service = job->service, .job = job };
+  QsAudience audience = audience_of (job);
+  g_autofree char *path = qs_object_path_job (job->number);
+  g_autofree char *name = job->error != NULL ? qs_dbus_error_name (job->error) : g_strdup ("");
+  const char *message = job->error != NULL ? job->error->message : "";
+  GVariant *state = qs_properties_find (QS_OBJECT_JOB, "State")->get (&subject);
+
+  qs_announce_signal (job->service, &audience, path, QS_JOB_INTERFACE, "Completed",
+                      g_variant_new ("(@sss@a{sv})", state, name, message, job->result));
+}
+
+/**
+ * qs_job_complete:
+ *
+ * The last words of a job: what waits to be told first, then Completed, then those who wait.
+ */
+void
+qs_job_complete (QsJob *job)
+{
+  static const char *const names[] = { "State",      "Step",      "Progress",
+                                       "Cancelable", "ErrorName", "ErrorMessage",
+                                       "Result",     "Notes",     NULL };
+
+  if (job->error == NULL)
+    announce_reverted (job);
+  qs_job_announce (job, names);
+  qs_announce_flush (job->service);
+  announce_completed (job);
+  g_ptr_array_foreach (job->waiting, answer_waiter, job);
+  g_ptr_array_set_size (job->waiting, 0);
+}

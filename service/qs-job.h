@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-engine.h"
+
+typedef struct QsJob QsJob;
+
+typedef enum
+{
+  QS_JOB_PREPARING, /* survey and plan: no object yet */
+  QS_JOB_QUEUED,
+  QS_JOB_RUNNING,
+  QS_JOB_UNDOING,
+  QS_JOB_COMPLETED,
+  QS_JOB_FAILED,
+  QS_JOB_CANCELLED,
+} QsJobState;
+#define QS_N_JOB_STATES (QS_JOB_CANCELLED + 1)
+
+/**
+ * QsJobShape:
+ * @has_object: FALSE: there is no job on the bus, the call is answered at the end of the work
+ * @reply: what the call is answered with
+ *
+ * How the call of a method that changes something is answered.
+ */
+typedef struct
+{
+  gboolean has_object;
+  GVariant *(*reply) (QsJob *job);
+} QsJobShape;
+
+extern const QsJobShape qs_job_shape_job;      /* (o) job */
+extern const QsJobShape qs_job_shape_snapshot; /* (oo) snapshot, job */
+extern const QsJobShape qs_job_shape_domain;   /* (o) domain, at the end */
+extern const QsJobShape qs_job_shape_nothing;  /* () at the end */
+
+QsJob *qs_job_ref (QsJob *job);
+void qs_job_unref (QsJob *job);
+guint64 qs_job_get_number (const QsJob *job);
+guint32 qs_job_get_owner (const QsJob *job);
+guint32 qs_job_get_starter (const QsJob *job);
+const char *qs_job_get_domain (const QsJob *job);
+gboolean qs_job_is_ended (const QsJob *job);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsJob, qs_job_unref)

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-jobs.h"
+
+#include "qs-call.h"
+#include "qs-dbus-error.h"
+#include "qs-job-private.h"
+#include "qs-limits.h"
+#include "qs-reservations.h"
+
+struct QsJobs
+{
+  QsService *service;
+  QsReservations *reservations;
+  GHashTable *published; /* by number, of QsJob: those on the bus */
+  GQueue queue;          /* of QsJob: planned, to be run */
+  GQueue ended;          /* of QsJob: those still shown */
+  guint64 last_number;
+  guint n_running;
+  guint n_open;
+};
+
+static void run_queued (QsJobs *self);
+
+QsJobs *
+qs_jobs_new (QsService *service)
+{
+  QsJobs *self = g_new0 (QsJobs, 1);
+
+  self->service = service;
+  self->reservations = qs_reservations_new ();
+  self->published =
+      g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify)qs_job_unref);
+  g_queue_init (&self->queue);
+  g_queue_init (&self->ended);
+  return self;
+}
+
+void
+qs_jobs_free (QsJobs *self)
+{
+  if (self == NULL)
+    return;
+  qs_reservations_free (self->reservations);
+  g_queue_clear_full (&self->queue, (GDestroyNotify)qs_job_unref);
+  g_queue_clear (&self->ended);
+  g_hash_table_unref (self->published);
+  g_free (self);
+}
+
+/**
+ * qs_jobs_lookup:
+ *
+ * Returns: (transfer full) (nullable): the job that is on the bus with this number
+ */
+QsJob *
+qs_jobs_lookup (QsJobs *self, guint64 number)
+{
+  QsJob *job = g_hash_table_lookup (self->published, &number);
+
+  return job != NULL ? qs_job_ref (job) : NULL;
+}
+
+/* (transfer none): the job on the bus that works on @domain */
+QsJob *
+qs_jobs_find_active (QsJobs *self, const char *domain)
+{
+  QsJob *job = qs_reservations_get (self->reservations, domain);
+
+  return job != NULL && g_hash_table_contains (self->published, &job->number) ? job : NULL;
+}
+
+/* (transfer full) (element-type QsJob) */
+GPtrArray *
+qs_jobs_list (QsJobs *self)
+{
+  GPtrArray *list = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_job_unref);
+  GHashTableIter iter;
+  QsJob *job;
+
+  g_hash_table_iter_init (&iter, self->published);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&job))
+    g_ptr_array_add (list, qs_job_ref (job));
+  return list;
+}
+
+guint
+qs_jobs_count_open (QsJobs *self)
+{
+  return self->n_open;
+}
+
+char *
+qs_jobs_define_key (guint32 owner)
+{
+  return g_strdup_printf ("define-%u", owner);
+}
+
+gboolean
+qs_jobs_is_reserved (QsJobs *self, const char *key)
+{
+  return qs_reservations_get (self->reservations, key) != NULL;
+}
+
+void
+qs_jobs_wait (QsJobs *self, const char *key, guint seconds, QsWorkFunc func, gpointer data)
+{
+  qs_reservations_wait (self->reservations, key, seconds, func, data);
+}
+
+static gboolean
+on_shown_long_enough (gpointer user_data)
+{
+  QsJob *job = user_data;
+  QsJobs *self = job->service->jobs;
+
+  if (g_queue_remove (&self->ended, job))
+    {
+      qs_job_withdraw (job);
+      g_hash_table_remove (self->published, &job->number);
+    }
+  return G_SOURCE_REMOVE;
+}
+
+/* an ended job stays for those who come late, but not more of them than a limit */
+static void
+show_ended (QsJobs *self, QsJob *job)
+{
+  g_queue_push_tail (&self->ended, job);
+  g_timeout_add_seconds_full (G_PRIORITY_DEFAULT, QS_FINISHED_JOB_SECONDS, on_shown_long_enough,
+                              qs_job_ref (job), (GDestroyNotify)qs_job_unref);
+  if (self->ended.length > QS_FINISHED_JOBS_KEPT)
+    on_shown_long_enough (g_queue_peek_head (&self->ended));
+}
+
+static void
+set_outcome (QsJob *job)
+{
+  if (job->error == NULL)
+    {
+      job->state = QS_JOB_COMPLETED;
+      job->progress = 1;
+    }
+  else
+    job->state = g_error_matches (job->error, QS_ERROR, QS_ERROR_CANCELLED) ? QS_JOB_CANCELLED
+                                                                            : QS_JOB_FAILED;
+}
+
+/* the end of a job, however it came; the domain is free before anybody is told */
+static void
+end_job (QsJobs *self, QsJob *job)
+{
+  gboolean was_published = g_hash_table_contains (self->published, &job->number);
+
+  self->n_open--;
+  if (job->error != NULL)
+    qs_error_fold (&job->error);
+  if (job->result == NULL)
+    job->result = g_variant_ref_sink (g_variant_new ("a{sv}", NULL));
+  qs_reservations_release (self->reservations, job->key, job);
+  if (was_published)
+    {
+      set_outcome (job);
+      qs_job_announce_busy (job);
+      qs_job_complete (job);
+      show_ended (self, job);
+    }
+  else if (job->error != NULL)
+    qs_job_refuse (job, g_error_copy (job->error));
+  else
+    qs_job_answer (job);
+  qs_reservations_wake (self->reservations, job->key);
+  qs_service_check_degraded (job->service);
+}
+
+static void
+run (gpointer data)
+{
+  QsJob *job = data;
+
+  qs_engine_run (job->service->engine, job->task, &qs_job_sink, job, job->cancellable, &job->result,
+                 &job->error);
+}
+
+static void
+on_run (gpointer data)
+{
+  g_autoptr (QsJob) job = data;
+  QsJobs *self = job->service->jobs;
+
+  self->n_running--;
+  job->starter->n_running_jobs--;
+  qs_job_take_notes (job);
+  end_job (self, job);
+  run_queued (self);
+}
+
+static gboolean
+may_run (const QsJobs *self, const QsJob *job)
+{
+  return self->n_running < QS_MAX_RUNNING_JOBS
+         && job->starter->n_running_jobs < QS_MAX_RUNNING_JOBS_PER_UID;
+}
+
+static void
+run_job (QsJobs *self, QsJob *job)
+{
+  static const char *const names[] = { "State", NULL };
+
+  self->n_running++;
+  job->starter->n_running_jobs++;
+  if (job->state == QS_JOB_QUEUED)
+    {
+      job->state = QS_JOB_RUNNING;
+      qs_job_announce (job, names);
+    }
+  job->state = QS_JOB_RUNNING;
+  qs_work_push (self->service->work, run, on_run, qs_job_ref (job));
+}
+
+static void
+run_queued (QsJobs *self)
+{
+  for (GList *l = self->queue.head, *next; l != NULL; l = next)
+    {
+      g_autoptr (QsJob) job = NULL;
+
+      next = l->next;
+      if (!may_run (self, l->data))
+        continue;
+      job = l->data;
+      g_queue_delete_link (&self->queue, l);
+      job->starter->n_queued_jobs--;
+      run_job (self, job);
+    }
+}
+
+static void
+queue_job (QsJobs *self, QsJob *job)
+{
+  job->state = QS_JOB_QUEUED;
+  job->starter->n_queued_jobs++;
+  g_queue_push_tail (&self->queue, qs_job_ref (job));
+}
+
+static void
+publish_job (QsJobs *self, QsJob *job, gboolean runs)
+{
+  job->state = runs ? QS_JOB_RUNNING : QS_JOB_QUEUED;
+  g_hash_table_insert (self->published, &job->number, qs_job_ref (job));
+  qs_job_publish (job);
+  qs_job_answer (job);
+}
+
+static void
+prepare (gpointer data)
+{
+  QsJob *job = data;
+
+  job->task = qs_engine_prepare (job->service->engine, job->domain, job->request, &job->error);
+}
+
+/* InterfacesAdded, then the reply, then what happens */
+static void
+on_prepared (gpointer data)
+{
+  g_autoptr (QsJob) job = data;
+  QsJobs *self = job->service->jobs;
+  gboolean runs;
+
+  g_clear_handle_id (&job->timeout, g_source_remove);
+  if (job->error == NULL)
+    g_cancellable_set_error_if_cancelled (job->cancellable, &job->error);
+  if (job->error != NULL || job->invocation == NULL)
+    {
+      end_job (self, job);
+      return;
+    }
+  if (job->domain_id == NULL)
+    job->domain_id = g_strdup (qs_task_get_domain (job->task));
+  qs_job_take_notes (job);
+  runs = may_run (self, job);
+  if (job->shape->has_object)
+    publish_job (self, job, runs);
+  if (runs)
+    run_job (self, job);
+  else
+    queue_job (self, job);
+}
+
+/* the domain stays reserved until the thread has seen that nobody waits for it any more */
+static gboolean
+on_timeout (gpointer user_data)
+{
+  QsJob *job = user_data;
+
+  job->timeout = 0;
+  qs_job_refuse (job, g_error_new (QS_ERROR, QS_ERROR_TIMEOUT,
+                                   "looking into the domain took more than %d seconds; nothing "
+                                   "was changed",
+                                   QS_CALL_SECONDS));
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+check_room (const QsUser *user, GError **error)
+{
+  if (user->n_queued_jobs < QS_MAX_QUEUED_JOBS_PER_UID)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED,
+               "%d operations of uid %u are waiting already", QS_MAX_QUEUED_JOBS_PER_UID,
+               user->uid);
+  return FALSE;
+}
+
+static gboolean
+check_domain (const QsService *service, const QsDomain *domain, GError **error)
+{
+  if (service->degraded != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_DEGRADED, "the records cannot be written: %s",
+                   service->degraded);
+      return FALSE;
+    }
+  if (domain != NULL && domain->quarantine_reason != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_QUARANTINED, "domain ‘%s’ is in quarantine: %s",
+                   domain->name, domain->quarantine_reason);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static void
+start_job (QsJobs *self, QsJob *job)
+{
+  job->number = ++self->last_number;
+  self->n_open++;
+  qs_reservations_put (self->reservations, job->key, job);
+  job->timeout = g_timeout_add_seconds (QS_CALL_SECONDS, on_timeout, job);
+  qs_work_push (self->service->work, prepare, on_prepared, qs_job_ref (job));
+}
+
+static void
+set_busy (GError **error, const QsJob *holder)
+{
+  g_autofree char *path = qs_object_path_job (holder->number);
+
+  g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_BUSY,
+               "another operation works on the domain; wait for job %s", path);
+}
+
+static void
+refuse_busy (QsJob *job, const QsJob *holder)
+{
+  GError *error = NULL;
+
+  set_busy (&error, holder);
+  qs_job_refuse (job, error);
+}
+
+static gboolean
+is_destroy (const QsJob *job)
+{
+  return job->request->verb == QS_VERB_DESTROY;
+}
+
+static void
+destroy_now (gpointer data)
+{
+  g_autoptr (QsJob) job = data;
+  QsJobs *self = job->service->jobs;
+  QsJob *holder = qs_reservations_get (self->reservations, job->key);
+
+  if (holder != NULL && is_destroy (holder))
+    refuse_busy (job, holder);
+  else
+    start_job (self, job);
+}
+
+/* Destroy always passes: what runs is given some time to take itself back */
+static void
+start_after (QsJobs *self, QsJob *job, QsJob *holder)
+{
+  qs_job_cancel (holder, NULL);
+  qs_jobs_wait (self, job->key, QS_DESTROY_WAIT_SECONDS, destroy_now, qs_job_ref (job));
+}
+
+static gboolean
+check_start (QsJobs *self, const QsCall *call, GError **error)
+{
+  return check_domain (self->service, call->domain, error) && check_room (call->peer->user, error)
+         && qs_user_take_mutation (call->peer->user, g_get_monotonic_time (), error);
+}
+
+/**
+ * qs_jobs_start:
+ * @invocation: (transfer full): of a call that is let in, its objects looked up
+ * @request: (transfer full)
+ *
+ * Reserves the domain, surveys and plans in a thread, and then carries the plan out. A refusal is
+ * the answer of the call.
+ */
+void
+qs_jobs_start (QsJobs *self, GDBusMethodInvocation *invocation, QsRequest *request,
+               const QsJobShape *shape)
+{
+  g_autoptr (QsRequest) owned = request;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsJob) job = NULL;
+  const QsCall *call = qs_call_get (invocation);
+  QsJob *holder;
+
+  request->caller = qs_call_get_uid (call);
+  request->caller_is_owner = call->domain == NULL || call->domain->owner == request->caller;
+  if (!check_start (self, call, &error))
+    {
+      qs_dbus_error_return (invocation, g_steal_pointer (&error));
+      return;
+    }
+  job = qs_job_new (self->service, invocation, request, shape);
+  job->key = call->domain != NULL ? g_strdup (call->domain->id) : qs_jobs_define_key (job->owner);
+  holder = qs_reservations_get (self->reservations, job->key);
+  if (holder == NULL)
+    start_job (self, job);
+  else if (is_destroy (job) && !is_destroy (holder))
+    start_after (self, job, holder);
+  else
+    refuse_busy (job, holder);
+}
+
+/**
+ * qs_job_cancel:
+ *
+ * One that has not begun ends here; one that runs takes itself back.
+ */
+gboolean
+qs_job_cancel (QsJob *job, GError **error)
+{
+  static const char *const names[] = { "Cancelable", NULL };
+  QsJobs *self = job->service->jobs;
+
+  if (job->committed || qs_job_is_ended (job))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                   job->committed ? "the operation is committed, it cannot be cancelled any more"
+                                  : "the job has ended");
+      return FALSE;
+    }
+  g_cancellable_cancel (job->cancellable);
+  if (g_queue_remove (&self->queue, job))
+    {
+      job->starter->n_queued_jobs--;
+      job->error = g_error_new_literal (QS_ERROR, QS_ERROR_CANCELLED, "cancelled before it began");
+      end_job (self, job);
+      qs_job_unref (job);
+      return TRUE;
+    }
+  if (job->state != QS_JOB_PREPARING)
+    qs_job_announce (job, names);
+  return TRUE;
+}
+
+static void
+cancel_one (gpointer data, gpointer user_data)
+{
+  qs_job_cancel (data, NULL);
+}
+
+/* for the end of the service; their ends still come one by one */
+void
+qs_jobs_cancel_all (QsJobs *self)
+{
+  g_autoptr (GPtrArray) jobs = qs_jobs_list (self);
+
+  g_ptr_array_foreach (jobs, cancel_one, NULL);
+}

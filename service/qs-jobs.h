@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-job.h"
+#include "qs-service.h"
+
+/**
+ * QsJobs:
+ *
+ * What works on which domain: at most one operation on each, from its survey on.
+ */
+QsJobs *qs_jobs_new (QsService *service);
+void qs_jobs_free (QsJobs *jobs);
+void qs_jobs_start (QsJobs *jobs, GDBusMethodInvocation *invocation, QsRequest *request,
+                    const QsJobShape *shape);
+QsJob *qs_jobs_lookup (QsJobs *jobs, guint64 number);
+QsJob *qs_jobs_find_active (QsJobs *jobs, const char *domain);
+GPtrArray *qs_jobs_list (QsJobs *jobs);
+gboolean qs_jobs_is_reserved (QsJobs *jobs, const char *key);
+void qs_jobs_wait (QsJobs *jobs, const char *key, guint seconds, QsWorkFunc func, gpointer data);
+guint qs_jobs_count_open (QsJobs *jobs);
+void qs_jobs_cancel_all (QsJobs *jobs);
+
+gboolean qs_job_cancel (QsJob *job, GError **error);
+void qs_job_wait (QsJob *job, GDBusMethodInvocation *invocation);
+char *qs_jobs_define_key (guint32 owner);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-service.h"
+
+#include "qs-announce.h"
+#include "qs-bus.h"
+#include "qs-changes.h"
+#include "qs-jobs.h"
+#include "qs-names.h"
+#include "qs-properties.h"
+#include "qs-visibility.h"
+
+#define REFRESH_SECONDS 300
+
+static void
+on_authority_changed (gpointer user_data)
+{
+  qs_visibility_refresh (user_data);
+}
+
+static gboolean
+on_refresh (gpointer user_data)
+{
+  qs_visibility_refresh (user_data);
+  return G_SOURCE_CONTINUE;
+}
+
+QsService *
+qs_service_new (GDBusConnection *connection, gboolean system_mode, const QsSettings *settings)
+{
+  QsService *self = g_new0 (QsService, 1);
+
+  self->system_mode = system_mode;
+  self->settings = *settings;
+  self->connection = g_object_ref (connection);
+  self->domains =
+      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify)qs_domain_unref);
+  self->peers = qs_peers_new (connection);
+  self->announcer = qs_announcer_new (self);
+  self->jobs = qs_jobs_new (self);
+  self->work = qs_work_new ();
+  self->registrations = g_array_new (FALSE, FALSE, sizeof (guint));
+  if (system_mode)
+    {
+      self->authority = qs_authority_new (G_CALLBACK (on_authority_changed), self);
+      self->refresh = g_timeout_add_seconds (REFRESH_SECONDS, on_refresh, self);
+    }
+  return self;
+}
+
+static void
+on_domain_changed (const QsDomain *before, QsDomain *after, gpointer user_data)
+{
+  qs_domain_changed (user_data, before, after);
+}
+
+/**
+ * qs_service_start:
+ *
+ * Opens the engine, which recovers what was left open and tells of the domains, and lets calls in.
+ */
+gboolean
+qs_service_start (QsService *self, const QsConfig *config, GError **error)
+{
+  static const QsEngineSink sink = { on_domain_changed };
+
+  self->engine = qs_engine_new (config, &sink, self, error);
+  if (self->engine == NULL)
+    return FALSE;
+  self->degraded = qs_engine_degraded (self->engine);
+  return qs_bus_register (self, error);
+}
+
+/* threads first: they use the engine */
+void
+qs_service_free (QsService *self)
+{
+  if (self == NULL)
+    return;
+  g_clear_handle_id (&self->refresh, g_source_remove);
+  qs_bus_unregister (self);
+  qs_work_free (self->work);
+  g_clear_pointer (&self->engine, qs_engine_free);
+  qs_jobs_free (self->jobs);
+  qs_announcer_free (self->announcer);
+  qs_authority_free (self->authority);
+  qs_peers_free (self->peers);
+  g_hash_table_unref (self->domains);
+  g_array_unref (self->registrations);
+  g_object_unref (self->connection);
+  g_free (self->degraded);
+  g_free (self);
+}
+
+/**
+ * qs_service_lookup:
+ *
+ * Returns: (transfer full) (nullable): the domain as it is now
+ */
+QsDomain *
+qs_service_lookup (QsService *self, const char *id)
+{
+  QsDomain *domain = g_hash_table_lookup (self->domains, id);
+
+  return domain != NULL ? qs_domain_ref (domain) : NULL;
+}
+
+/**
+ * qs_service_is_idle:
+ *
+ * Returns: whether nobody would miss the service: no client, no open job, no running domain
+ */
+gboolean
+qs_service_is_idle (QsService *self)
+{
+  GHashTableIter iter;
+  QsDomain *domain;
+
+  if (qs_peers_count (self->peers) > 0 || qs_jobs_count_open (self->jobs) > 0)
+    return FALSE;
+  g_hash_table_iter_init (&iter, self->domains);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&domain))
+    if (qs_domain_is_active (domain))
+      return FALSE;
+  return TRUE;
+}
+
+/**
+ * qs_service_check_degraded:
+ *
+ * Called after work on the records: tells when they cannot be written any more, or can again.
+ */
+void
+qs_service_check_degraded (QsService *self)
+{
+  static const char *const names[] = { "Degraded", "DegradedReason", NULL };
+  g_autofree char *degraded = qs_engine_degraded (self->engine);
+  QsAudience audience = { .everybody = TRUE };
+  QsSubject subject = { .service = self };
+
+  if (g_strcmp0 (degraded, self->degraded) == 0)
+    return;
+  g_free (self->degraded);
+  self->degraded = g_steal_pointer (&degraded);
+  qs_announce_changed (self, &audience, QS_PATH, QS_MANAGER_INTERFACE,
+                       qs_properties_get_some (QS_OBJECT_MANAGER, &subject, names), NULL);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-settings.h"
+
+#include "qs-error.h"
+#include "qs-limits.h"
+
+#define DEFAULT_IDLE_EXIT_SECONDS 60
+#define MAX_IDLE_EXIT_SECONDS 86400
+
+static const struct
+{
+  const char *group;
+  const char *key;
+  gsize offset;
+  guint initial;
+  guint64 min;
+  guint64 max;
+} settings_table[] = {
+  { "limits", "snapshots-per-domain", G_STRUCT_OFFSET (QsSettings, snapshots_per_domain),
+    QS_MAX_SNAPSHOTS_PER_DOMAIN, 1, QS_MAX_SNAPSHOTS },
+  { "limits", "snapshots-per-uid", G_STRUCT_OFFSET (QsSettings, snapshots_per_uid),
+    QS_MAX_SNAPSHOTS_PER_UID, 1, QS_MAX_SNAPSHOTS },
+  { "service", "idle-exit-seconds", G_STRUCT_OFFSET (QsSettings, idle_exit_seconds),
+    DEFAULT_IDLE_EXIT_SECONDS, 0, MAX_IDLE_EXIT_SECONDS },
+};
+G_STATIC_ASSERT (G_N_ELEMENTS (settings_table) == sizeof (QsSettings) / sizeof (guint));
+
+void
+qs_settings_init (QsSettings *settings)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (settings_table); i++)
+    G_STRUCT_MEMBER (guint, settings, settings_table[i].offset) = settings_table[i].initial;
+}
+
+static gboolean
+take_number (QsSettings *settings, guint row, const char *text, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  guint64 number;
+
+  if (!g_ascii_string_to_unsigned (text, 10, settings_table[row].min, settings_table[row].max,
+                                   &number, &local))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT, "%s: %s", settings_table[row].key,
+                   local->message);
+      return FALSE;
+    }
+  G_STRUCT_MEMBER (guint, settings, settings_table[row].offset) = number;
+  return TRUE;
+}
+
+/* a key that is read is taken out of the file, so that what is left is unknown */
+static gboolean
+consume_row (QsSettings *settings, guint row, GKeyFile *file, GError **error)
+{
+  g_autofree char *text =
+      g_key_file_get_value (file, settings_table[row].group, settings_table[row].key, NULL);
+
+  if (text == NULL)
+    return TRUE;
+  g_key_file_remove_key (file, settings_table[row].group, settings_table[row].key, NULL);
+  return take_number (settings, row, g_strstrip (text), error);
+}
+
+static void
+warn_of_rest (GKeyFile *file, const char *path)
+{
+  g_auto (GStrv) groups = g_key_file_get_groups (file, NULL);
+
+  for (guint i = 0; groups[i] != NULL; i++)
+    {
+      g_auto (GStrv) keys = g_key_file_get_keys (file, groups[i], NULL, NULL);
+
+      for (guint k = 0; keys != NULL && keys[k] != NULL; k++)
+        g_warning ("%s: unknown key ‘%s’ in group ‘%s’, ignoring", path, keys[k], groups[i]);
+    }
+}
+
+/**
+ * qs_settings_read:
+ * @path: a key file; one that is not there has nothing to say
+ */
+gboolean
+qs_settings_read (QsSettings *settings, const char *path, GError **error)
+{
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  g_autoptr (GError) local = NULL;
+
+  if (!g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, &local))
+    {
+      if (g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        return TRUE;
+      g_propagate_prefixed_error (error, g_steal_pointer (&local), "%s: ", path);
+      return FALSE;
+    }
+  for (guint row = 0; row < G_N_ELEMENTS (settings_table); row++)
+    if (!consume_row (settings, row, file, error))
+      {
+        g_prefix_error (error, "%s: ", path);
+        return FALSE;
+      }
+  warn_of_rest (file, path);
+  return TRUE;
+}

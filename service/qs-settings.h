@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include <glib.h>
+
+/**
+ * QsSettings:
+ *
+ * What the configuration file may change; the table in qs-settings.c has keys and bounds.
+ */
+typedef struct
+{
+  guint snapshots_per_domain;
+  guint snapshots_per_uid;
+  guint idle_exit_seconds; /* 0: never */
+} QsSettings;
+
+void qs_settings_init (QsSettings *settings);
+gboolean qs_settings_read (QsSettings *settings, const char *path, GError **error);
