@@ -53,8 +53,7 @@ get_current_snapshot (const QsSubject *subject)
 
   if (current == NULL)
     return g_variant_new_object_path ("/");
-  return qs_object_path_to_variant (
-      qs_object_path_snapshot (subject->domain->id, current->uuid));
+  return qs_object_path_to_variant (qs_object_path_snapshot (subject->domain->id, current->uuid));
 }
 
 static GVariant *

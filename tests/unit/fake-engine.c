@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "fake-engine.h"
+
+#include "qs-error.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+struct QsTask
+{
+  gatomicrefcount references;
+  QsRequest *request;
+  QsDomain *domain; /* or NULL */
+  char *domain_id;
+  char *snapshot;
+  GPtrArray *plans;
+  GPtrArray *notes;
+};
+
+QsEngine *
+qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_data, GError **error)
+{
+  QsEngine *engine = g_new0 (QsEngine, 1);
+
+  engine->folder = g_strdup (config->state_folder);
+  engine->sink = *sink;
+  engine->user_data = user_data;
+  g_mutex_init (&engine->lock);
+  engine->domains =
+      g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify)qs_domain_unref);
+  engine->documents = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  return engine;
+}
+
+void
+qs_engine_free (QsEngine *engine)
+{
+  if (engine == NULL)
+    return;
+  g_hash_table_unref (engine->domains);
+  g_hash_table_unref (engine->documents);
+  g_mutex_clear (&engine->lock);
+  g_free (engine->folder);
+  g_free (engine);
+}
+
+char *
+qs_engine_degraded (QsEngine *engine)
+{
+  g_autofree char *path = g_build_filename (engine->folder, "degraded", NULL);
+
+  return g_file_test (path, G_FILE_TEST_EXISTS) ? g_strdup ("the disk is full") : NULL;
+}
+
+/* a pipe of this name in the state folder holds everybody until the test opens its other end */
+static void
+hold (QsEngine *engine, const char *name)
+{
+  g_autofree char *path = g_build_filename (engine->folder, name, NULL);
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  char byte;
+
+  if (fd < 0)
+    return;
+  while (read (fd, &byte, 1) > 0)
+    ;
+  close (fd);
+}
+
+static const char *
+name_of (const QsRequest *request)
+{
+  if (request->def != NULL && request->def->name != NULL)
+    return request->def->name;
+  return "";
+}
+
+/* a snapshot named PREFIX-ERROR ends with this error */
+static gboolean
+fails_by_name (const QsRequest *request, const char *prefix, GError **error)
+{
+  const char *name = name_of (request);
+  QsError code = QS_ERROR_FAILED;
+
+  if (!g_str_has_prefix (name, prefix) || !qs_error_from_name (name + strlen (prefix), &code))
+    return FALSE;
+  g_set_error (error, QS_ERROR, code, "as ‘%s’ asked for", name);
+  return TRUE;
+}
+
+static gboolean
+check_state (const QsDomain *domain, const QsRequest *request, GError **error)
+{
+  gboolean starts = request->verb == QS_VERB_START;
+  gboolean runs = request->verb >= QS_VERB_START && request->verb <= QS_VERB_RESUME;
+
+  if (!runs || qs_domain_is_active (domain) != starts)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "domain ‘%s’ is %s", domain->name,
+               qs_enum_to_string (QS_ENUM_DOMAIN_STATE, domain->state));
+  return FALSE;
+}
+
+static gboolean
+check_request (const QsDomain *domain, const QsRequest *request, GError **error)
+{
+  if (fails_by_name (request, "refuse-", error))
+    return FALSE;
+  if (domain == NULL)
+    return TRUE;
+  if (request->verb == QS_VERB_SNAPSHOT_CREATE
+      && qs_tree_lookup_name (domain->tree, name_of (request)) != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_SNAPSHOT_EXISTS, "snapshot ‘%s’ exists",
+                   name_of (request));
+      return FALSE;
+    }
+  return check_state (domain, request, error);
+}
+
+static QsPlan *
+make_plan (const QsRequest *request)
+{
+  QsPlan *plan = qs_plan_new ();
+  GVariantDict image = G_VARIANT_DICT_INIT (NULL);
+  GVariantDict record = G_VARIANT_DICT_INIT (NULL);
+
+  if (request->verb == QS_VERB_SNAPSHOT_CREATE)
+    {
+      g_variant_dict_insert (&image, "path", "s", "/images/vda.new");
+      qs_plan_add (plan, QS_STEP_IMAGE_CREATE, QS_PHASE_PREPARE, "vda",
+                   g_variant_dict_end (&image));
+    }
+  qs_plan_add (plan, QS_STEP_RECORD, QS_PHASE_COMMIT, "records", g_variant_dict_end (&record));
+  return plan;
+}
+
+QsTask *
+qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GError **error)
+{
+  QsTask *task;
+
+  hold (engine, "hold-prepare");
+  if (!check_request (domain, request, error))
+    return NULL;
+  task = g_new0 (QsTask, 1);
+  g_atomic_ref_count_init (&task->references);
+  task->request = qs_request_ref (request);
+  task->domain = domain != NULL ? qs_domain_ref (domain) : NULL;
+  task->domain_id = domain != NULL ? g_strdup (domain->id) : g_uuid_string_random ();
+  task->snapshot = g_strdup (request->snapshot);
+  if (request->verb == QS_VERB_SNAPSHOT_CREATE)
+    task->snapshot = g_uuid_string_random ();
+  task->plans = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_plan_unref);
+  g_ptr_array_add (task->plans, make_plan (request));
+  task->notes = g_ptr_array_new_with_free_func (g_free);
+  g_ptr_array_add (task->notes, g_strdup ("nothing was really done"));
+  return task;
+}
+
+typedef struct
+{
+  const QsTaskSink *sink;
+  gpointer user_data;
+  QsTask *task;
+  const char *step; /* NULL: committed */
+  gboolean undoing;
+} Word;
+
+static gboolean
+on_word (gpointer data)
+{
+  g_autofree Word *word = data;
+
+  if (word->step == NULL)
+    word->sink->committed (word->task, word->user_data);
+  else
+    word->sink->step (word->task, word->step, 0.5, word->undoing, word->user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+say (Word word)
+{
+  g_main_context_invoke (NULL, on_word, g_memdup2 (&word, sizeof word));
+}
+
+/**
+ * qs_engine_run:
+ *
+ * A step, a hold, and the records: cancelled or failed before those it is undone.
+ */
+gboolean
+qs_engine_run (QsEngine *engine, QsTask *task, const QsTaskSink *sink, gpointer user_data,
+               GCancellable *cancellable, GVariant **result, GError **error)
+{
+  Word word = { sink, user_data, task, "image-create", FALSE };
+  const char *const files[] = { "/images/vda.new", NULL };
+  GVariantDict dict = G_VARIANT_DICT_INIT (NULL);
+
+  say (word);
+  hold (engine, "hold-run");
+  if (g_cancellable_set_error_if_cancelled (cancellable, error)
+      || fails_by_name (task->request, "fail-", error))
+    {
+      word.undoing = TRUE;
+      say (word);
+      hold (engine, "hold-undo");
+      return FALSE;
+    }
+  fake_engine_record (engine, task->domain, task->request, task->domain_id, task->snapshot);
+  word.step = NULL;
+  say (word);
+  hold (engine, "hold-finish");
+  g_variant_dict_insert (&dict, "files", "^as", files);
+  *result = g_variant_ref_sink (g_variant_dict_end (&dict));
+  return TRUE;
+}
+
+char *
+qs_engine_document (QsEngine *engine, const QsDomain *domain, const char *snapshot, guint flags,
+                    GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&engine->lock);
+
+  if (snapshot == NULL)
+    return qs_domain_def_format (domain->def, (flags & QS_XML_SECURE) != 0);
+  return g_strdup (g_hash_table_lookup (engine->documents, snapshot));
+}
+
+GVariant *
+qs_engine_disks (QsEngine *engine, QsDomain *domain, GError **error)
+{
+  GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+
+  for (guint i = 0; i < domain->def->disks->len; i++)
+    {
+      const QsDiskDef *disk = g_ptr_array_index (domain->def->disks, i);
+      GVariantDict dict = G_VARIANT_DICT_INIT (NULL);
+
+      g_variant_dict_insert (&dict, "target", "s", disk->target);
+      g_variant_dict_insert (&dict, "source", "s", disk->source);
+      g_variant_builder_add_value (&builder, g_variant_dict_end (&dict));
+    }
+  return g_variant_builder_end (&builder);
+}
+
+GPtrArray *
+qs_task_get_plans (QsTask *task)
+{
+  return task->plans;
+}
+
+GPtrArray *
+qs_task_get_notes (QsTask *task)
+{
+  return task->notes;
+}
+
+const char *
+qs_task_get_snapshot (QsTask *task)
+{
+  return task->snapshot;
+}
+
+const char *
+qs_task_get_domain (QsTask *task)
+{
+  return task->domain_id;
+}
+
+QsTask *
+qs_task_ref (QsTask *task)
+{
+  g_atomic_ref_count_inc (&task->references);
+  return task;
+}
+
+void
+qs_task_unref (QsTask *task)
+{
+  if (task == NULL || !g_atomic_ref_count_dec (&task->references))
+    return;
+  qs_request_unref (task->request);
+  qs_domain_unref (task->domain);
+  g_free (task->domain_id);
+  g_free (task->snapshot);
+  g_ptr_array_unref (task->plans);
+  g_ptr_array_unref (task->notes);
+  g_free (task);
+}
