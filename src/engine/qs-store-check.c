@@ -14,6 +14,8 @@
 
 #define HEADER_BYTES 100
 #define HEADER_MAGIC "SQLite format 3"
+#define HEADER_PAGE_SIZE 16
+#define HEADER_PAGE_COUNT 28
 #define HEADER_APPLICATION_ID 68
 
 /* FNV-1a: each step is a bijection, so one changed byte always changes the sum */
@@ -82,17 +84,39 @@ refuse (GError **error, const char *why)
   return FALSE;
 }
 
+static guint32
+header_number (const guint8 *header, guint offset)
+{
+  guint32 number;
+
+  memcpy (&number, header + offset, sizeof number);
+  return GUINT32_FROM_BE (number);
+}
+
 static gboolean
 check_header (const guint8 *header, gsize length, GError **error)
 {
-  guint32 id;
-
   if (length < HEADER_BYTES || memcmp (header, HEADER_MAGIC, sizeof HEADER_MAGIC) != 0)
     return refuse (error, "it is damaged: this is no SQLite database");
-  memcpy (&id, header + HEADER_APPLICATION_ID, sizeof id);
-  if (GUINT32_FROM_BE (id) != QS_STORE_APPLICATION_ID)
+  if (header_number (header, HEADER_APPLICATION_ID) != QS_STORE_APPLICATION_ID)
     return refuse (error, "it belongs to another program");
   return TRUE;
+}
+
+/* with a log left by a crash the file may rightly be shorter; SQLite fills up a short page silently */
+static gboolean
+check_size (QsDb *db, const guint8 *header, gint64 size, GError **error)
+{
+  gint64 page_bytes = (header[HEADER_PAGE_SIZE] << 8) | header[HEADER_PAGE_SIZE + 1];
+  struct stat log;
+
+  if (page_bytes == 1)
+    page_bytes = 65536;
+  if (fstatat (db->folder_fd, QS_STORE_FILE "-wal", &log, AT_SYMLINK_NOFOLLOW) == 0
+      && log.st_size > 0)
+    return TRUE;
+  return size == page_bytes * header_number (header, HEADER_PAGE_COUNT)
+         || refuse (error, "it is damaged: it is not as long as it was");
 }
 
 /**
@@ -114,7 +138,8 @@ qs_db_check_header (QsDb *db, GError **error)
     close (fd);
   if (length < 0)
     return refuse (error, "it cannot be read");
-  return check_header (header, (gsize)length, error);
+  return check_header (header, (gsize)length, error)
+         && check_size (db, header, info.st_size, error);
 }
 
 /* the first column of the first row; "" if there is none */
