@@ -86,17 +86,17 @@ argument_type (const char *argument)
   return argument + key_length (argument) + 1;
 }
 
-static const char *
+/* its place among the arguments of @kind; MAX_ARGUMENTS: it has none of that name */
+static guint
 find_argument (QsChangeKind kind, const char *key)
 {
-  for (guint i = 0; i < MAX_ARGUMENTS && change_types[kind].arguments[i] != NULL; i++)
-    {
-      const char *argument = change_types[kind].arguments[i];
+  const char *const *arguments = change_types[kind].arguments;
+  gsize length = strlen (key);
 
-      if (strlen (key) == key_length (argument) && g_str_has_prefix (argument, key))
-        return argument;
-    }
-  return NULL;
+  for (guint i = 0; i < MAX_ARGUMENTS && arguments[i] != NULL; i++)
+    if (length == key_length (arguments[i]) && memcmp (arguments[i], key, length) == 0)
+      return i;
+  return MAX_ARGUMENTS;
 }
 
 void
@@ -146,10 +146,11 @@ qs_changes_add (QsChangeList *list, QsChangeKind kind, ...)
   va_start (values, kind);
   for (const char *key; (key = va_arg (values, const char *)) != NULL;)
     {
-      const char *argument = find_argument (kind, key);
       const char *type = va_arg (values, const char *);
+      guint i = find_argument (kind, key);
 
-      g_assert (argument != NULL && g_str_equal (argument_type (argument), type));
+      g_assert (i < MAX_ARGUMENTS
+                && g_str_equal (argument_type (change_types[kind].arguments[i]), type));
       g_variant_builder_add (list, "{sv}", key, collect (*type, &values));
     }
   va_end (values);
@@ -170,41 +171,46 @@ qs_changes_end (QsChangeList *list)
 }
 
 static gboolean
-check_present (QsChangeKind kind, GVariant *arguments, GError **error)
+check_present (QsChangeKind kind, guint present, GError **error)
 {
-  gboolean has_step = g_variant_lookup (arguments, "step", "u", NULL);
+  const char *const *arguments = change_types[kind].arguments;
+  guint step = find_argument (kind, "step");
+  gboolean has_step = step < MAX_ARGUMENTS && (present & (1u << step)) != 0;
 
-  for (guint i = 0; i < MAX_ARGUMENTS && change_types[kind].arguments[i] != NULL; i++)
+  for (guint i = 0; i < MAX_ARGUMENTS && arguments[i] != NULL; i++)
     {
-      const char *argument = change_types[kind].arguments[i];
-      g_autofree char *key = g_strndup (argument, key_length (argument));
-      g_autoptr (GVariant) value = g_variant_lookup_value (arguments, key, NULL);
+      char need = argument_need (arguments[i]);
 
-      if (value != NULL || argument_need (argument) == '?'
-          || (argument_need (argument) == '|' && has_step))
+      if ((present & (1u << i)) != 0 || need == '?' || (need == '|' && has_step))
         continue;
-      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "change ‘%s’ lacks ‘%s’",
-                   change_types[kind].name, key);
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "change ‘%s’ lacks ‘%.*s’",
+                   change_types[kind].name, (int)key_length (arguments[i]), arguments[i]);
       return FALSE;
     }
   return TRUE;
 }
 
+/* @present: (out): a bit for each argument that is there */
 static gboolean
-check_known (QsChangeKind kind, GVariant *arguments, GError **error)
+check_known (QsChangeKind kind, GVariant *arguments, guint *present, GError **error)
 {
   GVariantIter iter;
   const char *key;
   GVariant *value;
 
+  *present = 0;
   g_variant_iter_init (&iter, arguments);
   while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
     {
-      const char *argument = find_argument (kind, key);
+      guint i = find_argument (kind, key);
 
-      if (argument != NULL
-          && g_str_equal (g_variant_get_type_string (value), argument_type (argument)))
-        continue;
+      if (i < MAX_ARGUMENTS
+          && g_str_equal (g_variant_get_type_string (value),
+                          argument_type (change_types[kind].arguments[i])))
+        {
+          *present |= 1u << i;
+          continue;
+        }
       g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "change ‘%s’ has an unknown ‘%s’ of type ‘%s’",
                    change_types[kind].name, key, g_variant_get_type_string (value));
       g_variant_unref (value);
@@ -217,13 +223,14 @@ static gboolean
 check_change (const char *name, GVariant *arguments, GError **error)
 {
   QsChangeKind kind;
+  guint present;
 
   if (!qs_change_lookup (name, &kind))
     {
       g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "there is no change ‘%s’", name);
       return FALSE;
     }
-  return check_known (kind, arguments, error) && check_present (kind, arguments, error);
+  return check_known (kind, arguments, &present, error) && check_present (kind, present, error);
 }
 
 /**
@@ -276,7 +283,7 @@ merge_result (QsChangeKind kind, GVariant *arguments, GVariant *result)
   g_variant_dict_remove (&dict, "step");
   g_variant_iter_init (&iter, result);
   while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
-    if (find_argument (kind, key) != NULL)
+    if (find_argument (kind, key) < MAX_ARGUMENTS)
       g_variant_dict_insert_value (&dict, key, value);
   return g_variant_dict_end (&dict);
 }

@@ -163,7 +163,10 @@ check_parent (const QsDomain *domain, const char *uuid, const char *parent, GErr
 {
   if (*parent == '\0')
     return TRUE;
-  if (g_str_equal (parent, uuid) || qs_tree_is_ancestor (domain->tree, uuid, parent))
+  /* a snapshot that is new has none below it: no need to walk up from its parent */
+  if (g_str_equal (parent, uuid)
+      || (qs_tree_lookup (domain->tree, uuid) != NULL
+          && qs_tree_is_ancestor (domain->tree, uuid, parent)))
     {
       g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,
                    "snapshot ‘%s’ cannot be its own ancestor", uuid);

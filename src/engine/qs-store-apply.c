@@ -145,20 +145,30 @@ check_name (QsDb *db, const char *domain, GVariant *arguments, GError **error)
 }
 
 static gboolean
-check_parent (QsDb *db, const char *domain, GVariant *arguments, GError **error)
+check_not_below (QsDb *db, GVariant *arguments, GError **error)
 {
   g_autofree char *below = NULL;
 
-  if (*STRING ("parent") == '\0')
-    return TRUE;
   if (!qs_db_get_text (db, &below, error, QS_SQL_SNAPSHOT_IS_BELOW, "ss", STRING ("uuid"),
                        STRING ("parent")))
     return FALSE;
   if (below == NULL)
-    return check_snapshot (db, domain, STRING ("parent"), error);
+    return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,
                "snapshot ‘%s’ cannot be its own ancestor", STRING ("uuid"));
   return FALSE;
+}
+
+/* a snapshot that is new has none below it: no need to walk up from its parent */
+static gboolean
+check_parent (QsDb *db, const char *domain, GVariant *arguments, gboolean is_new, GError **error)
+{
+  if (*STRING ("parent") == '\0')
+    return TRUE;
+  if (is_new && g_str_equal (STRING ("parent"), STRING ("uuid")))
+    return check_not_below (db, arguments, error);
+  return (is_new || check_not_below (db, arguments, error))
+         && check_snapshot (db, domain, STRING ("parent"), error);
 }
 
 /* what is written can be read again: known words, a uuid that is not another domain's */
@@ -171,7 +181,9 @@ check_row (QsDb *db, const char *domain, GVariant *arguments, GError **error)
   if (snapshot == NULL
       || !qs_db_get_text (db, &found, error, QS_SQL_SNAPSHOT_FIND, "s", snapshot->uuid))
     return FALSE;
-  return found == NULL || check_snapshot (db, domain, snapshot->uuid, error);
+  return (found == NULL || check_snapshot (db, domain, snapshot->uuid, error))
+         && check_name (db, domain, arguments, error)
+         && check_parent (db, domain, arguments, found == NULL, error);
 }
 
 static gboolean
@@ -183,8 +195,7 @@ put_document (QsDb *db, GVariant *arguments, GError **error)
 static gboolean
 apply_snapshot_put (QsDb *db, const char *domain, GVariant *arguments, GError **error)
 {
-  return check_row (db, domain, arguments, error) && check_name (db, domain, arguments, error)
-         && check_parent (db, domain, arguments, error)
+  return check_row (db, domain, arguments, error)
          && qs_db_run (db, error, QS_SQL_SNAPSHOT_PUT, "sssssssssii", domain, STRING ("uuid"),
                        STRING ("name"), STRING ("parent"), STRING ("description"), STRING ("state"),
                        STRING ("kind"), STRING ("memory"), STRING ("origin"), INT64 ("created"),
@@ -284,7 +295,7 @@ apply_change (QsDb *db, const char *domain, const char *name, GVariant *argument
 
 /**
  * qs_db_apply:
- * @changes: a(sa{sv}), results of steps already filled in
+ * @changes: a(sa{sv}), from qs_changes_resolve(): checked, with the results of steps in it
  *
  * What qs_domain_apply() does to the value, done to the tables; refuses what that refuses.
  */
@@ -295,8 +306,6 @@ qs_db_apply (QsDb *db, const char *domain, GVariant *changes, GError **error)
   const char *name;
   GVariant *arguments;
 
-  if (!qs_changes_check (changes, error))
-    return FALSE;
   g_variant_iter_init (&iter, changes);
   while (g_variant_iter_loop (&iter, "(&s@a{sv})", &name, &arguments))
     if (!apply_change (db, domain, name, arguments, error))

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define THOROUGH_BYTES (64 * 1024 * 1024)
 #define HEADER_BYTES 100
 #define HEADER_MAGIC "SQLite format 3"
 #define HEADER_PAGE_SIZE 16
@@ -218,10 +219,23 @@ check_version (QsDb *db, guint *version, GError **error)
   return TRUE;
 }
 
+/* the thorough check looks up every row in every index, which for a huge store is too much to do at
+   each start */
+static const char *
+choose_check (QsDb *db)
+{
+  struct stat info;
+
+  if (fstatat (db->folder_fd, QS_STORE_FILE, &info, AT_SYMLINK_NOFOLLOW) == 0
+      && info.st_size <= THOROUGH_BYTES)
+    return "PRAGMA integrity_check (1)";
+  return "PRAGMA quick_check (1)";
+}
+
 static gboolean
 check_rows (QsDb *db, GError **error)
 {
-  g_autofree char *pages = query_text (db->sqlite, "PRAGMA integrity_check (1)", error);
+  g_autofree char *pages = query_text (db->sqlite, choose_check (db), error);
   g_autofree char *table = NULL;
 
   if (pages == NULL)
