@@ -59,7 +59,8 @@ qs_change_snapshot (GVariant *arguments, const QsSnapshot *before, guint64 rev, 
 static gboolean
 parse_def (GVariant *arguments, QsDomainDef **def, GError **error)
 {
-  QsDomainDef *parsed = qs_domain_def_new (qs_change_string (arguments, "definition"), error);
+  QsDomainDef *parsed =
+      qs_domain_def_new_record (qs_change_string (arguments, "definition"), error);
 
   if (parsed == NULL)
     return FALSE;
@@ -275,7 +276,7 @@ static QsDomain *
 new_domain (GVariant *arguments, GError **error)
 {
   g_autoptr (QsDomainDef) def =
-      qs_domain_def_new (qs_change_string (arguments, "definition"), error);
+      qs_domain_def_new_record (qs_change_string (arguments, "definition"), error);
 
   return def != NULL ? qs_domain_new (qs_change_string (arguments, "uuid"), 0, def) : NULL;
 }

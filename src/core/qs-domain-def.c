@@ -260,18 +260,36 @@ domain_def_new_doc (xmlDoc *doc, GError **error)
   return g_steal_pointer (&def);
 }
 
+/* escaped and indented a document may grow several times; what was accepted must be readable again */
+static gboolean
+check_written_size (const QsDomainDef *def, GError **error)
+{
+  g_autofree char *text = qs_xml_format (def->doc);
+  gsize length = strlen (text);
+
+  if (length <= QS_MAX_XML_BYTES)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED,
+               "the document has %" G_GSIZE_FORMAT " bytes when indented, the limit is %d", length,
+               QS_MAX_XML_BYTES);
+  return FALSE;
+}
+
 /**
  * qs_domain_def_new:
  *
- * Reads a `<domain>` document. Of its paths only that they are absolute is checked here, the rest
- * is qs_path_check().
+ * Reads a `<domain>` document of a caller. Of its paths only that they are absolute is checked here,
+ * the rest is qs_path_check().
  */
 QsDomainDef *
 qs_domain_def_new (const char *xml, GError **error)
 {
   xmlDoc *doc = qs_xml_parse (xml, "domain", error);
+  g_autoptr (QsDomainDef) def = doc != NULL ? domain_def_new_doc (doc, error) : NULL;
 
-  return doc != NULL ? domain_def_new_doc (doc, error) : NULL;
+  if (def == NULL || !check_written_size (def, error))
+    return NULL;
+  return g_steal_pointer (&def);
 }
 
 /**

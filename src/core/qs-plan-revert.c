@@ -329,7 +329,7 @@ read_document (QsRevert *revert, GError **error)
                    revert->snapshot->name);
       return FALSE;
     }
-  revert->def = qs_snapshot_def_parse (revert->facts->snapshot_document, error);
+  revert->def = qs_snapshot_def_parse_record (revert->facts->snapshot_document, error);
   return revert->def != NULL;
 }
 

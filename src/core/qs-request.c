@@ -79,13 +79,13 @@ read_documents (QsRequest *request, GVariantDict *dict, GError **error)
 
   if (g_variant_dict_lookup (dict, "def", "&s", &text))
     {
-      request->def = qs_snapshot_def_parse (text, error);
+      request->def = qs_snapshot_def_parse_record (text, error);
       if (request->def == NULL)
         return FALSE;
     }
   if (g_variant_dict_lookup (dict, "domain-def", "&s", &text))
     {
-      request->domain_def = qs_domain_def_new (text, error);
+      request->domain_def = qs_domain_def_new_record (text, error);
       if (request->domain_def == NULL)
         return FALSE;
     }

@@ -16,7 +16,7 @@ const QsXmlLimits qs_xml_input_limits = {
 };
 
 const QsXmlLimits qs_xml_record_limits = {
-  QS_MAX_RECORD_BYTES,      3 * QS_MAX_XML_ELEMENTS,       2 * QS_MAX_XML_DEPTH,
+  QS_MAX_RECORD_BYTES,      4 * QS_MAX_XML_ELEMENTS,       2 * QS_MAX_XML_DEPTH,
   8 * QS_MAX_XML_TAG_BYTES, 2 * QS_MAX_XML_TAG_ATTRIBUTES,
 };
 

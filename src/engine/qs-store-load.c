@@ -79,7 +79,7 @@ static gboolean
 take_definition (Load *load, sqlite3_stmt *row, GError **error)
 {
   const char *id = qs_db_text (row, 0);
-  QsDomainDef *def = qs_domain_def_new (qs_db_text (row, 2), error);
+  QsDomainDef *def = qs_domain_def_new_record (qs_db_text (row, 2), error);
   Loading *loading;
 
   if (def == NULL)

@@ -246,6 +246,19 @@ test_many_disks (void)
   g_assert_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED);
 }
 
+/* within the limit as sent, over it as it would be written */
+static void
+test_growth (void)
+{
+  g_autofree char *filling = g_strnfill (QS_MAX_XML_BYTES / 2, '>');
+  g_autofree char *title = g_strdup_printf ("<title>%s</title>", filling);
+  g_autofree char *xml = whole_domain (title);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (qs_domain_def_new (xml, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED);
+}
+
 static void
 test_secure (void)
 {
@@ -373,6 +386,7 @@ main (int argc, char **argv)
   g_test_add_func ("/domain-def/type", test_type);
   g_test_add_func ("/domain-def/units", test_units);
   g_test_add_func ("/domain-def/many-disks", test_many_disks);
+  g_test_add_func ("/domain-def/growth", test_growth);
   g_test_add_func ("/domain-def/secure", test_secure);
   g_test_add_func ("/domain-def/patch", test_patch);
   g_test_add_func ("/domain-def/patch-chain", test_patch_chain);
