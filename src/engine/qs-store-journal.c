@@ -30,12 +30,17 @@ check_not_busy (QsDb *db, const char *domain, GError **error)
   return FALSE;
 }
 
+/* the parts are kept if they are not just the request once more */
 static gboolean
 add_requests (QsDb *db, const BeginOp *begin, GError **error)
 {
-  for (guint i = 0; begin->parts != NULL && i < begin->parts->len; i++)
+  const GPtrArray *parts = begin->parts;
+
+  if (parts == NULL || (parts->len == 1 && g_ptr_array_index (parts, 0) == begin->request))
+    return TRUE;
+  for (guint i = 0; i < parts->len; i++)
     {
-      g_autofree char *text = qs_request_to_text (g_ptr_array_index (begin->parts, i));
+      g_autofree char *text = qs_request_to_text (g_ptr_array_index (parts, i));
 
       if (!qs_db_run (db, error, QS_SQL_REQUEST_ADD, "iis", begin->op, (gint64)i, text))
         return FALSE;
@@ -62,20 +67,18 @@ begin_op (QsDb *db, gpointer data, GError **error)
  * qs_store_begin_op:
  * @name: 8 hex digits
  * @parts: (element-type QsRequest) (nullable): NULL: @request is the one part
- * @op: (out): what the operation is called from now on
  *
  * The intent. Refused with DOMAIN_BUSY while another operation of the domain is open.
+ *
+ * Returns: what the operation is called from now on; 0 if it could not be recorded
  */
-gboolean
+guint64
 qs_store_begin_op (QsStore *store, const char *domain, const char *name, const QsRequest *request,
-                   const GPtrArray *parts, guint64 *op, GError **error)
+                   const GPtrArray *parts, GError **error)
 {
   BeginOp begin = { .domain = domain, .name = name, .request = request, .parts = parts };
 
-  if (!qs_store_write (store, begin_op, &begin, error))
-    return FALSE;
-  *op = (guint64)begin.op;
-  return TRUE;
+  return qs_store_write (store, begin_op, &begin, error) ? (guint64)begin.op : 0;
 }
 
 typedef struct

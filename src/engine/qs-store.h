@@ -49,9 +49,8 @@ typedef struct
 } QsOpenOp;
 
 GPtrArray *qs_store_load_open_ops (QsStore *store, GError **error);
-gboolean qs_store_begin_op (QsStore *store, const char *domain, const char *name,
-                            const QsRequest *request, const GPtrArray *parts, guint64 *op,
-                            GError **error);
+guint64 qs_store_begin_op (QsStore *store, const char *domain, const char *name,
+                           const QsRequest *request, const GPtrArray *parts, GError **error);
 gboolean qs_store_close_op (QsStore *store, guint64 op, const GError *outcome, GError **error);
 QsJournal *qs_store_get_journal (QsStore *store, guint64 op);
 void qs_journal_free (QsJournal *journal);

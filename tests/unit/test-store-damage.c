@@ -110,7 +110,7 @@ test_foreign (void)
   g_autofree char *data = g_memdup2 (g_bytes_get_data (bytes, &length), g_bytes_get_size (bytes));
   g_autofree char *text = g_strnfill (20000, 'x');
 
-  memcpy (data + 68, "none", 4);
+  memset (data + 68, 0, 4);
   assert_refused (&fixture, data, length, "belongs to another program");
   assert_refused (&fixture, text, 20000, "this is no SQLite database");
 }

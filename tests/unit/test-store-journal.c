@@ -39,10 +39,10 @@ begin (QsStore *store, const char *name)
 {
   g_autoptr (QsRequest) request = make_request (1);
   g_autoptr (GError) error = NULL;
-  guint64 op = 0;
+  guint64 op = qs_store_begin_op (store, UUID, name, request, NULL, &error);
 
-  qs_store_begin_op (store, UUID, name, request, NULL, &op, &error);
   g_assert_no_error (error);
+  g_assert_cmpuint (op, !=, 0);
   return op;
 }
 
@@ -138,7 +138,7 @@ test_parts (void)
   store_fixture_open (&fixture);
   for (guint i = 0; i < 3; i++)
     g_ptr_array_add (parts, make_request (10 + i));
-  g_assert_true (qs_store_begin_op (fixture.store, UUID, "n", request, parts, &op, NULL));
+  op = qs_store_begin_op (fixture.store, UUID, "n", request, parts, NULL);
   journal = qs_store_get_journal (fixture.store, op);
   g_assert_true (journal->vtable->begin_part (journal, 0, plan, NULL));
   g_assert_true (journal->vtable->part (journal, 0, QS_PART_CLOSED, NULL));
@@ -183,7 +183,7 @@ test_pending (void)
   store_fixture_open (&fixture);
   g_assert_false (is_pending (&fixture));
   first = begin (fixture.store, "n");
-  g_assert_true (qs_store_begin_op (fixture.store, "other", "m", request, NULL, &second, NULL));
+  second = qs_store_begin_op (fixture.store, "other", "m", request, NULL, NULL);
   g_assert_true (is_pending (&fixture));
   store_reopen (&fixture);
   g_assert_true (is_pending (&fixture));
@@ -202,13 +202,12 @@ test_busy (void)
   g_auto (StoreFixture) fixture = { 0 };
   g_autoptr (QsRequest) request = make_request (1);
   g_autoptr (GError) error = NULL;
-  guint64 first, second = 42;
+  guint64 first;
 
   store_fixture_open (&fixture);
   first = begin (fixture.store, "n");
-  g_assert_false (qs_store_begin_op (fixture.store, UUID, "m", request, NULL, &second, &error));
+  g_assert_cmpuint (qs_store_begin_op (fixture.store, UUID, "m", request, NULL, &error), ==, 0);
   g_assert_error (error, QS_ERROR, QS_ERROR_DOMAIN_BUSY);
-  g_assert_cmpuint (second, ==, 42);
   g_assert_true (qs_store_close_op (fixture.store, first, NULL, NULL));
   g_assert_cmpuint (begin (fixture.store, "m"), >, first);
 }
