@@ -9,24 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static GVariant *
-call (QsWorker *worker, const char *method, GVariant *arguments, const char *reply, GError **error)
-{
-  const QsCall request = {
-    .method = method, .arguments = arguments, .reply = reply, .seconds = QS_TOOL_QUERY_SECONDS
-  };
-
-  return qs_worker_call (worker, &request, error);
-}
-
-static gboolean
-run (QsWorker *worker, const char *method, GVariant *arguments, GError **error)
-{
-  g_autoptr (GVariant) result = call (worker, method, arguments, "()", error);
-
-  return result != NULL;
-}
-
 /**
  * qs_worker_forget:
  *
@@ -35,7 +17,7 @@ run (QsWorker *worker, const char *method, GVariant *arguments, GError **error)
 gboolean
 qs_worker_forget (QsWorker *worker, GError **error)
 {
-  return run (worker, "forget", g_variant_new ("()"), error);
+  return qs_worker_do (worker, "forget", g_variant_new ("()"), error);
 }
 
 /**
@@ -47,7 +29,7 @@ qs_worker_forget (QsWorker *worker, GError **error)
 gboolean
 qs_worker_link (QsWorker *worker, const char *path, const QsFileId *id, GError **error)
 {
-  return run (worker, "link", g_variant_new ("(stt)", path, id->dev, id->ino), error);
+  return qs_worker_do (worker, "link", g_variant_new ("(stt)", path, id->dev, id->ino), error);
 }
 
 /**
@@ -58,7 +40,36 @@ qs_worker_link (QsWorker *worker, const char *path, const QsFileId *id, GError *
 gboolean
 qs_worker_unlink (QsWorker *worker, const char *path, const QsFileId *id, GError **error)
 {
-  return run (worker, "unlink", g_variant_new ("(stt)", path, id->dev, id->ino), error);
+  return qs_worker_do (worker, "unlink", g_variant_new ("(stt)", path, id->dev, id->ino), error);
+}
+
+/**
+ * qs_worker_truncate:
+ *
+ * Empties the caller's own file again, if the name still means this one.
+ */
+gboolean
+qs_worker_truncate (QsWorker *worker, const char *path, const QsFileId *id, GError **error)
+{
+  return qs_worker_do (worker, "truncate", g_variant_new ("(stt)", path, id->dev, id->ino), error);
+}
+
+/**
+ * qs_worker_copy_file:
+ *
+ * Copies a small file to a name that nothing has; the copy is there whole, or not at all.
+ */
+gboolean
+qs_worker_copy_file (QsWorker *worker, const char *from, const char *to, QsFileId *id,
+                     GError **error)
+{
+  g_autoptr (GVariant) result =
+      qs_worker_query (worker, "copy-file", g_variant_new ("(ss)", from, to), "((ttx))", error);
+
+  if (result == NULL)
+    return FALSE;
+  g_variant_get (result, "((ttx))", &id->dev, &id->ino, &id->btime);
+  return TRUE;
 }
 
 /**
@@ -71,7 +82,7 @@ qs_worker_identify (QsWorker *worker, const char *path, QsFileId *id, gboolean *
                     GError **error)
 {
   g_autoptr (GVariant) result =
-      call (worker, "identify", g_variant_new ("(s)", path), "(b(ttx))", error);
+      qs_worker_query (worker, "identify", g_variant_new ("(s)", path), "(b(ttx))", error);
 
   if (result == NULL)
     return FALSE;
@@ -128,7 +139,7 @@ char *
 qs_worker_make_runtime (QsWorker *worker, const char *parent, const char *id, GError **error)
 {
   g_autoptr (GVariant) result =
-      call (worker, "make-runtime", g_variant_new ("(ss)", parent, id), "(s)", error);
+      qs_worker_query (worker, "make-runtime", g_variant_new ("(ss)", parent, id), "(s)", error);
 
   return result != NULL ? g_build_filename (parent, id, NULL) : NULL;
 }
@@ -141,5 +152,5 @@ qs_worker_make_runtime (QsWorker *worker, const char *parent, const char *id, GE
 gboolean
 qs_worker_clear_runtime (QsWorker *worker, const char *folder, GError **error)
 {
-  return run (worker, "clear-runtime", g_variant_new ("(s)", folder), error);
+  return qs_worker_do (worker, "clear-runtime", g_variant_new ("(s)", folder), error);
 }

@@ -34,6 +34,9 @@ typedef struct
 } QsCall;
 
 GVariant *qs_worker_call (QsWorker *worker, const QsCall *call, GError **error);
+GVariant *qs_worker_query (QsWorker *worker, const char *method, GVariant *arguments,
+                           const char *reply, GError **error);
+gboolean qs_worker_do (QsWorker *worker, const char *method, GVariant *arguments, GError **error);
 gboolean qs_worker_greet (QsWorker *worker, GError **error);
 void qs_worker_kill (QsWorker *worker);
 gboolean qs_worker_forget (QsWorker *worker, GError **error);

@@ -165,3 +165,33 @@ qs_worker_call (QsWorker *worker, const QsCall *call, GError **error)
     }
   return unpack_reply (worker, call, reply, &result, error) ? result : NULL;
 }
+
+/**
+ * qs_worker_query:
+ *
+ * A call that takes seconds at most.
+ */
+GVariant *
+qs_worker_query (QsWorker *worker, const char *method, GVariant *arguments, const char *reply,
+                 GError **error)
+{
+  const QsCall call = { .method = method,
+                        .arguments = arguments,
+                        .reply = reply,
+                        .seconds = QS_TOOL_QUERY_SECONDS + QS_CALL_SECONDS };
+
+  return qs_worker_call (worker, &call, error);
+}
+
+/**
+ * qs_worker_do:
+ *
+ * The same, of a method that has no result.
+ */
+gboolean
+qs_worker_do (QsWorker *worker, const char *method, GVariant *arguments, GError **error)
+{
+  g_autoptr (GVariant) result = qs_worker_query (worker, method, arguments, "()", error);
+
+  return result != NULL;
+}

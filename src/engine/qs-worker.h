@@ -46,8 +46,9 @@ typedef struct
   gboolean extended_l2;
   const char *backing; /* name to be written into the header; NULL: none */
   const char *backing_format;
-  guint32 mode; /* already narrowed by the planner */
-  guint32 gid;  /* of the base; kept if the owner may */
+  guint32 mode;          /* already narrowed by the planner */
+  guint32 gid;           /* of the base; kept if the owner may */
+  const QsFileId *empty; /* the caller's own empty file, to be used; NULL: nothing is at @path */
 } QsNewImage;
 
 gboolean qs_worker_inspect_chain (QsWorker *worker, const char *path, const char *format,
@@ -60,6 +61,8 @@ gboolean qs_worker_create_image (QsWorker *worker, const QsNewImage *image, QsFi
                                  GError **error);
 gboolean qs_worker_link (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
 gboolean qs_worker_unlink (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
+gboolean qs_worker_truncate (QsWorker *worker, const char *path, const QsFileId *id,
+                             GError **error);
 gboolean qs_worker_identify (QsWorker *worker, const char *path, QsFileId *id, gboolean *exists,
                              GError **error);
 gboolean qs_worker_copy_file (QsWorker *worker, const char *from, const char *to, QsFileId *id,
@@ -75,6 +78,9 @@ typedef enum
 gboolean qs_worker_snapshot (QsWorker *worker, QsToolVerb verb, const char *path,
                              const QsFileId *id, const char *tag, GCancellable *cancellable,
                              GError **error);
+
+/* whether the installed qemu-img may be given images; OPERATION_UNSUPPORTED: none is changed */
+gboolean qs_worker_self_test (QsWorker *worker, GError **error);
 
 int qs_worker_connect (QsWorker *worker, const char *socket, GError **error);
 char *qs_worker_make_runtime (QsWorker *worker, const char *parent, const char *id, GError **error);

@@ -127,22 +127,28 @@ deny_terminal_input (scmp_filter_ctx filter)
                            SCMP_A1 (SCMP_CMP_MASKED_EQ, 0xffffffff, TIOCSTI));
 }
 
-static int (*const rules[]) (scmp_filter_ctx filter) = {
-  deny_names, deny_other_programs, deny_other_sockets, deny_namespaces, deny_terminal_input,
-};
+static int
+deny_processes (scmp_filter_ctx filter)
+{
+  int result = seccomp_rule_add (filter, SCMP_ACT_ERRNO (EPERM), SCMP_SYS (clone), 1,
+                                 SCMP_A0 (SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
 
-/**
- * qs_filter_load:
- *
- * Filters system calls from now on, in this process and in the tool it starts.
- */
-gboolean
-qs_filter_load (GError **error)
+  if (result == 0)
+    result = seccomp_rule_add (filter, SCMP_ACT_ERRNO (EPERM), SCMP_SYS (fork), 0);
+  if (result == 0)
+    result = seccomp_rule_add (filter, SCMP_ACT_ERRNO (EPERM), SCMP_SYS (vfork), 0);
+  return result;
+}
+
+typedef int (*Rule) (scmp_filter_ctx filter);
+
+static gboolean
+load_rules (const Rule *rules, guint n_rules, GError **error)
 {
   scmp_filter_ctx filter = seccomp_init (SCMP_ACT_ALLOW);
   int result = filter == NULL ? -ENOMEM : 0;
 
-  for (guint i = 0; i < G_N_ELEMENTS (rules) && result == 0; i++)
+  for (guint i = 0; i < n_rules && result == 0; i++)
     result = rules[i](filter);
   if (result == 0)
     result = seccomp_load (filter);
@@ -152,4 +158,32 @@ qs_filter_load (GError **error)
     g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "cannot filter system calls: %s",
                  g_strerror (-result));
   return result == 0;
+}
+
+/**
+ * qs_filter_load:
+ *
+ * Filters system calls from now on, in this process and in the tool it starts.
+ */
+gboolean
+qs_filter_load (GError **error)
+{
+  static const Rule rules[] = {
+    deny_names, deny_other_programs, deny_other_sockets, deny_namespaces, deny_terminal_input,
+  };
+
+  return load_rules (rules, G_N_ELEMENTS (rules), error);
+}
+
+/**
+ * qs_filter_load_processes:
+ *
+ * Threads, but no processes from now on: for the tool.
+ */
+gboolean
+qs_filter_load_processes (GError **error)
+{
+  static const Rule rules[] = { deny_processes };
+
+  return load_rules (rules, G_N_ELEMENTS (rules), error);
 }

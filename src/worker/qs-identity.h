@@ -29,6 +29,7 @@ typedef struct
 
 gboolean qs_identity_assume (const QsIdentity *identity, GError **error);
 gboolean qs_filter_load (GError **error);
+gboolean qs_filter_load_processes (GError **error);
 
 /* the one program that the filter lets be executed, by the address of this string */
 extern const char qs_tool_path[];

@@ -54,8 +54,13 @@ qs_fail_errno (GError **error, const char *path, const char *what)
   return FALSE;
 }
 
-static int
-open_folder (const char *folder)
+/**
+ * qs_open_folder:
+ *
+ * Returns: a descriptor that names the folder, or -1 and errno
+ */
+int
+qs_open_folder (const char *folder)
 {
   const struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
                                 .resolve = RESOLVE_NO_MAGICLINKS };
@@ -97,7 +102,7 @@ qs_place_find (const QsWork *work, const char *path, gboolean *missing, GError *
   folder = g_path_get_dirname (path);
   place->path = g_strdup (path);
   place->name = g_path_get_basename (path);
-  place->folder = open_folder (folder);
+  place->folder = qs_open_folder (folder);
   if (place->folder >= 0)
     return g_steal_pointer (&place);
   if (missing != NULL && errno == ENOENT)
@@ -116,6 +121,23 @@ QsPlace *
 qs_place_new (const QsWork *work, const char *path, GError **error)
 {
   return qs_place_find (work, path, NULL, error);
+}
+
+/**
+ * qs_place_existing:
+ *
+ * The same for a file that is expected to be there.
+ */
+QsPlace *
+qs_place_existing (const QsWork *work, const char *path, GError **error)
+{
+  gboolean missing = FALSE;
+  QsPlace *place = qs_place_find (work, path, &missing, error);
+
+  if (missing)
+    g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED, "‘%s’ is missing, and so is its folder",
+                 path);
+  return place;
 }
 
 void
@@ -140,8 +162,13 @@ qs_place_stat (const QsPlace *place, struct stat *info)
   return fstatat (place->folder, place->name, info, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static gboolean
-check_type (const QsPlace *place, QsOpenMode mode, const struct stat *info, GError **error)
+/**
+ * qs_place_check_type:
+ *
+ * Whether this is a file that may be opened in this way, or deleted (QS_OPEN_WRITE).
+ */
+gboolean
+qs_place_check_type (const QsPlace *place, QsOpenMode mode, const struct stat *info, GError **error)
 {
   if (!S_ISREG (info->st_mode) && !S_ISBLK (info->st_mode))
     {
@@ -173,7 +200,7 @@ qs_place_open (const QsPlace *place, QsOpenMode mode, struct stat *info, GError 
   g_auto (QsFd) fd = -1;
 
   /* looked at first, for opening some devices has effects; and once more when it is open */
-  if (qs_place_stat (place, info) && !check_type (place, mode, info, error))
+  if (qs_place_stat (place, info) && !qs_place_check_type (place, mode, info, error))
     return -1;
   fd = openat (place->folder, place->name, access | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0 || fstat (fd, info) != 0)
@@ -181,7 +208,23 @@ qs_place_open (const QsPlace *place, QsOpenMode mode, struct stat *info, GError 
       qs_fail_errno (error, place->path, "open");
       return -1;
     }
-  return check_type (place, mode, info, error) ? g_steal_fd (&fd) : -1;
+  return qs_place_check_type (place, mode, info, error) ? g_steal_fd (&fd) : -1;
+}
+
+/**
+ * qs_place_check_identity:
+ *
+ * Asked before anything is destroyed: is it still the file that was recorded.
+ */
+gboolean
+qs_place_check_identity (const QsPlace *place, const struct stat *info, guint64 dev, guint64 ino,
+                         GError **error)
+{
+  if (info->st_dev == dev && info->st_ino == ino)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+               "‘%s’ is no longer the file that was recorded; it is left alone", place->path);
+  return FALSE;
 }
 
 /**

@@ -28,12 +28,18 @@ typedef enum
 
 QsPlace *qs_place_find (const QsWork *work, const char *path, gboolean *missing, GError **error);
 QsPlace *qs_place_new (const QsWork *work, const char *path, GError **error);
+QsPlace *qs_place_existing (const QsWork *work, const char *path, GError **error);
 void qs_place_free (QsPlace *place);
 
 gboolean qs_place_stat (const QsPlace *place, struct stat *info);
 int qs_place_open (const QsPlace *place, QsOpenMode mode, struct stat *info, GError **error);
+gboolean qs_place_check_type (const QsPlace *place, QsOpenMode mode, const struct stat *info,
+                              GError **error);
+gboolean qs_place_check_identity (const QsPlace *place, const struct stat *info, guint64 dev,
+                                  guint64 ino, GError **error);
 gboolean qs_place_sync (const QsPlace *place, GError **error);
 
+int qs_open_folder (const char *folder);
 gboolean qs_fail_errno (GError **error, const char *path, const char *what);
 gint64 qs_fd_btime (int fd);
 char *qs_fd_link (int fd);

@@ -12,6 +12,8 @@ unnamed_clear (QsUnnamed *file)
 {
   if (file->name != NULL && file->folder >= 0)
     unlinkat (file->folder, file->name, 0);
+  if (file->taken && ftruncate (file->fd, 0) != 0)
+    g_debug ("cannot empty a file again: %s; ignoring", g_strerror (errno));
   g_free (file->name);
   qs_fd_clear (&file->fd);
   qs_fd_clear (&file->folder);
@@ -41,6 +43,25 @@ open_hidden (const QsPlace *place, QsUnnamed *file)
                  0600);
 }
 
+static gboolean
+has_room (const QsWork *work, GError **error)
+{
+  if (work->unnamed->len < QS_MAX_DISKS)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED, "more than %d files at once",
+               QS_MAX_DISKS);
+  return FALSE;
+}
+
+static int
+keep (QsWork *work, QsUnnamed *file, const struct stat *info)
+{
+  file->dev = info->st_dev;
+  file->ino = info->st_ino;
+  g_array_append_val (work->unnamed, *file);
+  return file->fd;
+}
+
 /**
  * qs_unnamed_open:
  *
@@ -54,33 +75,53 @@ qs_unnamed_open (QsWork *work, const QsPlace *place, GError **error)
   QsUnnamed file = { .fd = -1, .folder = -1 };
   struct stat info;
 
-  if (work->unnamed->len >= QS_MAX_DISKS)
-    {
-      g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED, "more than %d files at once",
-                   QS_MAX_DISKS);
-      return -1;
-    }
+  if (!has_room (work, error))
+    return -1;
   file.fd = openat (place->folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (file.fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT))
     file.fd = open_hidden (place, &file);
-  if (file.fd < 0 || fstat (file.fd, &info) != 0)
-    {
-      qs_fail_errno (error, place->path, "create");
-      g_clear_pointer (&file.name, g_free); /* somebody else's, if it exists */
-      unnamed_clear (&file);
-      return -1;
-    }
-  file.dev = info.st_dev;
-  file.ino = info.st_ino;
-  g_array_append_val (work->unnamed, file);
-  return file.fd;
+  if (file.fd >= 0 && fstat (file.fd, &info) == 0)
+    return keep (work, &file, &info);
+  qs_fail_errno (error, place->path, "create");
+  g_clear_pointer (&file.name, g_free); /* somebody else's, if it exists */
+  unnamed_clear (&file);
+  return -1;
+}
+
+/**
+ * qs_unnamed_take:
+ *
+ * Takes the caller's empty file, if it is still dev:ino and empty.
+ *
+ * Returns: its descriptor, which stays the worker's; -1 on failure
+ */
+int
+qs_unnamed_take (QsWork *work, const QsPlace *place, guint64 dev, guint64 ino, GError **error)
+{
+  QsUnnamed file = { .fd = -1, .folder = -1, .taken = TRUE };
+  struct stat info;
+
+  if (!has_room (work, error))
+    return -1;
+  file.fd = qs_place_open (place, QS_OPEN_WRITE, &info, error);
+  if (file.fd < 0)
+    return -1;
+  if (S_ISREG (info.st_mode) && info.st_size == 0 && info.st_dev == dev && info.st_ino == ino)
+    return keep (work, &file, &info);
+  g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+               "‘%s’ is no longer the empty file that it was", place->path);
+  qs_fd_clear (&file.fd);
+  return -1;
 }
 
 static gboolean
 give_name (const QsUnnamed *file, const QsPlace *place)
 {
   g_autofree char *link = qs_fd_link (file->fd);
+  struct stat info;
 
+  if (file->taken)
+    return qs_place_stat (place, &info) && info.st_dev == file->dev && info.st_ino == file->ino;
   if (file->name == NULL)
     return linkat (AT_FDCWD, link, place->folder, place->name, AT_SYMLINK_FOLLOW) == 0;
   return renameat2 (file->folder, file->name, place->folder, place->name, RENAME_NOREPLACE) == 0;
@@ -103,6 +144,7 @@ qs_unnamed_link (QsWork *work, const QsPlace *place, guint64 dev, guint64 ino, G
       if (!give_name (file, place))
         return qs_fail_errno (error, place->path, "create");
       g_clear_pointer (&file->name, g_free);
+      file->taken = FALSE;
       g_array_remove_index_fast (work->unnamed, i);
       return qs_place_sync (place, error);
     }

@@ -8,17 +8,20 @@
  * QsUnnamed:
  *
  * A file that was made and has no name yet, or only one for the time being on a file system
- * without O_TMPFILE. It vanishes with the worker.
+ * without O_TMPFILE; or the caller's own empty file (@taken), which has its name. What is not
+ * linked in the end vanishes, or is empty again.
  */
 typedef struct
 {
   int fd;
   guint64 dev;
   guint64 ino;
+  gboolean taken;
   char *name; /* (nullable): for the time being */
   int folder; /* of @name, or -1 */
 } QsUnnamed;
 
 int qs_unnamed_open (QsWork *work, const QsPlace *place, GError **error);
+int qs_unnamed_take (QsWork *work, const QsPlace *place, guint64 dev, guint64 ino, GError **error);
 gboolean qs_unnamed_link (QsWork *work, const QsPlace *place, guint64 dev, guint64 ino,
                           GError **error);

@@ -34,7 +34,11 @@ typedef struct
   GVariant *(*handle) (QsWork *work, GVariant *arguments, GError **error);
 } QsMethod;
 
+const QsMethod *qs_find_image_method (const char *name);
+const QsMethod *qs_find_create_method (const char *name);
 const QsMethod *qs_find_file_method (const char *name);
+const QsMethod *qs_find_snapshot_method (const char *name);
+const QsMethod *qs_find_self_test_method (const char *name);
 const QsMethod *qs_find_runtime_method (const char *name);
 const QsMethod *qs_find_launch_method (const char *name);
 const QsMethod *qs_method_lookup (const QsMethod *methods, guint n_methods, const char *name);
