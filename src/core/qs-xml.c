@@ -93,6 +93,22 @@ check_root (xmlDoc *doc, const char *name, GError **error)
   return FALSE;
 }
 
+/* libxml2 writes the name of a namespace as it is, so one with markup in it could not be read back */
+static gboolean
+check_namespaces (const xmlNode *node, GError **error)
+{
+  for (const xmlNs *ns = node->nsDef; ns != NULL; ns = ns->next)
+    if (ns->href != NULL && strpbrk ((const char *)ns->href, "<&") != NULL)
+      {
+        qs_xml_fail (error, node, "the name of a namespace contains ‘<’ or ‘&’");
+        return FALSE;
+      }
+  for (const xmlNode *child = node->children; child != NULL; child = child->next)
+    if (child->type == XML_ELEMENT_NODE && !check_namespaces (child, error))
+      return FALSE;
+  return TRUE;
+}
+
 static xmlDoc *
 parse (const char *text, gsize length, const QsXmlLimits *limits, const char *root, GError **error)
 {
@@ -119,7 +135,7 @@ parse (const char *text, gsize length, const QsXmlLimits *limits, const char *ro
       set_parse_error (parser, error);
       return NULL;
     }
-  if (!check_root (doc, root, error))
+  if (!check_root (doc, root, error) || !check_namespaces (xmlDocGetRootElement (doc), error))
     return NULL;
   return g_steal_pointer (&doc);
 }

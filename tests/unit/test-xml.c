@@ -36,6 +36,8 @@ static const struct
   { "two-roots", "<a/><a/>", "line 1" },
   { "wrong-root", "<b/>", "‘b’, not ‘a’" },
   { "root-of-namespace", "<x:a xmlns:x='urn:x'/>", "root element" },
+  { "namespace-markup", "<a>\n<b xmlns:x='urn:&lt;c/>'/></a>", "line 2: the name of a namespace" },
+  { "namespace-reference", "<a xmlns='urn:a&amp;b'/>", "root element" },
   { "duplicate-attribute", "<a b='1' b='2'/>", "line 1" },
   { "no-text", "", "line 1" },
   { "blank", " \n ", "line" },
