@@ -219,6 +219,8 @@ serve (const Options *options, GError **error)
   };
 
   qs_settings_init (&settings);
+  if (options->session) /* nobody else to be protected */
+    settings.mutations_per_second = 0;
   if (!qs_settings_read (&settings, options->config_file, error))
     return FALSE;
   config.snapshots_per_domain = settings.snapshots_per_domain;

@@ -23,19 +23,6 @@ qs_draft_new (QsRequest *request, const char *xml, gboolean validate)
 }
 
 static gboolean
-validate (QsSchemaKind kind, const char *xml, GError **error)
-{
-  g_auto (GStrv) problems = NULL;
-
-  if (!qs_schema_check (kind, xml, &problems, error))
-    return FALSE;
-  if (problems == NULL || problems[0] == NULL)
-    return TRUE;
-  g_set_error (error, QS_ERROR, QS_ERROR_XML_INVALID, "the document is not valid: %s", problems[0]);
-  return FALSE;
-}
-
-static gboolean
 read_snapshot (QsDraft *draft, GError **error)
 {
   g_autofree char *text = NULL;
@@ -48,7 +35,7 @@ read_snapshot (QsDraft *draft, GError **error)
     return TRUE;
   if (draft->xml == NULL)
     text = qs_snapshot_def_format (draft->request->def, TRUE);
-  return validate (QS_SCHEMA_SNAPSHOT, draft->xml != NULL ? draft->xml : text, error);
+  return qs_schema_check (QS_SCHEMA_SNAPSHOT, draft->xml != NULL ? draft->xml : text, NULL, error);
 }
 
 static gboolean
@@ -57,7 +44,7 @@ read_domain (QsDraft *draft, GError **error)
   draft->request->domain_def = qs_domain_def_new (draft->xml, error);
   if (draft->request->domain_def == NULL)
     return FALSE;
-  return !draft->validate || validate (QS_SCHEMA_DOMAIN, draft->xml, error);
+  return !draft->validate || qs_schema_check (QS_SCHEMA_DOMAIN, draft->xml, NULL, error);
 }
 
 static void

@@ -390,7 +390,8 @@ static gboolean
 check_start (QsJobs *self, const QsCall *call, GError **error)
 {
   return check_domain (self->service, call->domain, error) && check_room (call->peer->user, error)
-         && qs_user_take_mutation (call->peer->user, g_get_monotonic_time (), error);
+         && qs_user_take_mutation (call->peer->user, self->service->settings.mutations_per_second,
+                                   g_get_monotonic_time (), error);
 }
 
 /**

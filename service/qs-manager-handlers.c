@@ -144,21 +144,30 @@ static const struct
   { "domainsnapshot", QS_SCHEMA_SNAPSHOT },
 };
 
+/* what is wrong with a document is what the caller wants to know, not an error */
+static GVariant *
+describe_problems (QsSchemaKind kind, const char *xml, GError **error)
+{
+  g_auto (GStrv) problems = NULL;
+  g_autoptr (GError) local = NULL;
+
+  if (qs_schema_check (kind, xml, &problems, &local))
+    return g_variant_new ("(as)", NULL);
+  if (problems != NULL)
+    return g_variant_new ("(^as)", problems);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return NULL;
+}
+
 static GVariant *
 read_problems (const QsRead *read, GError **error)
 {
-  g_auto (GStrv) problems = NULL;
   const char *word, *xml;
 
   g_variant_get (read->parameters, "(&s&s)", &word, &xml);
   for (guint i = 0; i < G_N_ELEMENTS (schema_kinds); i++)
     if (g_str_equal (schema_kinds[i].word, word))
-      {
-        if (!qs_schema_check (schema_kinds[i].kind, xml, &problems, error))
-          return NULL;
-        return g_variant_new (
-            "(@as)", g_variant_new_strv ((const char *const *)problems, problems != NULL ? -1 : 0));
-      }
+      return describe_problems (schema_kinds[i].kind, xml, error);
   g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,
                "the kind is ‘%s’, it must be domain or domainsnapshot", word);
   return NULL;

@@ -88,7 +88,7 @@ qs_peers_get_user (QsPeers *self, guint32 uid)
   if (user != NULL)
     return user;
   user = g_new0 (QsUser, 1);
-  *user = (QsUser){ .uid = uid, .tokens = QS_MUTATIONS_BURST, .refilled = g_get_monotonic_time () };
+  user->uid = uid;
   g_hash_table_insert (self->users, GUINT_TO_POINTER (uid), user);
   return user;
 }

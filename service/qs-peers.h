@@ -17,7 +17,7 @@ typedef struct
   guint n_subscriptions;
   guint n_running_jobs;
   guint n_queued_jobs;
-  gdouble tokens; /* mutating calls it may make now */
+  gdouble spent; /* mutating calls, less those that time has given back */
   gint64 refilled;
 } QsUser;
 
@@ -59,7 +59,7 @@ void qs_peer_unsubscribe (QsPeer *peer);
 
 gboolean qs_user_take_call (QsUser *user, GError **error);
 void qs_user_drop_call (QsUser *user);
-gboolean qs_user_take_mutation (QsUser *user, gint64 now, GError **error);
+gboolean qs_user_take_mutation (QsUser *user, guint rate, gint64 now, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsPeers, qs_peers_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsPeer, qs_peer_unref)

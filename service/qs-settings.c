@@ -6,6 +6,7 @@
 #include "qs-limits.h"
 
 #define DEFAULT_IDLE_EXIT_SECONDS 60
+#define MAX_MUTATIONS_PER_SECOND 1000000
 #define MAX_IDLE_EXIT_SECONDS 86400
 
 static const struct
@@ -21,6 +22,8 @@ static const struct
     QS_MAX_SNAPSHOTS_PER_DOMAIN, 1, QS_MAX_SNAPSHOTS },
   { "limits", "snapshots-per-uid", G_STRUCT_OFFSET (QsSettings, snapshots_per_uid),
     QS_MAX_SNAPSHOTS_PER_UID, 1, QS_MAX_SNAPSHOTS },
+  { "limits", "mutations-per-second", G_STRUCT_OFFSET (QsSettings, mutations_per_second),
+    QS_MUTATIONS_PER_SECOND, 0, MAX_MUTATIONS_PER_SECOND },
   { "service", "idle-exit-seconds", G_STRUCT_OFFSET (QsSettings, idle_exit_seconds),
     DEFAULT_IDLE_EXIT_SECONDS, 0, MAX_IDLE_EXIT_SECONDS },
 };

@@ -13,7 +13,8 @@ typedef struct
 {
   guint snapshots_per_domain;
   guint snapshots_per_uid;
-  guint idle_exit_seconds; /* 0: never */
+  guint mutations_per_second; /* of one uid; 0: any number */
+  guint idle_exit_seconds;    /* 0: never */
 } QsSettings;
 
 void qs_settings_init (QsSettings *settings);

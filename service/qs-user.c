@@ -33,24 +33,26 @@ qs_user_drop_call (QsUser *user)
 
 /**
  * qs_user_take_mutation:
+ * @rate: how many a second; as many more may come in one burst
  * @now: monotonic time in microseconds
  *
- * Counts a call that changes something against the rate that a uid is allowed.
+ * Counts a call that changes something.
  */
 gboolean
-qs_user_take_mutation (QsUser *user, gint64 now, GError **error)
+qs_user_take_mutation (QsUser *user, guint rate, gint64 now, GError **error)
 {
   gdouble seconds = (now - user->refilled) / (gdouble)G_USEC_PER_SEC;
 
-  user->tokens = MIN (user->tokens + seconds * QS_MUTATIONS_PER_SECOND, QS_MUTATIONS_BURST);
+  if (rate == 0)
+    return TRUE;
+  user->spent = MAX (user->spent - seconds * rate, 0);
   user->refilled = now;
-  if (user->tokens < 1)
+  if (user->spent + 1 > 2 * rate)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED,
-                   "more than %d changes a second by uid %u, try again later",
-                   QS_MUTATIONS_PER_SECOND, user->uid);
+                   "more than %u changes a second by uid %u, try again later", rate, user->uid);
       return FALSE;
     }
-  user->tokens -= 1;
+  user->spent += 1;
   return TRUE;
 }

@@ -26,10 +26,9 @@ class DBusError(Exception):
 
     def __init__(self, error):
         remote = Gio.DBusError.get_remote_error(error) or GLib.quark_to_string(error.domain)
-        Gio.DBusError.strip_remote_error(error)
-        super().__init__(f'{remote}: {error.message}')
+        self.message = error.message.removeprefix(f'GDBus.Error:{remote}: ')
+        super().__init__(f'{remote}: {self.message}')
         self.name = remote[len(ERROR):] if remote.startswith(ERROR) else remote
-        self.message = error.message
 
 
 def _read_interfaces():

@@ -18,27 +18,30 @@ test_calls (void)
   g_assert_true (qs_user_take_call (&user, NULL));
 }
 
+#define RATE 10
+
 /* a burst, and then as many as time has passed */
 static void
 test_mutations (void)
 {
-  QsUser user = { .uid = 1000, .tokens = QS_MUTATIONS_BURST, .refilled = 5 };
+  QsUser user = { .uid = 1000 };
   g_autoptr (GError) error = NULL;
   gint64 now = 5;
 
-  for (guint i = 0; i < QS_MUTATIONS_BURST; i++)
-    g_assert_true (qs_user_take_mutation (&user, now, NULL));
-  g_assert_false (qs_user_take_mutation (&user, now, &error));
+  for (guint i = 0; i < 2 * RATE; i++)
+    g_assert_true (qs_user_take_mutation (&user, RATE, now, NULL));
+  g_assert_false (qs_user_take_mutation (&user, RATE, now, &error));
   g_assert_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED);
 
-  now += G_USEC_PER_SEC / QS_MUTATIONS_PER_SECOND + 1;
-  g_assert_true (qs_user_take_mutation (&user, now, NULL));
-  g_assert_false (qs_user_take_mutation (&user, now, NULL));
+  now += G_USEC_PER_SEC / RATE + 1;
+  g_assert_true (qs_user_take_mutation (&user, RATE, now, NULL));
+  g_assert_false (qs_user_take_mutation (&user, RATE, now, NULL));
 
   now += 3600 * (gint64)G_USEC_PER_SEC;
-  for (guint i = 0; i < QS_MUTATIONS_BURST; i++)
-    g_assert_true (qs_user_take_mutation (&user, now, NULL));
-  g_assert_false (qs_user_take_mutation (&user, now, NULL));
+  for (guint i = 0; i < 2 * RATE; i++)
+    g_assert_true (qs_user_take_mutation (&user, RATE, now, NULL));
+  g_assert_false (qs_user_take_mutation (&user, RATE, now, NULL));
+  g_assert_true (qs_user_take_mutation (&user, 0, now, NULL));
 }
 
 static void

@@ -1,0 +1,325 @@
+#!/usr/bin/python3
+"""How operations run: jobs, their signals in order, cancelling, limits."""
+import os
+import time
+import unittest
+
+from gi.repository import Gio, GLib
+
+import qs_client
+import qs_tap
+from qs_facade import FacadeSession, domain_xml, error_of, snapshot_xml
+from qs_testing import wait_until
+
+MAX_STALL = 0.05
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.session = FacadeSession()
+        self.session.__enter__()
+        self.addCleanup(self.session.close)
+        self.manager = self.session.manager
+        self.domain = self.manager.define(domain_xml('vm'))
+
+    def start(self, method, *arguments, signature=None):
+        """Start a call without waiting for its answer: a list that will hold it."""
+        answers = []
+        interface, path = self.domain.interface, self.domain.path
+        variant = GLib.Variant(signature, arguments) if signature else None
+
+        def on_done(connection, result):
+            try:
+                answers.append(connection.call_finish(result).unpack())
+            except GLib.Error as error:
+                answers.append(qs_client.DBusError(error))
+        self.session.connection.call(qs_client.NAME, path, interface, method, variant, None,
+                                     Gio.DBusCallFlags.NONE, 30000, None, on_done)
+        return answers
+
+    def answer(self, answers):
+        context = GLib.MainContext.default()
+
+        def there():
+            context.iteration(False)
+            return answers
+        return wait_until(there, 15, 'the answer')[0]
+
+
+class Signals(Base):
+    def test_order_of_create(self):
+        with self.session.hold('finish') as hold:
+            ear = self.session.ear()
+            snapshot, job = self.domain.SnapshotCreateXML(snapshot_xml('s1'), 16)
+            hold.reached()
+            ear.wait('InterfacesAdded', self.domain.path)
+            hold.release()
+        ear.wait('Completed', job)
+        first = ear.heard[0]
+        self.assertEqual(first[:3], (qs_client.ROOT, 'ObjectManager', 'InterfacesAdded'))
+        self.assertEqual(first[3][0], job)
+        self.assertEqual(first[3][1][qs_client.Job.interface]['Snapshot'], snapshot)
+        self.assertEqual(ear.heard[-1][2], 'Completed')
+        self.assertEqual(ear.heard[-1][3],
+                         ('completed', '', '', {'files': ['/images/vda.new']}))
+        added = [values for path, _, name, values in ear.heard
+                 if name == 'InterfacesAdded' and path == self.domain.path]
+        self.assertEqual([values[0] for values in added], [snapshot])
+        self.assertEqual(ear.names(job)[-1], 'Completed')
+        job_changes = ear.changed(job)
+        self.assertEqual((job_changes['State'], job_changes['Progress']), ('completed', 1.0))
+        domain_changes = ear.changed(self.domain.path)
+        self.assertEqual(domain_changes['CurrentSnapshot'], snapshot)
+        self.assertEqual((domain_changes['SnapshotCount'], domain_changes['Job']), (1, '/'))
+        self.assertIn(['Disks'], [values[2] for _, _, name, values in ear.heard
+                                  if name == 'PropertiesChanged'])
+
+    def test_parent_and_current_change(self):
+        first = self.domain.create(snapshot_xml('s1'))[0]
+        ear = self.session.ear()
+        second = self.domain.create(snapshot_xml('s2'))[0]
+        ear.wait('Completed')
+        self.assertEqual(ear.changed(first.path), {'ChildCount': 1, 'Current': False})
+        self.assertEqual(ear.changed(second.path), {})
+
+        ear = self.session.ear()
+        first.revert()
+        ear.wait('Completed')
+        self.assertEqual(ear.wait('SnapshotReverted', self.domain.path), (first.path,))
+        self.assertEqual(ear.names().count('SnapshotReverted'), 1)
+        self.assertEqual(ear.changed(first.path), {'Current': True})
+        self.assertEqual(ear.changed(second.path), {'Current': False})
+
+        ear = self.session.ear()
+        second.delete()
+        ear.wait('Completed')
+        removed = ear.wait('InterfacesRemoved', self.domain.path)
+        self.assertEqual(removed, (second.path, [second.interface]))
+        self.assertEqual(ear.changed(first.path), {'ChildCount': 0})
+
+    def test_edit_has_no_job(self):
+        snapshot = self.domain.create(snapshot_xml('s1'))[0]
+        ear = self.session.ear()
+        snapshot.Edit({'name': 'first'})
+        ear.wait('PropertiesChanged', snapshot.path)
+        ear.flush()
+        self.assertEqual(ear.changed(snapshot.path), {'Name': 'first'})
+        self.assertEqual(set(ear.names()), {'PropertiesChanged'})
+
+    def test_undefine(self):
+        snapshot = self.domain.create(snapshot_xml('s1'))[0]
+        ear = self.session.ear()
+        job = self.domain.Undefine(2)
+        self.domain.wait(job)
+        ear.wait('Completed')
+        removed = [values[0] for _, _, name, values in ear.heard if name == 'InterfacesRemoved']
+        self.assertEqual(removed, [snapshot.path, self.domain.path])
+        error_of(self, 'NoDomain', self.domain.properties)
+        self.assertEqual(self.domain.job(job)['Operation'], 'undefine')
+
+    def test_refused_leaves_nothing(self):
+        ear = self.session.ear()
+        error_of(self, 'NoSpace', self.domain.SnapshotCreateXML, snapshot_xml('refuse-NoSpace'), 0)
+        ear.flush()
+        self.assertEqual(ear.heard, [])
+        self.assertEqual(self.manager.managed().keys(), {self.domain.path})
+
+
+class Jobs(Base):
+    def test_failure(self):
+        ear = self.session.ear()
+        _, path = self.domain.SnapshotCreateXML(snapshot_xml('fail-ImageFailed'), 0)
+        text = error_of(self, 'ImageFailed', self.domain.wait, path)
+        name = qs_client.ERROR + 'ImageFailed'
+        self.assertEqual(ear.wait('Completed', path), ('failed', name, text, {}))
+        values = self.domain.job(path).properties()
+        self.assertEqual((values['State'], values['ErrorName'], values['ErrorMessage']),
+                         ('failed', name, text))
+        self.assertEqual(values['Notes'], ['nothing was really done'])
+        self.assertEqual(values['StartedByUID'], os.getuid())
+        self.assertEqual(self.domain.NumSnapshots(0), 0)
+
+    def test_cancel(self):
+        ear = self.session.ear()
+        with self.session.hold('undo') as undo, self.session.hold('run') as hold:
+            snapshot, path = self.domain.SnapshotCreateXML(snapshot_xml('s1'), 0)
+            job = self.domain.job(path)
+            hold.reached()
+            self.assertEqual((job['State'], job['Cancelable']), ('running', True))
+            self.assertEqual(self.domain['Job'], path)
+            job.Cancel()
+            self.assertFalse(job['Cancelable'])
+            hold.release()
+            undo.reached()
+            wait_until(lambda: job['State'] == 'undoing', 5, 'undoing')
+            undo.release()
+        self.assertEqual(ear.wait('Completed', path)[:2],
+                         ('cancelled', qs_client.ERROR + 'Cancelled'))
+        error_of(self, 'Cancelled', self.domain.wait, path)
+        error_of(self, 'OperationInvalid', job.Cancel)
+        error_of(self, 'NoSnapshot', qs_client.Snapshot(self.session.connection,
+                                                        snapshot).properties)
+
+    def test_committed_cannot_be_cancelled(self):
+        with self.session.hold('finish') as hold:
+            _, path = self.domain.SnapshotCreateXML(snapshot_xml('s1'), 0)
+            job = self.domain.job(path)
+            hold.reached()
+            wait_until(lambda: not job['Cancelable'], 5, 'the commit')
+            self.assertIn('committed', error_of(self, 'OperationInvalid', job.Cancel))
+        self.assertEqual(job.wait(), {'files': ['/images/vda.new']})
+
+    def test_no_metadata(self):
+        snapshot, path = self.domain.SnapshotCreateXML(snapshot_xml('s1'), 4)
+        self.assertEqual(snapshot, '/')
+        self.assertEqual(self.domain.job(path)['Snapshot'], '/')
+        self.domain.wait(path)
+        self.assertEqual(self.domain.NumSnapshots(0), 0)
+
+    def test_busy(self):
+        other = self.manager.define(domain_xml('other', 2))
+        with self.session.hold('run') as hold:
+            _, path = self.domain.SnapshotCreateXML(snapshot_xml('s1'), 0)
+            hold.reached()
+            text = error_of(self, 'DomainBusy', self.domain.SnapshotCreateXML,
+                            snapshot_xml('s2'), 0)
+            self.assertTrue(text.endswith(path), text)
+            error_of(self, 'DomainBusy', self.domain.Start)
+            other_job = other.SnapshotCreateXML(snapshot_xml('s1'), 0)[1]
+        self.domain.wait(path)
+        other.wait(other_job)
+
+    def test_busy_from_survey_on(self):
+        with self.session.hold('prepare') as hold:
+            answers = self.start('SnapshotCreateXML', snapshot_xml('s1'), 0, signature='(su)')
+            hold.reached()
+            text = error_of(self, 'DomainBusy', self.domain.Start)
+            hold.release()
+        path = self.answer(answers)[1]
+        self.assertTrue(text.endswith(path), text)
+        self.domain.wait(path)
+
+    def test_destroy_passes(self):
+        self.domain.start()
+        with self.session.hold('run') as hold:
+            _, path = self.domain.SnapshotCreateXML(snapshot_xml('s1'), 0)
+            hold.reached()
+            answers = self.start('Destroy')
+            wait_until(lambda: not self.domain.job(path)['Cancelable'], 5, 'the cancellation')
+            hold.release()
+        self.domain.wait(self.answer(answers)[0])
+        error_of(self, 'Cancelled', self.domain.wait, path)
+        self.assertEqual(self.domain['State'], 'shutoff')
+
+    def test_queue(self):
+        domains = [self.domain] + [self.manager.define(domain_xml(f'vm{n}', n))
+                                   for n in range(2, 7)]
+        with self.session.hold('run') as hold:
+            jobs = [self.domain.job(domain.SnapshotCreateXML(snapshot_xml('s1'), 0)[1])
+                    for domain in domains]
+            hold.reached()
+            self.assertEqual([job['State'] for job in jobs], ['running'] * 4 + ['queued'] * 2)
+            jobs[5].Cancel()
+            self.assertEqual(jobs[5]['State'], 'cancelled')
+        for job in jobs[:5]:
+            self.assertEqual(job.wait(), {'files': ['/images/vda.new']})
+        error_of(self, 'Cancelled', jobs[5].wait)
+
+
+class Loop(Base):
+    def measure(self):
+        worst = 0
+        for _ in range(20):
+            begin = time.monotonic()
+            self.manager.ListDomains(0)
+            worst = max(worst, time.monotonic() - begin)
+        return worst
+
+    def test_no_stall(self):
+        with self.session.hold('prepare') as hold:
+            answers = self.start('SnapshotCreateXML', snapshot_xml('s1'), 0, signature='(su)')
+            hold.reached()
+            self.assertLess(self.measure(), MAX_STALL)
+        path = self.answer(answers)[1]
+        self.domain.wait(path)
+        with self.session.hold('run') as hold:
+            path = self.domain.Start()
+            hold.reached()
+            self.assertLess(self.measure(), MAX_STALL)
+        self.domain.wait(path)
+
+    def test_concurrent_definitions(self):
+        waiting = []
+        for number in range(10, 18):
+            method = GLib.Variant('(sa{sv})', (domain_xml('same', number), {}))
+            self.session.connection.call(
+                qs_client.NAME, qs_client.ROOT, self.manager.interface, 'DefineDomain', method,
+                None, Gio.DBusCallFlags.NONE, 10000, None,
+                lambda connection, result: waiting.append(finish(connection, result)))
+        context = GLib.MainContext.default()
+
+        def all_there():
+            context.iteration(False)
+            return len(waiting) == 8
+        wait_until(all_there, 10, 'the answers')
+        self.assertEqual(sorted(waiting), ['DomainExists'] * 7 + ['defined'])
+
+
+def finish(connection, result):
+    try:
+        connection.call_finish(result)
+        return 'defined'
+    except GLib.Error as error:
+        return qs_client.DBusError(error).name
+
+
+class Limits(Base):
+    def test_calls_in_flight(self):
+        with self.session.hold('run') as hold:
+            path = self.domain.Start()
+            hold.reached()
+            done = []
+            for _ in range(32):
+                self.session.connection.call(
+                    qs_client.NAME, path, qs_client.Job.interface, 'Wait', None, None,
+                    Gio.DBusCallFlags.NONE, 10000, None,
+                    lambda connection, result: done.append(finish(connection, result)))
+            error_of(self, 'LimitExceeded', self.manager.ListDomains, 0)
+        context = GLib.MainContext.default()
+
+        def all_there():
+            context.iteration(False)
+            return len(done) == 32
+        wait_until(all_there, 10, 'the answers')
+        self.assertEqual(self.manager.ListDomains(0), [self.domain.path])
+
+    def test_message_size(self):
+        error_of(self, 'LimitExceeded', self.manager.LookupDomain, 'x' * (1024 * 1024))
+
+    def test_snapshots_per_domain(self):
+        self.session.stop_daemon()
+        folder = os.path.join(self.session.environment['XDG_CONFIG_HOME'], 'snapshotd')
+        os.makedirs(folder)
+        with open(os.path.join(folder, 'snapshotd.conf'), 'w', encoding='utf-8') as file:
+            file.write('[limits]\nsnapshots-per-domain=1\n')
+        manager = self.session.start_daemon()
+        domain = manager.define(domain_xml('vm'))
+        domain.create(snapshot_xml('s1'))
+        error_of(self, 'LimitExceeded', domain.SnapshotCreateXML, snapshot_xml('s2'), 0)
+        self.assertIsNone(domain.create(snapshot_xml('s3'), 4)[0])
+
+    def test_degraded(self):
+        ear = self.session.ear()
+        os.makedirs(self.session.state, exist_ok=True)
+        with open(os.path.join(self.session.state, 'degraded'), 'w', encoding='utf-8'):
+            pass
+        self.domain.start()
+        ear.wait('PropertiesChanged', qs_client.ROOT)
+        self.assertEqual(ear.changed(qs_client.ROOT),
+                         {'Degraded': True, 'DegradedReason': 'the disk is full'})
+        error_of(self, 'Degraded', self.domain.SnapshotCreateXML, snapshot_xml('s1'), 0)
+        self.assertEqual(self.domain.NumSnapshots(0), 0)
+
+
+if __name__ == '__main__':
+    qs_tap.main()
