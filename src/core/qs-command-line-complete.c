@@ -48,6 +48,23 @@ complete_interface (xmlNode *interface, QsChipset chipset)
   qs_xml_set (model, "type", DEFAULT_INTERFACE);
 }
 
+/* one walk over the document, however many controllers it has */
+static void
+write_index (xmlNode *controller, const char *type)
+{
+  gboolean used[QS_MAX_PCI_BUS + 1] = { FALSE };
+  const xmlNode *node = qs_xml_child (controller->parent, "controller");
+  guint index = 0;
+
+  for (; node; node = qs_xml_next (node, "controller"))
+    if (qs_controller_is (node, type) && qs_controller_index (node) <= QS_MAX_PCI_BUS)
+      used[qs_controller_index (node)] = TRUE;
+  while (index <= QS_MAX_PCI_BUS && used[index])
+    index++;
+  if (index <= QS_MAX_PCI_BUS)
+    qs_address_set_number (controller, "index", index);
+}
+
 static void
 complete_controller (xmlNode *controller, QsChipset chipset)
 {
@@ -55,12 +72,8 @@ complete_controller (xmlNode *controller, QsChipset chipset)
   g_autofree char *index = qs_xml_attribute (controller, "index");
   g_autofree char *model = qs_xml_attribute (controller, "model");
 
-  for (guint i = 0; type && !index && i <= QS_MAX_PCI_BUS; i++)
-    if (!qs_controller_find (controller->parent, type, i))
-      {
-        index = g_strdup_printf ("%u", i);
-        qs_xml_set (controller, "index", index);
-      }
+  if (type && !index)
+    write_index (controller, type);
   for (guint i = 0; !model && i < G_N_ELEMENTS (controller_models); i++)
     if (g_strcmp0 (type, controller_models[i].type) == 0)
       qs_xml_set (controller, "model", controller_models[i].models[chipset]);
