@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-engine-private.h"
+
+#include "qs-error.h"
+#include "qs-flags.h"
+
+static char *
+domain_document (const QsDomain *domain, guint flags, GError **error)
+{
+  g_autoptr (QsDomainDef) def = qs_domain_true_def (domain, FALSE, error);
+
+  return def != NULL ? qs_domain_def_format (def, (flags & QS_XML_SECURE) != 0) : NULL;
+}
+
+/**
+ * qs_engine_document:
+ * @snapshot: (nullable): NULL: the document of the domain itself
+ *
+ * The document of a snapshot with what the record knows better: its name, description and parent.
+ * That of a domain with the files its disks have now.
+ */
+char *
+qs_engine_document (QsEngine *engine, const QsDomain *domain, const char *snapshot, guint flags,
+                    GError **error)
+{
+  const QsSnapshot *row = snapshot != NULL ? qs_tree_lookup (domain->tree, snapshot) : NULL;
+  const QsSnapshot *parent;
+  g_autoptr (QsSnapshotDef) def = NULL;
+  g_autofree char *text = NULL;
+
+  if (snapshot == NULL)
+    return domain_document (domain, flags, error);
+  if (row == NULL)
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_NO_SNAPSHOT, "there is no such snapshot");
+      return NULL;
+    }
+  text = qs_store_get_document (engine->store, snapshot, error);
+  def = text != NULL ? qs_snapshot_def_parse_record (text, error) : NULL;
+  if (def == NULL)
+    return NULL;
+
+  parent = qs_tree_lookup (domain->tree, row->parent);
+  g_free (def->name);
+  g_free (def->description);
+  g_free (def->parent);
+  def->name = g_strdup (row->name);
+  def->description = row->description[0] != '\0' ? g_strdup (row->description) : NULL;
+  def->parent = parent != NULL ? g_strdup (parent->name) : NULL;
+  return qs_snapshot_def_format (def, (flags & QS_XML_SECURE) != 0);
+}
+
+static void
+add_chain (GVariantBuilder *builder, const GPtrArray *chain)
+{
+  g_auto (GVariantBuilder) paths = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_STRING_ARRAY);
+
+  for (guint i = 1; i < chain->len; i++)
+    g_variant_builder_add (&paths, "s", ((QsImage *)g_ptr_array_index (chain, i))->path);
+  g_variant_builder_add (builder, "{sv}", "backing-chain", g_variant_builder_end (&paths));
+}
+
+static void
+add_disk (GVariantBuilder *builder, const QsDomain *domain, const QsDiskDef *disk,
+          const GPtrArray *chain)
+{
+  const char *path = qs_domain_disk_path (domain, disk);
+  const QsImage *image = chain != NULL && chain->len > 0 ? g_ptr_array_index (chain, 0) : NULL;
+
+  g_variant_builder_open (builder, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (builder, "{sv}", "target", g_variant_new_string (disk->target));
+  g_variant_builder_add (builder, "{sv}", "source",
+                         g_variant_new_string (path != NULL ? path : ""));
+  g_variant_builder_add (builder, "{sv}", "format",
+                         g_variant_new_string (qs_domain_disk_format (domain, disk)));
+  g_variant_builder_add (
+      builder, "{sv}", "device",
+      g_variant_new_string (qs_enum_to_string (QS_ENUM_DISK_DEVICE, disk->device)));
+  g_variant_builder_add (builder, "{sv}", "read-only", g_variant_new_boolean (disk->readonly));
+  g_variant_builder_add (builder, "{sv}", "capacity",
+                         g_variant_new_uint64 (image != NULL ? image->virtual_size : 0));
+  g_variant_builder_add (builder, "{sv}", "allocation",
+                         g_variant_new_uint64 (image != NULL ? image->allocated : 0));
+  if (chain != NULL)
+    add_chain (builder, chain);
+  g_variant_builder_close (builder);
+}
+
+/**
+ * qs_engine_disks:
+ *
+ * Returns: (transfer full): the aa{sv} of Domain.Disks. A file that cannot be read has no sizes.
+ */
+GVariant *
+qs_engine_disks (QsEngine *engine, QsDomain *domain, GError **error)
+{
+  const QsDomainDef *def = qs_domain_get_def (domain);
+  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+  g_autoptr (QsWorker) worker = qs_worker_pool_acquire (engine->workers, domain->owner, error);
+
+  if (worker == NULL)
+    return NULL;
+  for (guint i = 0; i < def->disks->len; i++)
+    {
+      const QsDiskDef *disk = g_ptr_array_index (def->disks, i);
+      const char *path = qs_domain_disk_path (domain, disk);
+      g_autoptr (GPtrArray) chain = NULL;
+      g_autoptr (GError) ignored = NULL;
+
+      if (path != NULL && disk->source_type == QS_SOURCE_FILE
+          && !qs_worker_inspect_chain (worker, path, qs_domain_disk_format (domain, disk), &chain,
+                                       &ignored))
+        g_debug ("disk ‘%s’: %s, ignoring", disk->target, ignored->message);
+      add_disk (&builder, domain, disk, chain);
+    }
+  return g_variant_ref_sink (g_variant_builder_end (&builder));
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-engine-private.h"
+
+#include "qs-error.h"
+#include "qs-xml.h"
+
+typedef struct
+{
+  QsEngine *engine;
+  GPtrArray *domains;
+  GAsyncQueue *done;
+} Finding;
+
+static void
+on_changed (const QsDomain *before, QsDomain *after, gpointer user_data)
+{
+  QsEngine *engine = user_data;
+
+  engine->sink.domain_changed (before, after, engine->user_data);
+}
+
+static gpointer
+find_guests (gpointer data)
+{
+  Finding *finding = data;
+
+  for (guint i = 0; i < finding->domains->len; i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      if (!qs_watch_find (finding->engine, g_ptr_array_index (finding->domains, i), &error))
+        g_warning ("%s, ignoring", error->message);
+    }
+  g_async_queue_push (finding->done, finding);
+  g_main_context_wakeup (NULL);
+  return NULL;
+}
+
+/* guests that went on while nobody looked; with the main loop turning for the registry */
+static gboolean
+load_domains (QsEngine *engine, GError **error)
+{
+  g_autoptr (GPtrArray) domains = qs_store_load_domains (engine->store, error);
+  g_autoptr (GAsyncQueue) done = g_async_queue_new ();
+  Finding finding = { engine, domains, done };
+  g_autoptr (GThread) thread = NULL;
+
+  if (domains == NULL)
+    return FALSE;
+  for (guint i = 0; i < domains->len; i++)
+    qs_registry_put (engine->registry, g_ptr_array_index (domains, i));
+
+  thread = g_thread_new ("find-guests", find_guests, &finding);
+  while (g_async_queue_try_pop (done) == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  return TRUE;
+}
+
+static void
+copy_config (QsConfig *to, const QsConfig *from)
+{
+  *to = *from;
+  to->state_folder = g_strdup (from->state_folder);
+  to->runtime_folder = g_strdup (from->runtime_folder);
+  to->worker_program = g_strdup (from->worker_program);
+}
+
+QsEngine *
+qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_data, GError **error)
+{
+  g_autoptr (QsEngine) engine = g_new0 (QsEngine, 1);
+
+  qs_xml_init ();
+  copy_config (&engine->config, config);
+  engine->sink = *sink;
+  engine->user_data = user_data;
+  engine->registry = qs_registry_new (on_changed, engine);
+  engine->store = qs_store_open (config->state_folder, error);
+  if (engine->store == NULL)
+    return NULL;
+  engine->workers = qs_worker_pool_new (config->worker_program, config->system_mode);
+  engine->launcher = qs_launcher_new (engine->workers, config->system_mode, config->runtime_folder);
+
+  g_main_context_acquire (NULL);
+  if (!load_domains (engine, error) || !qs_recovery_run (engine, error))
+    {
+      g_main_context_release (NULL);
+      return NULL;
+    }
+  g_main_context_release (NULL);
+  return g_steal_pointer (&engine);
+}
+
+void
+qs_engine_free (QsEngine *engine)
+{
+  if (engine == NULL)
+    return;
+  g_clear_pointer (&engine->registry, qs_registry_free);
+  g_clear_pointer (&engine->launcher, qs_launcher_free);
+  g_clear_pointer (&engine->workers, qs_worker_pool_free);
+  g_clear_pointer (&engine->store, qs_store_free);
+  g_free (engine->config.state_folder);
+  g_free (engine->config.runtime_folder);
+  g_free (engine->config.worker_program);
+  g_free (engine);
+}
+
+char *
+qs_engine_degraded (QsEngine *engine)
+{
+  return qs_store_get_degraded (engine->store);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-real-world.h"
+
+#include "qs-change.h"
+#include "qs-error.h"
+
+static const QsExecutor executors[] = {
+  [QS_STEP_IMAGE_CREATE] = { qs_run_image_create, qs_undo_image_create, qs_probe_image_create },
+  [QS_STEP_IMAGE_SNAPSHOT] = { qs_run_image_snapshot, qs_undo_image_snapshot, NULL },
+  [QS_STEP_IMAGE_SNAPSHOT_APPLY] = { qs_run_image_apply, NULL, qs_probe_image_apply },
+  [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { qs_run_image_delete, NULL, NULL },
+  [QS_STEP_NODE_ADD] = { qs_run_guest_step, qs_undo_guest_step, NULL },
+  [QS_STEP_BLOCKDEV_SNAPSHOT] = { qs_run_guest_step, NULL, qs_probe_blockdev_snapshot },
+  [QS_STEP_NODE_SNAPSHOT_DELETE] = { qs_run_guest_step, NULL, NULL },
+  [QS_STEP_NVRAM_CREATE] = { qs_run_nvram_create, qs_undo_image_create, qs_probe_image_create },
+  [QS_STEP_PROOF_START] = { qs_run_proof_start, qs_undo_proof_start, NULL },
+  [QS_STEP_SPAWN] = { qs_run_spawn, qs_undo_spawn, NULL },
+  [QS_STEP_STOP] = { qs_run_guest_step, qs_undo_guest_step, qs_probe_guest_step },
+  [QS_STEP_CONT] = { qs_run_guest_step, qs_undo_guest_step, qs_probe_guest_step },
+  [QS_STEP_POWERDOWN] = { qs_run_guest_step, NULL, qs_probe_guest_step },
+  [QS_STEP_QUIT] = { qs_run_quit, NULL, qs_probe_quit },
+  [QS_STEP_RECORD] = { qs_run_record, NULL, qs_probe_record },
+  [QS_STEP_FILE_UNLINK] = { qs_run_file_unlink, NULL, NULL },
+};
+G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
+
+static QsStepCall
+make_call (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results)
+{
+  QsStepCall call = { .world = (QsRealWorld *)world,
+                      .plan = plan,
+                      .step = g_ptr_array_index (plan->steps, index),
+                      .index = index,
+                      .results = results };
+
+  return call;
+}
+
+static void
+prefix_disk (const QsStep *step, GError **error)
+{
+  const char *target = qs_step_string (step, "target");
+
+  if (target != NULL && error != NULL && *error != NULL)
+    g_prefix_error (error, "disk ‘%s’: ", target);
+}
+
+static gboolean
+run_step (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GVariant **result,
+          GError **error)
+{
+  QsStepCall call = make_call (world, plan, index, results);
+  gboolean done;
+
+  call.cancellable = world->cancellable;
+  done = executors[call.step->kind].run (&call, result, error);
+  if (!done)
+    prefix_disk (call.step, error);
+  return done;
+}
+
+static gboolean
+undo_step (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GError **error)
+{
+  QsStepCall call = make_call (world, plan, index, results);
+  gboolean done;
+
+  g_return_val_if_fail (executors[call.step->kind].undo != NULL, FALSE);
+  done = executors[call.step->kind].undo (&call, error);
+  if (!done)
+    prefix_disk (call.step, error);
+  return done;
+}
+
+static QsProbe
+probe_step (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GError **error)
+{
+  QsStepCall call = make_call (world, plan, index, results);
+
+  g_return_val_if_fail (executors[call.step->kind].probe != NULL, QS_PROBE_UNKNOWN);
+  return executors[call.step->kind].probe (&call, error);
+}
+
+static const QsWorldVTable real_world = { run_step, undo_step, probe_step };
+
+void
+qs_real_world_init (QsRealWorld *world, QsEngine *engine, const char *domain, guint32 owner,
+                    guint64 op, guint part)
+{
+  *world = (QsRealWorld){ .world = { .vtable = &real_world },
+                          .engine = engine,
+                          .domain = g_strdup (domain),
+                          .owner = owner,
+                          .journal = qs_store_get_journal (engine->store, op),
+                          .op = op,
+                          .part = part };
+}
+
+void
+qs_real_world_clear (QsRealWorld *world)
+{
+  g_clear_pointer (&world->worker, qs_worker_release);
+  g_clear_pointer (&world->journal, qs_journal_free);
+  g_clear_pointer (&world->domain, g_free);
+}
+
+/**
+ * qs_real_world_worker:
+ *
+ * Returns: (transfer none): the owner's worker
+ */
+QsWorker *
+qs_real_world_worker (QsRealWorld *world, GError **error)
+{
+  if (world->worker == NULL)
+    world->worker = qs_worker_pool_acquire (world->engine->workers, world->owner, error);
+  return world->worker;
+}
+
+/**
+ * qs_real_world_guest:
+ *
+ * Returns: (transfer full): the connection to the domain's QEMU
+ */
+QsGuest *
+qs_real_world_guest (QsRealWorld *world, GError **error)
+{
+  QsGuest *guest = qs_registry_get_guest (world->engine->registry, world->domain);
+
+  if (guest == NULL)
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+                         "there is no connection to the domain's QEMU");
+  return guest;
+}
+
+/**
+ * qs_step_call_result:
+ *
+ * Returns: (transfer none) (nullable): what the step learnt when it ran
+ */
+GVariant *
+qs_step_call_result (const QsStepCall *call)
+{
+  return call->index < call->results->len ? g_ptr_array_index (call->results, call->index) : NULL;
+}
+
+/**
+ * qs_step_call_note:
+ *
+ * Writes down what a step has learnt before it goes on, so that its undo knows it after a crash.
+ */
+gboolean
+qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error)
+{
+  QsJournal *journal = call->world->journal;
+
+  return journal->vtable->step (journal, call->world->part, call->index, QS_STEP_STATE_BEGUN,
+                                learnt, error);
+}
+
+gboolean
+qs_run_record (QsStepCall *call, GVariant **result, GError **error)
+{
+  QsRealWorld *world = call->world;
+  g_autoptr (GVariant) planned = qs_step_value (call->step, "changes");
+  g_autoptr (GVariant) changes = qs_changes_resolve (planned, call->results, error);
+
+  if (changes == NULL)
+    return FALSE;
+  if (qs_store_is_recorded (world->engine->store, world->op, world->part, call->index, NULL))
+    return TRUE;
+  if (!qs_store_record (world->engine->store, world->op, world->part, call->index, changes, error))
+    return FALSE;
+  return qs_registry_apply (world->engine->registry, world->domain, changes, error);
+}
+
+QsProbe
+qs_probe_record (QsStepCall *call, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  gboolean recorded = qs_store_is_recorded (call->world->engine->store, call->world->op,
+                                            call->world->part, call->index, &failure);
+
+  if (failure != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return QS_PROBE_UNKNOWN;
+    }
+  return recorded ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
+}

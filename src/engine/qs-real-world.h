@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-engine-private.h"
+#include "qs-world.h"
+
+/**
+ * QsRealWorld:
+ *
+ * One part of an operation on one domain, with what its steps need. The worker is acquired when the
+ * first step wants it.
+ */
+typedef struct
+{
+  QsWorld world;
+  QsEngine *engine;
+  char *domain; /* id */
+  guint32 owner;
+  QsWorker *worker;
+  QsJournal *journal;
+  guint64 op;
+  guint part;
+} QsRealWorld;
+
+/**
+ * QsStepCall:
+ *
+ * One step, as its executor sees it.
+ */
+typedef struct
+{
+  QsRealWorld *world;
+  const QsPlan *plan;
+  const QsStep *step;
+  guint index;
+  GPtrArray *results; /* of GVariant or NULL, by index */
+  GCancellable *cancellable;
+} QsStepCall;
+
+typedef gboolean (*QsStepRun) (QsStepCall *call, GVariant **result, GError **error);
+typedef gboolean (*QsStepUndo) (QsStepCall *call, GError **error);
+typedef QsProbe (*QsStepProbe) (QsStepCall *call, GError **error);
+
+/**
+ * QsExecutor:
+ *
+ * Who does a kind of step. @undo is NULL where the step table names none; @probe where the step can
+ * be no commit and its undo looks for itself.
+ */
+typedef struct
+{
+  QsStepRun run;
+  QsStepUndo undo;
+  QsStepProbe probe;
+} QsExecutor;
+
+void qs_real_world_init (QsRealWorld *world, QsEngine *engine, const char *domain, guint32 owner,
+                         guint64 op, guint part);
+void qs_real_world_clear (QsRealWorld *world);
+QsWorker *qs_real_world_worker (QsRealWorld *world, GError **error);
+QsGuest *qs_real_world_guest (QsRealWorld *world, GError **error);
+GVariant *qs_step_call_result (const QsStepCall *call);
+gboolean qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error);
+
+/* the executors, by what they work on */
+gboolean qs_run_image_create (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_image_create (QsStepCall *call, GError **error);
+QsProbe qs_probe_image_create (QsStepCall *call, GError **error);
+gboolean qs_run_image_snapshot (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_image_snapshot (QsStepCall *call, GError **error);
+gboolean qs_run_image_apply (QsStepCall *call, GVariant **result, GError **error);
+QsProbe qs_probe_image_apply (QsStepCall *call, GError **error);
+gboolean qs_run_image_delete (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_run_nvram_create (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_run_file_unlink (QsStepCall *call, GVariant **result, GError **error);
+
+gboolean qs_run_proof_start (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_proof_start (QsStepCall *call, GError **error);
+gboolean qs_run_spawn (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_spawn (QsStepCall *call, GError **error);
+gboolean qs_run_quit (QsStepCall *call, GVariant **result, GError **error);
+QsProbe qs_probe_quit (QsStepCall *call, GError **error);
+
+gboolean qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_guest_step (QsStepCall *call, GError **error);
+QsProbe qs_probe_guest_step (QsStepCall *call, GError **error);
+QsProbe qs_probe_blockdev_snapshot (QsStepCall *call, GError **error);
+
+gboolean qs_run_record (QsStepCall *call, GVariant **result, GError **error);
+QsProbe qs_probe_record (QsStepCall *call, GError **error);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (QsRealWorld, qs_real_world_clear)

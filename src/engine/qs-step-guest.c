@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-real-world.h"
+
+#include "qs-change.h"
+#include "qs-qcow2.h"
+#include "qs-step-qmp.h"
+
+/* steps that are QMP commands: qs-step-qmp.c knows the commands, this file what is around them */
+
+/* the event would tell, too, but the caller shall find it in the property when the job has ended */
+static void
+note_state (QsStepCall *call, QsDomainState state)
+{
+  g_autoptr (GVariant) changes = NULL;
+  QsChangeList list;
+
+  qs_changes_init (&list);
+  qs_changes_add (&list, QS_CHANGE_DOMAIN_STATE, "state", "s",
+                  qs_enum_to_string (QS_ENUM_DOMAIN_STATE, state), NULL);
+  changes = g_variant_ref_sink (qs_changes_end (&list));
+  qs_registry_apply (call->world->engine->registry, call->world->domain, changes, NULL);
+}
+
+static gboolean
+sets_state (const QsStep *step, QsDomainState *state)
+{
+  *state = step->kind == QS_STEP_STOP ? QS_DOMAIN_PAUSED : QS_DOMAIN_RUNNING;
+  return step->kind == QS_STEP_STOP || step->kind == QS_STEP_CONT;
+}
+
+/* whether the step will change the guest is in the journal before it does, so that undo, also after
+   a crash, resumes a guest that we have paused and no other */
+static gboolean
+note_before (QsStepCall *call, QsGuest *guest, QsDomainState wanted, GError **error)
+{
+  g_autoptr (GVariant) learnt = NULL;
+  QsDomainState state;
+
+  if (!qs_guest_query_state (guest, &state, NULL, error))
+    return FALSE;
+  learnt = g_variant_ref_sink (g_variant_new_parsed ("{'changed': <%b>}", state != wanted));
+  return qs_step_call_note (call, learnt, error);
+}
+
+gboolean
+qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error)
+{
+  g_autoptr (QsGuest) guest = qs_real_world_guest (call->world, error);
+  QsDomainState state;
+  gboolean settles = sets_state (call->step, &state);
+
+  if (guest == NULL || (call->step->phase != QS_PHASE_FINISH && !qs_guest_check (guest, error)))
+    return FALSE;
+  if (settles && call->step->phase == QS_PHASE_PREPARE && !note_before (call, guest, state, error))
+    return FALSE;
+  if (!qs_step_qmp_run (guest, call->step, result, error))
+    return FALSE;
+  if (settles)
+    note_state (call, state);
+  return TRUE;
+}
+
+/* nodes and run state go with their QEMU */
+static QsGuest *
+open_guest (QsStepCall *call)
+{
+  QsGuest *guest = qs_registry_get_guest (call->world->engine->registry, call->world->domain);
+
+  if (guest != NULL && !qs_guest_is_open (guest))
+    g_clear_pointer (&guest, qs_guest_unref);
+  return guest;
+}
+
+gboolean
+qs_undo_guest_step (QsStepCall *call, GError **error)
+{
+  g_autoptr (QsGuest) guest = open_guest (call);
+
+  return qs_step_qmp_undo (guest, call->step, qs_step_call_result (call), error);
+}
+
+QsProbe
+qs_probe_guest_step (QsStepCall *call, GError **error)
+{
+  g_autoptr (QsGuest) guest = open_guest (call);
+
+  return qs_step_qmp_probe (guest, call->step, qs_step_call_result (call), error);
+}
+
+/* an overlay that the guest has written through has more than its first clusters */
+static gboolean
+was_written (QsStepCall *call, const char *path, gboolean *written, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  g_autoptr (QsImage) image = NULL;
+  guint64 empty_size = 0;
+
+  if (worker == NULL || !qs_worker_inspect_image (worker, path, "qcow2", &image, error))
+    return FALSE;
+
+  QsQcow2Layout layout = { .virtual_size = image->virtual_size,
+                           .cluster_size = image->cluster_size,
+                           .extended_l2 = image->extended_l2,
+                           .backing = image->backing_name,
+                           .backing_format = image->backing_format };
+  g_autoptr (GPtrArray) chunks = qs_qcow2_build (&layout, &empty_size, error);
+  if (chunks == NULL)
+    return FALSE;
+  *written = image->size > empty_size;
+  return TRUE;
+}
+
+/* QEMU is gone and cannot be asked: an overlay with data in it was switched to, and then all were;
+   empty ones give the same view as their bases, so that going back loses nothing */
+static QsProbe
+probe_overlays (QsStepCall *call, GVariant *disks, GError **error)
+{
+  for (gsize i = 0; i < g_variant_n_children (disks); i++)
+    {
+      g_autoptr (GVariant) disk = g_variant_get_child_value (disks, i);
+      const char *path = NULL;
+      gboolean written = FALSE;
+
+      g_variant_lookup (disk, "path", "&s", &path);
+      if (!was_written (call, path, &written, error))
+        return QS_PROBE_UNKNOWN;
+      if (written)
+        return QS_PROBE_DONE;
+    }
+  return QS_PROBE_NOT_DONE;
+}
+
+QsProbe
+qs_probe_blockdev_snapshot (QsStepCall *call, GError **error)
+{
+  g_autoptr (GVariant) disks = qs_step_value (call->step, "disks");
+  g_autoptr (QsGuest) guest = open_guest (call);
+
+  if (guest != NULL)
+    return qs_step_qmp_probe (guest, call->step, qs_step_call_result (call), error);
+  return probe_overlays (call, disks, error);
+}

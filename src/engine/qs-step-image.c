@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-real-world.h"
+
+#include "qs-error.h"
+#include "qs-qcow2.h"
+
+/* steps on files: all in the owner's worker */
+
+static gboolean
+result_id (const QsStepCall *call, QsFileId *id)
+{
+  GVariant *result = qs_step_call_result (call);
+
+  return result != NULL && g_variant_lookup (result, "dev", "t", &id->dev)
+         && g_variant_lookup (result, "ino", "t", &id->ino)
+         && g_variant_lookup (result, "btime", "x", &id->btime);
+}
+
+static GVariant *
+id_result (const QsFileId *id)
+{
+  return g_variant_ref_sink (g_variant_new_parsed ("{'dev': <%t>, 'ino': <%t>, 'btime': <%x>}",
+                                                   id->dev, id->ino, id->btime));
+}
+
+/* the identity is in the journal before the file has a name: a crash leaves no file, or a known one */
+static gboolean
+note_identity (QsStepCall *call, const QsFileId *id, GError **error)
+{
+  g_autoptr (GVariant) learnt = id_result (id);
+
+  return qs_step_call_note (call, learnt, error);
+}
+
+gboolean
+qs_run_image_create (QsStepCall *call, GVariant **result, GError **error)
+{
+  const QsStep *step = call->step;
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  QsNewImage image = {
+    .path = qs_step_string (step, "path"),
+    .format = qs_step_string (step, "format"),
+    .virtual_size = qs_step_uint64 (step, "size"),
+    .cluster_size = (guint)qs_step_uint64 (step, "cluster-size"),
+    .extended_l2 = qs_step_boolean (step, "extended-l2"),
+    .backing = qs_step_string (step, "backing"),
+    .backing_format = qs_step_string (step, "backing-format"),
+    .mode = (guint32)qs_step_uint64 (step, "mode"),
+    .gid = (guint32)qs_step_uint64 (step, "gid"),
+  };
+  QsFileId id = { 0 };
+
+  if (worker == NULL || !qs_worker_create_image (worker, &image, &id, error)
+      || !note_identity (call, &id, error) || !qs_worker_link (worker, image.path, &id, error))
+    return FALSE;
+  *result = id_result (&id);
+  return TRUE;
+}
+
+/* a file of that name which is not the one we made stays as it is */
+static gboolean
+remove_file (QsStepCall *call, const char *path, const QsFileId *id, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  QsFileId found = { 0 };
+  gboolean exists = FALSE;
+
+  if (worker == NULL || !qs_worker_identify (worker, path, &found, &exists, error))
+    return FALSE;
+  if (!exists || found.ino != id->ino
+      || (found.dev != id->dev && (id->btime == 0 || found.btime != id->btime)))
+    return TRUE;
+  return qs_worker_unlink (worker, path, &found, error);
+}
+
+gboolean
+qs_undo_image_create (QsStepCall *call, GError **error)
+{
+  QsFileId id = { 0 };
+
+  return !result_id (call, &id)
+         || remove_file (call, qs_step_string (call->step, "path"), &id, error);
+}
+
+QsProbe
+qs_probe_image_create (QsStepCall *call, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  QsFileId id = { 0 };
+  QsFileId found = { 0 };
+  gboolean exists = FALSE;
+
+  if (!result_id (call, &id))
+    return QS_PROBE_NOT_DONE;
+  if (worker == NULL
+      || !qs_worker_identify (worker, qs_step_string (call->step, "path"), &found, &exists, error))
+    return QS_PROBE_UNKNOWN;
+  return exists && found.ino == id.ino ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
+}
+
+static gboolean
+run_tool (QsStepCall *call, QsToolVerb verb, GError **error)
+{
+  const QsStep *step = call->step;
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  QsFileId id = { .dev = qs_step_uint64 (step, "dev"), .ino = qs_step_uint64 (step, "ino") };
+
+  return worker != NULL
+         && qs_worker_snapshot (worker, verb, qs_step_string (step, "path"), &id,
+                                qs_step_string (step, "tag"), call->cancellable, error);
+}
+
+/* how often the tag of the step stands in its image now */
+static gboolean
+count_tag (QsStepCall *call, guint *n, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  g_autoptr (QsImage) image = NULL;
+
+  if (worker == NULL
+      || !qs_worker_inspect_image (worker, qs_step_string (call->step, "path"),
+                                   qs_step_string (call->step, "format"), &image, error))
+    return FALSE;
+  *n = qs_image_count_tag (image, qs_step_string (call->step, "tag"));
+  return TRUE;
+}
+
+gboolean
+qs_run_image_snapshot (QsStepCall *call, GVariant **result, GError **error)
+{
+  return run_tool (call, QS_TOOL_SNAPSHOT_CREATE, error);
+}
+
+gboolean
+qs_undo_image_snapshot (QsStepCall *call, GError **error)
+{
+  guint n = 0;
+
+  if (!count_tag (call, &n, error))
+    return FALSE;
+  return n == 0 || run_tool (call, QS_TOOL_SNAPSHOT_DELETE, error);
+}
+
+gboolean
+qs_run_image_apply (QsStepCall *call, GVariant **result, GError **error)
+{
+  return run_tool (call, QS_TOOL_SNAPSHOT_APPLY, error);
+}
+
+/* an image holds the old state or that of the tag, never a mixture, but does not tell which: doing
+   it again is safe, and then it is known */
+QsProbe
+qs_probe_image_apply (QsStepCall *call, GError **error)
+{
+  return run_tool (call, QS_TOOL_SNAPSHOT_APPLY, error) ? QS_PROBE_DONE : QS_PROBE_UNKNOWN;
+}
+
+gboolean
+qs_run_image_delete (QsStepCall *call, GVariant **result, GError **error)
+{
+  return qs_undo_image_snapshot (call, error);
+}
+
+gboolean
+qs_run_nvram_create (QsStepCall *call, GVariant **result, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  QsFileId id = { 0 };
+
+  if (worker == NULL
+      || !qs_worker_copy_file (worker, qs_step_string (call->step, "template"),
+                               qs_step_string (call->step, "path"), &id, error))
+    return FALSE;
+  *result = id_result (&id);
+  return TRUE;
+}
+
+gboolean
+qs_run_file_unlink (QsStepCall *call, GVariant **result, GError **error)
+{
+  QsFileId id = { .dev = qs_step_uint64 (call->step, "dev"),
+                  .ino = qs_step_uint64 (call->step, "ino"),
+                  .btime = 0 };
+  g_autoptr (GVariant) btime = qs_step_value (call->step, "btime");
+
+  id.btime = g_variant_get_int64 (btime);
+
+  return remove_file (call, qs_step_string (call->step, "path"), &id, error);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-real-world.h"
+
+#include "qs-command-line.h"
+#include "qs-error.h"
+#include "qs-limits.h"
+
+/* steps that start and end QEMU processes */
+
+static void
+clear_chain (gpointer data)
+{
+  QsDiskChain *chain = data;
+
+  g_free ((gpointer)chain->files);
+}
+
+/* strings are those of @value, which must stay */
+static GArray *
+read_chains (GVariant *value)
+{
+  GArray *chains = g_array_new (FALSE, FALSE, sizeof (QsDiskChain));
+
+  g_array_set_clear_func (chains, clear_chain);
+  for (gsize i = 0; i < g_variant_n_children (value); i++)
+    {
+      g_autoptr (GVariant) disk = g_variant_get_child_value (value, i);
+      g_autoptr (GVariant) files = g_variant_get_child_value (disk, 1);
+      gsize n = g_variant_n_children (files);
+      QsChainFile *list = g_new0 (QsChainFile, n);
+      QsDiskChain chain = { NULL, list, (guint)n };
+
+      g_variant_get_child (disk, 0, "&s", &chain.target);
+      for (gsize k = 0; k < n; k++)
+        g_variant_get_child (files, k, "(&s&s)", &list[k].path, &list[k].format);
+      g_array_append_val (chains, chain);
+    }
+  return chains;
+}
+
+static GStrv
+make_argv (QsStepCall *call, const char *socket, QsIncoming incoming, GError **error)
+{
+  g_autoptr (QsDomainDef) def =
+      qs_domain_def_new_record (qs_step_string (call->step, "definition"), error);
+  g_autoptr (GVariant) value = qs_step_value (call->step, "chains");
+  g_autoptr (GArray) chains = read_chains (value);
+  QsCommandLineOptions options = {
+    .qmp_socket = socket,
+    .chains = (const QsDiskChain *)chains->data,
+    .n_chains = chains->len,
+    .incoming = incoming,
+    .allow_custom = TRUE, /* what an owner may not define was refused at define */
+    .system_mode = call->world->engine->config.system_mode,
+  };
+
+  return def != NULL ? qs_command_line_new (def, &options, error) : NULL;
+}
+
+static QsProcess *
+start (QsStepCall *call, const char *id, QsIncoming incoming, GError **error)
+{
+  QsLauncher *launcher = call->world->engine->launcher;
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  g_autofree char *folder =
+      worker != NULL ? qs_launcher_folder (launcher, worker, id, error) : NULL;
+  g_autofree char *socket = NULL;
+  g_auto (GStrv) argv = NULL;
+
+  if (folder == NULL)
+    return NULL;
+  socket = g_build_filename (folder, "qmp.sock", NULL);
+  argv = make_argv (call, socket, incoming, error);
+  if (argv == NULL)
+    return NULL;
+  return qs_launcher_start (launcher, worker, call->world->owner, id, (const char *const *)argv,
+                            socket, error);
+}
+
+static GVariant *
+process_result (const QsProcess *process)
+{
+  return g_variant_ref_sink (g_variant_new_parsed (
+      "{'pid': <%x>, 'start-time': <%t>, 'boot-id': <%s>, 'socket': <%s>, 'unit': <%s>}",
+      process->pid, process->start_time, process->boot_id, process->socket,
+      process->unit != NULL ? process->unit : ""));
+}
+
+static QsProcess *
+read_process (GVariant *value)
+{
+  gint64 pid = 0;
+  guint64 start_time = 0;
+  const char *boot_id = "";
+  const char *socket = "";
+  const char *unit = "";
+
+  if (value == NULL || !g_variant_lookup (value, "pid", "x", &pid) || pid == 0)
+    return NULL;
+  g_variant_lookup (value, "start-time", "t", &start_time);
+  g_variant_lookup (value, "boot-id", "&s", &boot_id);
+  g_variant_lookup (value, "socket", "&s", &socket);
+  g_variant_lookup (value, "unit", "&s", &unit);
+  return qs_process_new (pid, start_time, boot_id, socket, unit);
+}
+
+static char *
+proof_id (const QsStepCall *call)
+{
+  return g_strconcat (qs_step_string (call->step, "id"), "-proof", NULL);
+}
+
+/* ends a QEMU that was to be started under @id and whose identity a crash has kept from us: its
+   socket is in a folder that only we name, and none but its owner gets into it */
+static gboolean
+end_unknown (QsStepCall *call, const char *id, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  g_autofree char *folder =
+      worker != NULL ? qs_launcher_folder (call->world->engine->launcher, worker, id, error) : NULL;
+  g_autofree char *socket = NULL;
+  g_autoptr (QsQmp) qmp = NULL;
+  int fd;
+
+  if (folder == NULL)
+    return FALSE;
+  socket = g_build_filename (folder, "qmp.sock", NULL);
+  fd = qs_worker_connect (worker, socket, NULL);
+  if (fd < 0)
+    return TRUE;
+  qmp = qs_qmp_new (fd, NULL, NULL, NULL, error);
+  return qmp != NULL && qs_qmp_run (qmp, "quit", NULL, QS_QMP_COMMAND_SECONDS, error);
+}
+
+static gboolean
+undo_start (QsStepCall *call, const char *id, GError **error)
+{
+  g_autoptr (QsProcess) process = read_process (qs_step_call_result (call));
+
+  if (process == NULL)
+    return end_unknown (call, id, error);
+  return !qs_process_is_alive (process)
+         || qs_launcher_kill (call->world->engine->launcher, process, error);
+}
+
+/* `-incoming defer` opens every image and takes no lock: the old QEMU may still run on them. What
+   is proved is that the new one will start */
+gboolean
+qs_run_proof_start (QsStepCall *call, GVariant **result, GError **error)
+{
+  g_autofree char *id = proof_id (call);
+  g_autoptr (QsProcess) process = start (call, id, QS_INCOMING_DEFER, error);
+
+  if (process == NULL)
+    {
+      g_prefix_error (error, "a trial start of the new state failed: ");
+      return FALSE;
+    }
+  *result = process_result (process);
+  return qs_launcher_kill (call->world->engine->launcher, process, error);
+}
+
+gboolean
+qs_undo_proof_start (QsStepCall *call, GError **error)
+{
+  g_autofree char *id = proof_id (call);
+
+  return undo_start (call, id, error);
+}
+
+static gboolean
+connect_guest (QsStepCall *call, const QsProcess *process, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  g_autoptr (QsDomain) domain =
+      qs_registry_get (call->world->engine->registry, call->world->domain);
+  g_autoptr (QsGuest) guest = NULL;
+
+  if (worker == NULL || domain == NULL)
+    return FALSE;
+  guest = qs_watch_connect (call->world->engine, worker, domain, process, error);
+  return guest != NULL;
+}
+
+/* in phase finish it may be run again: a QEMU that an earlier try has left is ended first */
+gboolean
+qs_run_spawn (QsStepCall *call, GVariant **result, GError **error)
+{
+  const char *id = qs_step_string (call->step, "id");
+  g_autoptr (QsProcess) process = NULL;
+
+  if (call->step->phase == QS_PHASE_FINISH && !undo_start (call, id, error))
+    return FALSE;
+  process = start (call, id, QS_INCOMING_NONE, error);
+  if (process == NULL)
+    return FALSE;
+  *result = process_result (process);
+  return qs_step_call_note (call, *result, error) && connect_guest (call, process, error);
+}
+
+gboolean
+qs_undo_spawn (QsStepCall *call, GError **error)
+{
+  return undo_start (call, qs_step_string (call->step, "id"), error);
+}
+
+static QsProcess *
+step_process (const QsStepCall *call)
+{
+  return read_process (call->step->arguments);
+}
+
+static void
+forget_guest (QsStepCall *call, const QsProcess *process)
+{
+  QsRegistry *registry = call->world->engine->registry;
+  g_autoptr (QsGuest) guest = qs_registry_get_guest (registry, call->world->domain);
+
+  if (guest != NULL && qs_guest_get_process (guest)->pid == process->pid)
+    qs_registry_drop_guest (registry, call->world->domain, guest);
+}
+
+/* asked nicely first: QEMU then closes its images in order */
+static void
+ask_to_quit (QsStepCall *call, const QsProcess *process)
+{
+  g_autoptr (QsGuest) guest =
+      qs_registry_get_guest (call->world->engine->registry, call->world->domain);
+  g_autoptr (GError) error = NULL;
+
+  if (guest == NULL || qs_guest_get_process (guest)->pid != process->pid)
+    return;
+  if (!qs_qmp_run (qs_guest_get_qmp (guest), "quit", NULL, QS_QUIT_SECONDS, &error))
+    g_debug ("quit: %s, ignoring", error->message);
+  qs_process_wait (process, QS_QUIT_SECONDS);
+}
+
+gboolean
+qs_run_quit (QsStepCall *call, GVariant **result, GError **error)
+{
+  g_autoptr (QsProcess) process = step_process (call);
+
+  if (process == NULL)
+    return TRUE;
+  if (qs_process_is_alive (process))
+    ask_to_quit (call, process);
+  if (qs_process_is_alive (process)
+      && !qs_launcher_kill (call->world->engine->launcher, process, error))
+    return FALSE;
+  forget_guest (call, process);
+  return TRUE;
+}
+
+QsProbe
+qs_probe_quit (QsStepCall *call, GError **error)
+{
+  g_autoptr (QsProcess) process = step_process (call);
+
+  return process != NULL && qs_process_is_alive (process) ? QS_PROBE_NOT_DONE : QS_PROBE_DONE;
+}

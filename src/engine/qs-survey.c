@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-engine-private.h"
+
+#include "qs-error.h"
+
+typedef struct
+{
+  QsEngine *engine;
+  QsDomain *domain;
+  const QsRequest *request;
+  const QsQuestions *questions;
+  QsWorker *worker;
+  QsFacts *facts;
+} Survey;
+
+/* a disk whose chain cannot be walked is a fact too: the planner decides what follows from it */
+static QsDiskFacts *
+walk_chain (Survey *survey, const char *target, const char *path, const char *format)
+{
+  QsDiskFacts *disk = g_new0 (QsDiskFacts, 1);
+
+  disk->target = g_strdup (target);
+  if (!qs_worker_inspect_chain (survey->worker, path, format, &disk->chain, &disk->error))
+    disk->chain = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
+  return disk;
+}
+
+static gboolean
+survey_disks (Survey *survey, GError **error)
+{
+  for (guint i = 0; i < survey->questions->disks->len; i++)
+    {
+      const QsDiskDef *disk = g_ptr_array_index (survey->questions->disks, i);
+
+      g_ptr_array_add (survey->facts->disks,
+                       walk_chain (survey, disk->target, qs_domain_disk_path (survey->domain, disk),
+                                   qs_domain_disk_format (survey->domain, disk)));
+    }
+  return TRUE;
+}
+
+static gboolean
+survey_images (Survey *survey, GError **error)
+{
+  for (guint i = 0; i < survey->questions->images->len; i++)
+    {
+      QsImage *image = NULL;
+
+      if (!qs_worker_inspect_image (
+              survey->worker, g_ptr_array_index (survey->questions->images, i),
+              g_ptr_array_index (survey->questions->formats, i), &image, error))
+        return FALSE;
+      g_ptr_array_add (survey->facts->images, image);
+    }
+  return TRUE;
+}
+
+static gboolean
+survey_targets (Survey *survey, GError **error)
+{
+  for (guint i = 0; i < survey->questions->targets->len; i++)
+    {
+      QsTarget *target = NULL;
+
+      if (!qs_worker_check_target (
+              survey->worker, g_ptr_array_index (survey->questions->targets, i), &target, error))
+        return FALSE;
+      g_ptr_array_add (survey->facts->targets, target);
+    }
+  return TRUE;
+}
+
+static gboolean
+survey_files (Survey *survey, GError **error)
+{
+  if (!survey->questions->files)
+    return TRUE;
+  g_clear_pointer (&survey->facts->files, g_ptr_array_unref);
+  survey->facts->files = qs_store_get_files (survey->engine->store, survey->domain->id, error);
+  return survey->facts->files != NULL;
+}
+
+static gboolean
+survey_foreign (Survey *survey, GError **error)
+{
+  g_autoptr (GPtrArray) actives = g_ptr_array_new ();
+  GPtrArray *foreign;
+
+  for (guint i = 0; i < survey->facts->disks->len; i++)
+    {
+      const QsDiskFacts *disk = g_ptr_array_index (survey->facts->disks, i);
+
+      if (disk->chain->len > 0)
+        g_ptr_array_add (actives, g_ptr_array_index (disk->chain, 0));
+    }
+  if (actives->len == 0)
+    return TRUE;
+  foreign = qs_store_find_foreign (survey->engine->store, survey->domain->id, actives, error);
+  if (foreign == NULL)
+    return FALSE;
+  g_ptr_array_unref (survey->facts->foreign_images);
+  survey->facts->foreign_images = foreign;
+  return TRUE;
+}
+
+static gboolean
+survey_snapshot (Survey *survey, GError **error)
+{
+  QsStore *store = survey->engine->store;
+  GPtrArray *files;
+
+  if (survey->questions->document)
+    {
+      survey->facts->snapshot_document =
+          qs_store_get_document (store, survey->request->snapshot, error);
+      if (survey->facts->snapshot_document == NULL)
+        return FALSE;
+    }
+  if (!survey->questions->snapshot_files)
+    return TRUE;
+  files = qs_store_get_snapshot_files (store, survey->request->snapshot, error);
+  if (files == NULL)
+    return FALSE;
+  g_ptr_array_unref (survey->facts->snapshot_files);
+  survey->facts->snapshot_files = files;
+  for (guint i = 0; i < files->len; i++)
+    {
+      const QsSnapshotFile *file = g_ptr_array_index (files, i);
+
+      g_ptr_array_add (survey->facts->snapshot_disks,
+                       walk_chain (survey, file->target, file->path, file->format));
+    }
+  return TRUE;
+}
+
+static gboolean
+survey_monitor (Survey *survey, GError **error)
+{
+  QsFacts *facts = survey->facts;
+  g_autoptr (QsGuest) guest = NULL;
+
+  facts->state = survey->domain != NULL ? survey->domain->state : QS_DOMAIN_SHUTOFF;
+  if (!survey->questions->monitor || !qs_domain_is_active (survey->domain))
+    return TRUE;
+
+  guest = qs_registry_get_guest (survey->engine->registry, survey->domain->id);
+  if (guest == NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+                   "the QEMU of domain ‘%s’ does not answer", survey->domain->name);
+      return FALSE;
+    }
+  if (!qs_guest_query_state (guest, &facts->state, &facts->run_state, error))
+    return FALSE;
+  g_clear_pointer (&facts->nodes, g_ptr_array_unref);
+  return qs_guest_nodes (guest, qs_domain_get_def (survey->domain), &facts->nodes, error)
+         && qs_guest_commands (guest, &facts->commands, error)
+         && qs_guest_block_jobs (guest, &facts->block_jobs, error);
+}
+
+typedef gboolean (*SurveyFunc) (Survey *survey, GError **error);
+
+/**
+ * qs_survey:
+ * @domain: (nullable): NULL for one that is being defined
+ *
+ * Answers the questions of a planner. Read-only, whatever is asked; it holds no decision.
+ *
+ * Returns: (transfer full): the facts, or NULL if one of them could not be learnt at all
+ */
+QsFacts *
+qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
+           const QsQuestions *questions, GError **error)
+{
+  static const SurveyFunc funcs[] = { survey_monitor, survey_files,  survey_snapshot, survey_disks,
+                                      survey_foreign, survey_images, survey_targets };
+  g_autoptr (QsFacts) facts = qs_facts_new ();
+  g_autoptr (QsWorker) worker = NULL;
+  Survey survey = { engine, domain, request, questions, NULL, facts };
+
+  facts->now = questions->now;
+  facts->fresh_uuid = g_strdup (questions->fresh_uuid);
+  facts->op = g_strdup (questions->op);
+  if (domain == NULL)
+    return g_steal_pointer (&facts);
+
+  worker = qs_worker_pool_acquire (engine->workers, domain->owner, error);
+  if (worker == NULL)
+    return NULL;
+  survey.worker = worker;
+  for (guint i = 0; i < G_N_ELEMENTS (funcs); i++)
+    if (!funcs[i](&survey, error))
+      return NULL;
+  return g_steal_pointer (&facts);
+}

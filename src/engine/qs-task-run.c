@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-engine-private.h"
+
+#include "qs-error.h"
+#include "qs-main-call.h"
+#include "qs-real-world.h"
+#include "qs-runner.h"
+
+typedef struct
+{
+  QsTask *task;
+  const QsTaskSink *sink;
+  gpointer user_data;
+  GCancellable *cancellable;
+  GVariantDict *result;
+} Run;
+
+typedef struct
+{
+  QsTask *task;
+  const QsTaskSink *sink;
+  gpointer user_data;
+  char *step;
+  gdouble progress;
+  gboolean undoing;
+} Notice;
+
+static void
+free_notice (gpointer data)
+{
+  Notice *notice = data;
+
+  qs_task_unref (notice->task);
+  g_free (notice->step);
+  g_free (notice);
+}
+
+static Notice *
+make_notice (Run *run)
+{
+  Notice *notice = g_new0 (Notice, 1);
+
+  notice->task = qs_task_ref (run->task);
+  notice->sink = run->sink;
+  notice->user_data = run->user_data;
+  return notice;
+}
+
+static void
+tell_step (gpointer data)
+{
+  Notice *notice = data;
+
+  notice->sink->step (notice->task, notice->step, notice->progress, notice->undoing,
+                      notice->user_data);
+}
+
+static void
+tell_committed (gpointer data)
+{
+  Notice *notice = data;
+
+  notice->sink->committed (notice->task, notice->user_data);
+}
+
+static void
+on_step (gpointer user_data, const QsPlan *plan, guint index, gboolean undoing)
+{
+  Run *run = user_data;
+  const QsStep *step = g_ptr_array_index (plan->steps, index);
+  Notice *notice;
+
+  if (run->sink == NULL || run->sink->step == NULL)
+    return;
+  notice = make_notice (run);
+  notice->step = g_strdup (qs_step_type (step->kind)->name);
+  notice->progress = (gdouble)index / plan->steps->len;
+  notice->undoing = undoing;
+  qs_main_post (tell_step, notice, free_notice);
+}
+
+static void
+on_committed (gpointer user_data)
+{
+  Run *run = user_data;
+
+  if (run->sink != NULL && run->sink->committed != NULL)
+    qs_main_post (tell_committed, make_notice (run), free_notice);
+}
+
+static const QsRunnerSink runner_sink = { on_step, on_committed };
+
+/* lists of several parts become one list; of everything else the last word counts */
+static void
+merge_value (GVariantDict *result, const char *key, GVariant *value)
+{
+  g_autoptr (GVariant) before =
+      g_variant_dict_lookup_value (result, key, G_VARIANT_TYPE_STRING_ARRAY);
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_autofree const char **first = NULL;
+  g_autofree const char **second = NULL;
+  g_auto (GStrv) all = NULL;
+
+  if (before == NULL || !g_variant_is_of_type (value, G_VARIANT_TYPE_STRING_ARRAY))
+    {
+      g_variant_dict_insert_value (result, key, value);
+      return;
+    }
+  first = g_variant_get_strv (before, NULL);
+  second = g_variant_get_strv (value, NULL);
+  g_strv_builder_addv (builder, first);
+  g_strv_builder_addv (builder, second);
+  all = g_strv_builder_end (builder);
+  g_variant_dict_insert (result, key, "^as", all);
+}
+
+static void
+merge_result (GVariantDict *result, const QsPlan *plan)
+{
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  if (plan->result == NULL)
+    return;
+  g_variant_iter_init (&iter, plan->result);
+  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
+    merge_value (result, key, value);
+}
+
+static void
+quarantine (QsTask *task, const GError *error)
+{
+  g_autoptr (GVariant) changes = NULL;
+  QsChangeList list;
+
+  qs_changes_init (&list);
+  qs_changes_add (&list, QS_CHANGE_QUARANTINE, "reason", "s",
+                  error != NULL ? error->message : "reality contradicts the plan", NULL);
+  changes = g_variant_ref_sink (qs_changes_end (&list));
+  qs_registry_apply (task->engine->registry, task->domain, changes, NULL);
+}
+
+static gboolean
+run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
+{
+  QsTask *task = run->task;
+  const QsPlan *plan = g_ptr_array_index (task->plans, n);
+  g_auto (QsRealWorld) world = { 0 };
+  QsRunner runner;
+  g_autoptr (GPtrArray) results = NULL;
+  g_autoptr (GError) failure = NULL;
+
+  qs_real_world_init (&world, task->engine, task->domain, task->owner, op, n);
+  runner = (QsRunner){ world.journal, &world.world, n, &runner_sink, run };
+  *outcome = qs_runner_run (&runner, plan, run->cancellable, &results, &failure);
+  if (*outcome == QS_OUTCOME_DONE)
+    {
+      merge_result (run->result, plan);
+      return TRUE;
+    }
+  if (*outcome == QS_OUTCOME_QUARANTINE)
+    quarantine (task, failure);
+  qs_error_fold (&failure);
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
+/* the first part runs as it was shown to the caller; later ones are planned on what there is then */
+static gboolean
+plan_again (QsTask *task, guint n, GError **error)
+{
+  g_autoptr (QsDomain) domain = qs_registry_get (task->engine->registry, task->domain);
+  QsPlan *plan;
+
+  if (n == 0)
+    return TRUE;
+  if (domain == NULL)
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_NO_DOMAIN, "the domain is gone");
+      return FALSE;
+    }
+  plan = qs_task_plan_part (task, domain, g_ptr_array_index (task->parts, n), error);
+  if (plan == NULL)
+    return FALSE;
+  qs_plan_unref (g_ptr_array_index (task->plans, n));
+  g_ptr_array_index (task->plans, n) = plan;
+  return TRUE;
+}
+
+static gboolean
+run_parts (Run *run, guint64 op, QsOutcome *outcome, GError **error)
+{
+  for (guint n = 0; n < run->task->parts->len; n++)
+    {
+      *outcome = QS_OUTCOME_UNDONE;
+      if (n > 0 && g_cancellable_set_error_if_cancelled (run->cancellable, error))
+        {
+          qs_error_fold (error);
+          return FALSE;
+        }
+      if (!plan_again (run->task, n, error) || !run_part (run, op, n, outcome, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* what is closed here was done or undone; anything else stays open for the next start */
+static gboolean
+close_op (QsTask *task, guint64 op, QsOutcome outcome, const GError *failure, GError **error)
+{
+  if (outcome == QS_OUTCOME_OPEN || outcome == QS_OUTCOME_QUARANTINE)
+    return TRUE;
+  return qs_store_close_op (task->engine->store, op, failure, error);
+}
+
+gboolean
+qs_engine_run (QsEngine *engine, QsTask *task, const QsTaskSink *sink, gpointer user_data,
+               GCancellable *cancellable, GVariant **result, GError **error)
+{
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
+  Run run = { task, sink, user_data, cancellable, &dict };
+  QsOutcome outcome = QS_OUTCOME_DONE;
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (GError) closing = NULL;
+  guint64 op;
+
+  op = qs_store_begin_op (engine->store, task->domain, task->op, task->request, task->parts, error);
+  if (op == 0)
+    return FALSE;
+  run_parts (&run, op, &outcome, &failure);
+  if (!close_op (task, op, outcome, failure, &closing))
+    g_warning ("operation %s: %s, ignoring", task->op, closing->message);
+
+  *result = g_variant_ref_sink (g_variant_dict_end (&dict));
+  if (failure == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-engine-private.h"
+
+#include "qs-change.h"
+#include "qs-error.h"
+
+QsTask *
+qs_task_ref (QsTask *task)
+{
+  return g_atomic_rc_box_acquire (task);
+}
+
+static void
+clear_task (QsTask *task)
+{
+  qs_request_unref (task->request);
+  g_free (task->domain);
+  g_free (task->op);
+  g_free (task->snapshot);
+  g_ptr_array_unref (task->parts);
+  g_ptr_array_unref (task->plans);
+  g_ptr_array_unref (task->notes);
+}
+
+void
+qs_task_unref (QsTask *task)
+{
+  if (task != NULL)
+    g_atomic_rc_box_release_full (task, (GDestroyNotify)clear_task);
+}
+
+GPtrArray *
+qs_task_get_plans (QsTask *task)
+{
+  return task->plans;
+}
+
+GPtrArray *
+qs_task_get_notes (QsTask *task)
+{
+  return task->notes;
+}
+
+const char *
+qs_task_get_snapshot (QsTask *task)
+{
+  return task->snapshot;
+}
+
+const char *
+qs_task_get_domain (QsTask *task)
+{
+  return task->domain;
+}
+
+static QsQuestions *
+make_questions (QsTask *task, const QsDomain *domain, QsVerb verb)
+{
+  QsQuestions *questions = qs_questions_new ();
+
+  questions->now = g_get_real_time ();
+  if (verb == QS_VERB_DEFINE)
+    questions->fresh_uuid = g_strdup (domain != NULL ? domain->uuid : task->domain);
+  else
+    questions->fresh_uuid = g_uuid_string_random ();
+  questions->op = g_strdup (task->op);
+  return questions;
+}
+
+/**
+ * qs_task_plan_part:
+ *
+ * Asks, surveys and plans one part, against the domain as it is or will be then.
+ */
+QsPlan *
+qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError **error)
+{
+  const QsOperation *operation = qs_operation_get (part->verb);
+  g_autoptr (QsQuestions) questions = make_questions (task, domain, part->verb);
+  g_autoptr (QsFacts) facts = NULL;
+  g_autoptr (QsPlan) plan = NULL;
+
+  if (!operation->ask (domain, part, questions, error))
+    return NULL;
+  facts = qs_survey (task->engine, domain, part, questions, error);
+  if (facts == NULL)
+    return NULL;
+  plan = operation->plan (domain, part, facts, error);
+  if (plan == NULL || !qs_plan_check (plan, error))
+    return NULL;
+
+  if (part->verb == QS_VERB_SNAPSHOT_CREATE && !(part->flags & QS_CREATE_NO_METADATA)
+      && task->snapshot == NULL)
+    task->snapshot = g_strdup (facts->fresh_uuid);
+  for (guint i = 0; i < plan->notes->len; i++)
+    g_ptr_array_add (task->notes, g_strdup (g_ptr_array_index (plan->notes, i)));
+  return g_steal_pointer (&plan);
+}
+
+/* the domain as it would be after @plan: what the refusals of the next part are checked against */
+static QsDomain *
+imagine (QsDomain *domain, const QsPlan *plan, GError **error)
+{
+  g_autoptr (QsDomain) after = domain != NULL ? qs_domain_ref (domain) : NULL;
+
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const QsStep *step = g_ptr_array_index (plan->steps, i);
+      g_autoptr (GVariant) changes = NULL;
+      g_autoptr (QsDomain) next = NULL;
+      g_autoptr (GError) ignored = NULL;
+
+      if (step->kind != QS_STEP_RECORD)
+        continue;
+      changes = qs_step_value (step, "changes");
+      next = qs_domain_apply (after, changes, &ignored);
+      if (ignored != NULL)
+        continue;
+      qs_domain_unref (after);
+      after = g_steal_pointer (&next);
+    }
+  return g_steal_pointer (&after);
+}
+
+static gboolean
+plan_parts (QsTask *task, QsDomain *domain, GError **error)
+{
+  g_autoptr (QsDomain) imagined = domain != NULL ? qs_domain_ref (domain) : NULL;
+
+  for (guint i = 0; i < task->parts->len; i++)
+    {
+      QsPlan *plan = qs_task_plan_part (task, imagined, g_ptr_array_index (task->parts, i), error);
+      QsDomain *next;
+
+      if (plan == NULL)
+        return FALSE;
+      g_ptr_array_add (task->plans, plan);
+      next = imagine (imagined, plan, error);
+      qs_domain_unref (imagined);
+      imagined = next;
+    }
+  return TRUE;
+}
+
+static QsTask *
+task_new (QsEngine *engine, QsDomain *domain, QsRequest *request)
+{
+  QsTask *task = g_atomic_rc_box_new0 (QsTask);
+
+  task->engine = engine;
+  task->request = qs_request_ref (request);
+  task->domain = domain != NULL ? g_strdup (domain->id) : NULL;
+  task->owner = domain != NULL ? domain->owner : request->caller;
+  task->op = g_strdup_printf ("%08x", g_random_int ());
+  task->snapshot = g_strdup (request->snapshot);
+  task->parts = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_request_unref);
+  task->plans = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_plan_unref);
+  task->notes = g_ptr_array_new_with_free_func (g_free);
+  return task;
+}
+
+static gboolean
+check_usable (QsEngine *engine, QsDomain *domain, GError **error)
+{
+  g_autofree char *degraded = qs_store_get_degraded (engine->store);
+
+  if (degraded != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_DEGRADED, "nothing can be changed: %s", degraded);
+      return FALSE;
+    }
+  if (domain != NULL && domain->quarantine_reason != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_QUARANTINED, "domain ‘%s’ is quarantined: %s",
+                   domain->name, domain->quarantine_reason);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* the id of a domain is its uuid as long as no other owner's domain has that one */
+static char *
+settle_id (QsEngine *engine, const QsRequest *request)
+{
+  const char *uuid = request->domain_def->uuid;
+
+  if (uuid != NULL && !qs_registry_has (engine->registry, uuid))
+    return g_strdup (uuid);
+  return g_uuid_string_random ();
+}
+
+QsTask *
+qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GError **error)
+{
+  const QsOperation *operation = qs_operation_get (request->verb);
+  g_autoptr (QsTask) task = task_new (engine, domain, request);
+  g_autoptr (GError) refusal = NULL;
+  GPtrArray *parts = NULL;
+
+  if (!check_usable (engine, domain, error))
+    return NULL;
+  if (domain == NULL)
+    task->domain = settle_id (engine, request);
+  if (operation->parts != NULL)
+    parts = operation->parts (domain, request, &refusal);
+  if (refusal != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&refusal));
+      return NULL;
+    }
+
+  if (parts != NULL)
+    {
+      g_ptr_array_unref (task->parts);
+      task->parts = parts;
+    }
+  else
+    g_ptr_array_add (task->parts, qs_request_ref (request));
+  return plan_parts (task, domain, error) ? g_steal_pointer (&task) : NULL;
+}
