@@ -306,6 +306,8 @@ qs_db_apply (QsDb *db, const char *domain, GVariant *changes, GError **error)
   const char *name;
   GVariant *arguments;
 
+  g_free (db->touched);
+  db->touched = g_strdup (domain);
   g_variant_iter_init (&iter, changes);
   while (g_variant_iter_loop (&iter, "(&s@a{sv})", &name, &arguments))
     if (!apply_change (db, domain, name, arguments, error))

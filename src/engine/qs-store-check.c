@@ -255,6 +255,16 @@ check_rows (QsDb *db, GError **error)
   return FALSE;
 }
 
+/* what a failed or unwanted upgrade can be taken back with */
+static gboolean
+keep_old_version (QsDb *db, guint version, GError **error)
+{
+  g_autofree char *name = g_strdup_printf ("pre-migrate-%u.db", version);
+  g_autofree char *path = g_build_filename (db->folder, name, NULL);
+
+  return qs_db_vacuum_into (db, path, error);
+}
+
 /**
  * qs_db_check_content:
  *
@@ -270,7 +280,8 @@ qs_db_check_content (QsDb *db, GError **error)
       || !check_version (db, &version, error) || !check_schema (db, error)
       || !check_rows (db, error) || !qs_db_exec (db->sqlite, "PRAGMA query_only = OFF", error))
     return FALSE;
-  return version == QS_STORE_VERSION || qs_db_upgrade (db, version, error);
+  return version == QS_STORE_VERSION
+         || (keep_old_version (db, version, error) && qs_db_upgrade (db, version, error));
 }
 
 static gboolean

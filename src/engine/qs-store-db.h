@@ -16,6 +16,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (sqlite3_stmt, sqlite3_finalize)
  * QsDb:
  * @degraded: why nothing may be written, or NULL
  * @is_lost: it cannot come back by itself, as after a full disk
+ * @touched: (nullable): id of the domain that the transaction under way changes
  *
  * The database, its statements and its folder. Only the store's thread touches it.
  */
@@ -28,17 +29,19 @@ typedef struct
   int lock_fd;
   char *degraded;
   gboolean is_lost;
+  char *touched;
 } QsDb;
 
 QsDb *qs_db_open (const char *folder, GError **error);
 void qs_db_free (QsDb *db);
 
-/* of qs-store-open.c and qs-store-check.c; for qs_db_open() */
+/* of qs-store-open.c, -check.c and -backup.c; for qs_db_open() */
 gboolean qs_db_open_folder (QsDb *db, GError **error);
 gboolean qs_db_create (QsDb *db, GError **error);
 gboolean qs_db_check_header (QsDb *db, GError **error);
 gboolean qs_db_check_content (QsDb *db, GError **error);
 gboolean qs_db_upgrade (QsDb *db, guint version, GError **error);
+gboolean qs_db_vacuum_into (QsDb *db, const char *path, GError **error);
 gboolean qs_db_add_functions (sqlite3 *sqlite);
 guint64 qs_db_schema_hash (sqlite3 *sqlite);
 

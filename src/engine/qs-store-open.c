@@ -276,5 +276,6 @@ qs_db_free (QsDb *db)
     close (db->folder_fd);
   g_free (db->folder);
   g_free (db->degraded);
+  g_free (db->touched);
   g_free (db);
 }

@@ -20,3 +20,25 @@ void qs_result_unref (gpointer result);
 /* the file `pending` is there from before the first open operation until after the last one */
 gboolean qs_db_mark_pending (QsDb *db, GError **error);
 gboolean qs_db_update_pending (QsDb *db, GError **error);
+
+/**
+ * QsUpkeep:
+ *
+ * What the store's thread does when nobody wants anything of it: a few seconds after a change a
+ * copy of each changed domain as `domain/ID.json`, and once a day a copy of the database in
+ * `backup/`. Both are for people to look at and to put back; the service never reads them.
+ */
+typedef struct QsUpkeep QsUpkeep;
+
+QsUpkeep *qs_upkeep_new (QsDb *db);
+void qs_upkeep_free (QsUpkeep *upkeep);
+void qs_upkeep_touch (QsUpkeep *upkeep, const char *domain);
+gint64 qs_upkeep_get_due (QsUpkeep *upkeep);
+void qs_upkeep_run (QsUpkeep *upkeep, gint64 now);
+
+char *qs_db_copy_domain (QsDb *db, const char *domain, GError **error);
+char *qs_copy_head (gint64 rev);
+gboolean qs_db_back_up (QsDb *db, GDateTime *now, GError **error);
+gboolean qs_db_is_backed_up (QsDb *db, GDateTime *now);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsUpkeep, qs_upkeep_free)

@@ -89,6 +89,19 @@ static const char *const statements[] = {
   [QS_SQL_DOCUMENT_GET] =
       "SELECT document, hash = row_hash (snapshot, document) FROM document WHERE snapshot = ?1",
 
+  [QS_SQL_DOMAIN_GET_REV] = "SELECT rev FROM domain WHERE id = ?1",
+  [QS_SQL_COPY_DOMAIN] = "SELECT * FROM domain WHERE id = ?1",
+  [QS_SQL_COPY_DEFINITION] = "SELECT * FROM definition WHERE domain = ?1 ORDER BY live",
+  [QS_SQL_COPY_ACTIVE] = "SELECT * FROM active WHERE domain = ?1 ORDER BY target",
+  [QS_SQL_COPY_FILE] = "SELECT * FROM file WHERE domain = ?1 ORDER BY path",
+  [QS_SQL_COPY_SNAPSHOT] = "SELECT * FROM snapshot WHERE domain = ?1 ORDER BY rev",
+  [QS_SQL_COPY_DOCUMENT] =
+      "SELECT document.* FROM snapshot, document WHERE document.snapshot = snapshot.uuid "
+      "AND domain = ?1 ORDER BY rev",
+  [QS_SQL_COPY_SNAP_FILE] = "SELECT * FROM snap_file WHERE domain = ?1 ORDER BY snapshot, target",
+  [QS_SQL_COPY_TIP] = "SELECT * FROM tip WHERE domain = ?1 ORDER BY snapshot, target",
+  [QS_SQL_COPY_TOMBSTONE] = "SELECT * FROM tombstone WHERE domain = ?1 ORDER BY path",
+
   [QS_SQL_OP_ADD] =
       "INSERT INTO op (domain, name, request, parts, caller) VALUES (?1, ?2, ?3, ?4, ?5)",
   [QS_SQL_OP_FIND_OPEN] = "SELECT name FROM op WHERE domain = ?1 AND state = 'open'",

@@ -29,14 +29,32 @@ typedef struct
   GError *error;
 } Start;
 
+static Call *
+wait_for_call (QsUpkeep *upkeep, GAsyncQueue *calls)
+{
+  for (;;)
+    {
+      gint64 wait = qs_upkeep_get_due (upkeep) - g_get_monotonic_time ();
+      Call *call = g_async_queue_timeout_pop (calls, (guint64)MAX (wait, 0));
+
+      if (call != NULL)
+        return call;
+      qs_upkeep_run (upkeep, g_get_monotonic_time ());
+    }
+}
+
 static void
 serve (QsDb *db, GAsyncQueue *calls)
 {
+  g_autoptr (QsUpkeep) upkeep = qs_upkeep_new (db);
   Call *call;
 
-  while ((call = g_async_queue_pop (calls))->run != NULL)
+  while ((call = wait_for_call (upkeep, calls))->run != NULL)
     {
       call->ok = call->run (db, call->func, call->data, &call->error);
+      if (call->ok && db->touched != NULL)
+        qs_upkeep_touch (upkeep, db->touched);
+      g_clear_pointer (&db->touched, g_free);
       g_async_queue_push (call->reply, call);
     }
 }
