@@ -64,8 +64,11 @@ tick:
         je 1b
         movw $PM_STATUS, %dx
         inw %dx, %ax
+        cmpw $0xffff, %ax               # nothing there: a machine without ACPI
+        je 2f
         testb $1, %ah
         jnz power_off
+2:
         call check_all
         incl COUNTER
         call write_all

@@ -7,11 +7,11 @@
         guest.serial.wait_past(5)
 
 Everything lies in a folder of its own under the temporary folder. At the end the daemon, the bus
-and every process they left behind (QEMU, workers) are ended by pid, and the folder is removed.
+and every process they left behind (QEMU, workers) are ended by pid, and the folder is removed; if
+the test is killed, its guard (qs_guard.py) does that.
 """
 import ctypes
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +27,7 @@ BUILD = qs_images.BUILD
 DAEMON = os.path.join(BUILD, 'service', 'snapshotd')
 CLI = os.path.join(BUILD, 'client', 'snapshotctl')
 WORKER = os.path.join(BUILD, 'src', 'worker', 'snapshotd-worker')
+GUARD = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'qs_guard.py')
 
 PR_SET_CHILD_SUBREAPER = 36
 BUS_CONFIG = '''<busconfig>
@@ -109,6 +110,8 @@ class Session:
         self.environment = self._environment()
         self.start_at_once = start
         adopt_orphans()
+        self.guard = subprocess.Popen(['/usr/bin/python3', GUARD, self.folder],
+                                      stdin=subprocess.PIPE, start_new_session=True)
         self.before = set(children(os.getpid()))
 
     def _environment(self):
@@ -229,7 +232,8 @@ class Session:
         for _ in range(5):
             for pid in self.left_behind():
                 end_process(pid)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.guard.stdin.close()
+        self.guard.wait(30)
 
 
 class Guest:
@@ -250,18 +254,21 @@ class Guest:
 
     def xml(self, extra=''):
         """@extra goes below <devices>."""
+        # the BIOS shows the guest only disks that have a place in the boot order
         disks = ''.join(f'''
     <disk type='file' device='disk'>
       <driver name='qemu' type='{driver}'/>
       <source file='{escape(path)}'/>
       <target dev='{target}' bus='virtio'/>
-    </disk>''' for target, path, driver in self.disks)
+      <boot order='{order}'/>
+    </disk>''' for order, (target, path, driver) in enumerate(self.disks, 1))
         return f'''<domain type='qemu'>
   <name>{escape(self.name)}</name>
   <uuid>{self.uuid}</uuid>
   <memory unit='MiB'>32</memory>
   <vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <features><acpi/></features>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>{disks}
     <serial type='file'>
@@ -271,6 +278,11 @@ class Guest:
   </devices>
 </domain>
 '''
+
+    def switch_off(self, domain, seconds=60):
+        """By the power button, as a user does; until it is off."""
+        domain.shutdown()
+        wait_until(lambda: domain['State'] == 'shutoff', seconds, 'the guest is off')
 
     def hashes(self):
         """Content of the original images by target."""

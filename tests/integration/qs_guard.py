@@ -1,0 +1,43 @@
+#!/usr/bin/python3
+"""qs_guard.py FOLDER: waits until whoever started it has closed its standard input, or has died,
+then ends every process that has a path in FOLDER on its command line, and removes FOLDER.
+
+A test that is killed cannot clean up behind itself; guests are made to outlive the daemon."""
+import os
+import shutil
+import signal
+import sys
+import time
+
+
+def users(folder):
+    """Pids with a path in the folder on their command line."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{pid}/cmdline', 'rb') as file:
+                if os.fsencode(folder) + b'/' in file.read() and int(pid) != os.getpid():
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def main(folder):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sys.stdin.buffer.read()
+    end = time.monotonic() + 20
+    pids = users(folder)
+    while pids and time.monotonic() < end:
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.05)
+        pids = users(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+main(sys.argv[1])
