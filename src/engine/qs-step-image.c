@@ -104,11 +104,14 @@ run_tool (QsStepCall *call, QsToolVerb verb, GError **error)
 {
   const QsStep *step = call->step;
   QsWorker *worker = qs_real_world_worker (call->world, error);
-  QsFileId id = { .dev = qs_step_uint64 (step, "dev"), .ino = qs_step_uint64 (step, "ino") };
+  const QsTagChange change = {
+    .verb = verb,
+    .path = qs_step_string (step, "path"),
+    .id = { .dev = qs_step_uint64 (step, "dev"), .ino = qs_step_uint64 (step, "ino") },
+    .tag = qs_step_string (step, "tag"),
+  };
 
-  return worker != NULL
-         && qs_worker_snapshot (worker, verb, qs_step_string (step, "path"), &id,
-                                qs_step_string (step, "tag"), call->cancellable, error);
+  return worker != NULL && qs_worker_snapshot (worker, &change, call->cancellable, error);
 }
 
 /* how often the tag of the step stands in its image now */

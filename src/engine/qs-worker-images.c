@@ -115,18 +115,17 @@ static const char *const verbs[] = {
 
 /**
  * qs_worker_snapshot:
- * @tag: exactly one snapshot has it, or none where it is to be made
  *
- * Runs `qemu-img snapshot` on a qcow2 file that no other program has open. A cancelled one is ended
- * and waited for; the worker is then used up.
+ * Changes a qcow2 file that no other program has open. Exactly one snapshot must have the tag, or
+ * none where it is to be made. A cancelled run is ended and waited for; the worker is then used up.
  */
 gboolean
-qs_worker_snapshot (QsWorker *worker, QsToolVerb verb, const char *path, const QsFileId *id,
-                    const char *tag, GCancellable *cancellable, GError **error)
+qs_worker_snapshot (QsWorker *worker, const QsTagChange *change, GCancellable *cancellable,
+                    GError **error)
 {
   const QsCall call = { .method = "snapshot",
-                        .arguments =
-                            g_variant_new ("(sstts)", verbs[verb], path, id->dev, id->ino, tag),
+                        .arguments = g_variant_new ("(sstts)", verbs[change->verb], change->path,
+                                                    change->id.dev, change->id.ino, change->tag),
                         .reply = "()",
                         .seconds = QS_TOOL_WORK_SECONDS + 2 * QS_CALL_SECONDS,
                         .cancellable = cancellable };

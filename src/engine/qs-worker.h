@@ -75,8 +75,20 @@ typedef enum
   QS_TOOL_SNAPSHOT_DELETE,
 } QsToolVerb;
 
-gboolean qs_worker_snapshot (QsWorker *worker, QsToolVerb verb, const char *path,
-                             const QsFileId *id, const char *tag, GCancellable *cancellable,
+/**
+ * QsTagChange:
+ *
+ * One run of `qemu-img snapshot`; @id is what @path was when it was recorded.
+ */
+typedef struct
+{
+  QsToolVerb verb;
+  const char *path;
+  QsFileId id;
+  const char *tag;
+} QsTagChange;
+
+gboolean qs_worker_snapshot (QsWorker *worker, const QsTagChange *change, GCancellable *cancellable,
                              GError **error);
 
 /* whether the installed qemu-img may be given images; OPERATION_UNSUPPORTED: none is changed */

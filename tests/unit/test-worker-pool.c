@@ -258,6 +258,7 @@ test_runtime (Fixture *f, gconstpointer data)
 static void
 test_runtime_refused (Fixture *f, gconstpointer data)
 {
+  static const char *const names[] = { "link", "open", "a/b", ".." };
   g_autoptr (GError) error = NULL;
   g_autofree char *real = in_folder (f, "real");
   g_autofree char *link_path = in_folder (f, "link");
@@ -267,14 +268,9 @@ test_runtime_refused (Fixture *f, gconstpointer data)
   g_assert_cmpint (g_mkdir (real, 0700) | symlink (real, link_path), ==, 0);
   g_assert_cmpint (g_mkdir (open_folder, 0700) | g_chmod (open_folder, 0750), ==, 0);
   write_file (file, "kept");
-  assert_refused (qs_worker_make_runtime (f->worker, f->folder, "link", &error) != NULL, error,
-                  QS_ERROR_CONFIG_UNSUPPORTED, "owner alone");
-  assert_refused (qs_worker_make_runtime (f->worker, f->folder, "open", &error) != NULL, error,
-                  QS_ERROR_CONFIG_UNSUPPORTED, "owner alone");
-  assert_refused (qs_worker_make_runtime (f->worker, f->folder, "a/b", &error) != NULL, error,
-                  QS_ERROR_CONFIG_UNSUPPORTED, "a/b");
-  assert_refused (qs_worker_make_runtime (f->worker, f->folder, "..", &error) != NULL, error,
-                  QS_ERROR_CONFIG_UNSUPPORTED, "..");
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    assert_refused (qs_worker_make_runtime (f->worker, f->folder, names[i], &error) != NULL, error,
+                    QS_ERROR_CONFIG_UNSUPPORTED, names[i]);
   assert_refused (qs_worker_clear_runtime (f->worker, open_folder, &error), error,
                   QS_ERROR_CONFIG_UNSUPPORTED, "owner alone");
   assert_refused (qs_worker_clear_runtime (f->worker, link_path, &error), error,

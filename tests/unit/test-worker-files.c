@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-error.h"
+
+#include "worker-fixture.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define QEMU_IMG "/usr/bin/qemu-img"
+#define MIB (1024 * 1024)
+
+static QsNewImage
+overlay_at (const char *path)
+{
+  return (QsNewImage){ .path = path,
+                       .format = "qcow2",
+                       .virtual_size = 5 * MIB,
+                       .cluster_size = 65536,
+                       .backing = "/srv/base.qcow2",
+                       .backing_format = "qcow2",
+                       .mode = 0666,
+                       .gid = getgid () };
+}
+
+static guint
+count_files (Fixture *f)
+{
+  g_autoptr (GDir) dir = g_dir_open (f->folder, 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (dir) != NULL)
+    n++;
+  return n;
+}
+
+static void
+assert_same_contents (const char *a, const char *b)
+{
+  g_autofree char *bytes[2] = { NULL, NULL };
+  gsize length[2];
+
+  g_assert_true (g_file_get_contents (a, &bytes[0], &length[0], NULL));
+  g_assert_true (g_file_get_contents (b, &bytes[1], &length[1], NULL));
+  g_assert_cmpmem (bytes[0], length[0], bytes[1], length[1]);
+}
+
+static void
+test_create (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = in_folder (f, "new");
+  g_autofree char *theirs = in_folder (f, "theirs");
+  const QsNewImage image = overlay_at (path);
+  struct stat info;
+  QsFileId id = { 0 };
+
+  g_assert_true (qs_worker_create_image (f->worker, &image, &id, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (count_files (f), ==, 0);
+  g_assert_true (qs_worker_link (f->worker, path, &id, &error));
+  g_assert_cmpint (lstat (path, &info), ==, 0);
+  g_assert_cmpuint (info.st_mode, ==, S_IFREG | 0660);
+  g_assert_cmpuint (info.st_dev, ==, id.dev);
+  g_assert_cmpuint (info.st_ino, ==, id.ino);
+  g_assert_cmpuint (info.st_nlink, ==, 1);
+  g_assert_cmpint (id.btime, >, 0);
+  run_tool (QEMU_IMG, "create", "-q", "-f", "qcow2", "-u", "-b", "/srv/base.qcow2", "-F", "qcow2",
+            theirs, "5M", NULL);
+  assert_same_contents (path, theirs);
+}
+
+/* a layout that is left to the tool, and qed */
+static void
+test_create_by_tool (Fixture *f, gconstpointer data)
+{
+  static const char *const formats[] = { "qcow2", "qed" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (formats); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree char *path = in_folder (f, formats[i]);
+      g_autofree char *theirs = in_folder (f, "theirs");
+      g_autofree char *options = g_strdup_printf ("cluster_size=%u", i == 0 ? 512 : 65536);
+      QsNewImage image = overlay_at (path);
+      QsFileId id;
+
+      image.format = formats[i];
+      image.cluster_size = i == 0 ? 512 : 65536;
+      image.virtual_size = 1024 * MIB;
+      image.backing = "/srv/a,b c=d";
+      g_assert_true (qs_worker_create_image (f->worker, &image, &id, &error));
+      g_assert_no_error (error);
+      g_assert_true (qs_worker_link (f->worker, path, &id, &error));
+      run_tool (QEMU_IMG, "create", "-q", "-f", formats[i], "-u", "-o", options, "-b",
+                "/srv/a,b c=d", "-F", "qcow2", theirs, "1G", NULL);
+      assert_same_contents (path, theirs);
+    }
+}
+
+static void
+test_create_refused (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = in_folder (f, "new");
+  QsNewImage image = overlay_at (path);
+  QsFileId id;
+
+  image.format = "raw";
+  assert_refused (qs_worker_create_image (f->worker, &image, &id, &error), error,
+                  QS_ERROR_CONFIG_UNSUPPORTED, "qcow2 or qed");
+  image = overlay_at (path);
+  image.backing_format = NULL;
+  assert_refused (qs_worker_create_image (f->worker, &image, &id, &error), error,
+                  QS_ERROR_INVALID_ARGUMENT, "format");
+  image = overlay_at (path);
+  image.backing = "json:{}";
+  assert_refused (qs_worker_create_image (f->worker, &image, &id, &error), error,
+                  QS_ERROR_CONFIG_UNSUPPORTED, "local file");
+  image = overlay_at (path);
+  image.cluster_size = 1000;
+  assert_refused (qs_worker_create_image (f->worker, &image, &id, &error), error,
+                  QS_ERROR_CONFIG_UNSUPPORTED, "1000");
+  g_assert_cmpuint (count_files (f), ==, 0);
+}
+
+static void
+test_forget (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = in_folder (f, "new");
+  const QsNewImage image = overlay_at (path);
+  QsFileId id;
+
+  g_assert_true (qs_worker_create_image (f->worker, &image, &id, &error));
+  g_assert_true (qs_worker_forget (f->worker, &error));
+  assert_refused (qs_worker_link (f->worker, path, &id, &error), error, QS_ERROR_FAILED,
+                  "not made by this worker");
+  g_assert_cmpuint (count_files (f), ==, 0);
+}
+
+static int
+make_full (const char *path, const char *model)
+{
+  write_file (path, "precious");
+  return 0;
+}
+
+static int
+make_hard_link (const char *path, const char *model)
+{
+  return link (model, path);
+}
+
+static int
+make_link (const char *path, const char *model)
+{
+  return symlink (model, path);
+}
+
+static int
+make_dangling_link (const char *path, const char *model)
+{
+  return symlink ("nowhere", path);
+}
+
+static int
+make_fifo (const char *path, const char *model)
+{
+  return mkfifo (path, 0600);
+}
+
+static int
+make_folder (const char *path, const char *model)
+{
+  return g_mkdir (path, 0700);
+}
+
+static int (*const makers[]) (const char *path, const char *model) = {
+  make_full, make_hard_link, make_link, make_dangling_link, make_fifo, make_folder,
+};
+
+typedef enum
+{
+  BEFORE_CREATE,
+  BEFORE_LINK,
+} When;
+
+/* whatever has the name stays as it is */
+static void
+check_existing_target (Fixture *f, guint maker, When when)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *model = in_folder (f, "model");
+  g_autofree char *name = g_strdup_printf ("%u-%d", maker, when);
+  g_autofree char *path = in_folder (f, name);
+  const QsNewImage image = overlay_at (path);
+  struct stat before;
+  struct stat after;
+  QsFileId id = { 0 };
+  gboolean ok;
+
+  if (when == BEFORE_LINK)
+    g_assert_true (qs_worker_create_image (f->worker, &image, &id, &error));
+  g_assert_cmpint (makers[maker](path, model), ==, 0);
+  g_assert_cmpint (lstat (path, &before), ==, 0);
+  ok = when == BEFORE_LINK ? qs_worker_link (f->worker, path, &id, &error)
+                           : qs_worker_create_image (f->worker, &image, &id, &error);
+  assert_refused (ok, error, QS_ERROR_CONFIG_UNSUPPORTED, path);
+  g_assert_cmpint (lstat (path, &after), ==, 0);
+  g_assert_cmpuint (before.st_ino, ==, after.st_ino);
+  g_assert_cmpmem (&before.st_mtim, sizeof before.st_mtim, &after.st_mtim, sizeof after.st_mtim);
+  g_assert_cmpmem (&before.st_ctim, sizeof before.st_ctim, &after.st_ctim, sizeof after.st_ctim);
+}
+
+static void
+test_existing_targets (Fixture *f, gconstpointer data)
+{
+  g_autofree char *model = in_folder (f, "model");
+  g_autofree char *nowhere = in_folder (f, "nowhere");
+
+  write_file (model, "precious");
+  for (guint i = 0; i < G_N_ELEMENTS (makers); i++)
+    {
+      check_existing_target (f, i, BEFORE_CREATE);
+      check_existing_target (f, i, BEFORE_LINK);
+    }
+  assert_contents (model, "precious");
+  assert_absent (nowhere);
+  g_assert_cmpuint (count_files (f), ==, 1 + 2 * G_N_ELEMENTS (makers));
+}
+
+static void
+test_no_folder (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *folder = in_folder (f, "shut");
+  g_autofree char *inside = in_folder (f, "shut/new");
+  g_autofree char *gone = in_folder (f, "gone/new");
+  QsNewImage image = overlay_at (inside);
+  QsFileId id;
+
+  g_assert_cmpint (g_mkdir (folder, 0500), ==, 0);
+  assert_refused (qs_worker_create_image (f->worker, &image, &id, &error), error,
+                  QS_ERROR_CONFIG_UNSUPPORTED, inside);
+  image.path = gone;
+  assert_refused (qs_worker_create_image (f->worker, &image, &id, &error), error,
+                  QS_ERROR_CONFIG_UNSUPPORTED, "does not exist");
+}
+
+static QsFileId
+identify (Fixture *f, const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  QsFileId id;
+  gboolean exists = FALSE;
+
+  g_assert_true (qs_worker_identify (f->worker, path, &id, &exists, &error));
+  g_assert_no_error (error);
+  g_assert_true (exists);
+  return id;
+}
+
+/* the caller's own empty file: keeps its identity and mode, and is empty again in the end */
+static void
+test_empty_file (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = in_folder (f, "empty");
+  g_autoptr (QsImage) image = NULL;
+  QsNewImage wish = overlay_at (path);
+  QsFileId empty;
+  QsFileId id;
+  struct stat info;
+
+  write_file (path, "");
+  g_assert_cmpint (g_chmod (path, 0640), ==, 0);
+  empty = identify (f, path);
+  wish.empty = &empty;
+  g_assert_true (qs_worker_create_image (f->worker, &wish, &id, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (id.ino, ==, empty.ino);
+  g_assert_true (qs_worker_link (f->worker, path, &id, &error));
+  g_assert_true (qs_worker_forget (f->worker, &error));
+  g_assert_true (qs_worker_inspect_image (f->worker, path, "qcow2", &image, &error));
+  g_assert_cmpuint (image->mode, ==, 0640);
+  g_assert_cmpstr (image->backing_name, ==, "/srv/base.qcow2");
+
+  g_assert_true (qs_worker_truncate (f->worker, path, &id, &error));
+  g_assert_cmpint (lstat (path, &info), ==, 0);
+  g_assert_cmpint (info.st_size, ==, 0);
+  g_assert_true (qs_worker_create_image (f->worker, &wish, &id, &error));
+  g_assert_true (qs_worker_forget (f->worker, &error));
+  assert_contents (path, "");
+}
+
+static void
+test_empty_file_changed (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = in_folder (f, "empty");
+  g_autofree char *other = in_folder (f, "other");
+  QsNewImage wish = overlay_at (path);
+  QsFileId empty;
+  QsFileId id;
+
+  write_file (path, "");
+  wish.empty = &empty;
+  empty = identify (f, path);
+  g_assert_cmpint (link (path, other), ==, 0);
+  assert_refused (qs_worker_create_image (f->worker, &wish, &id, &error), error,
+                  QS_ERROR_CONFIG_UNSUPPORTED, "2 names");
+  g_assert_cmpint (unlink (path), ==, 0);
+  write_file (path, "");
+  assert_refused (qs_worker_create_image (f->worker, &wish, &id, &error), error,
+                  QS_ERROR_CONFIG_UNSUPPORTED, "no longer");
+  write_file (path, "now it is precious");
+  empty = identify (f, path);
+  assert_refused (qs_worker_create_image (f->worker, &wish, &id, &error), error,
+                  QS_ERROR_CONFIG_UNSUPPORTED, "no longer");
+  assert_contents (path, "now it is precious");
+  assert_contents (other, "");
+}
+
+static void
+test_unlink (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = in_folder (f, "file");
+  g_autofree char *other = in_folder (f, "other");
+  QsFileId id;
+  QsFileId other_id;
+
+  write_file (path, "mine");
+  write_file (other, "another's");
+  id = identify (f, path);
+  other_id = identify (f, other);
+  assert_refused (qs_worker_unlink (f->worker, other, &id, &error), error, QS_ERROR_IMAGE_FAILED,
+                  "left alone");
+  assert_refused (qs_worker_truncate (f->worker, other, &id, &error), error, QS_ERROR_IMAGE_FAILED,
+                  "left alone");
+  assert_contents (other, "another's");
+  g_assert_true (qs_worker_unlink (f->worker, path, &id, &error));
+  assert_absent (path);
+  g_assert_true (qs_worker_unlink (f->worker, path, &id, &error));
+  g_assert_true (qs_worker_unlink (f->worker, "/nonexistent/file", &id, &error));
+  g_assert_cmpint (link (other, path), ==, 0);
+  assert_refused (qs_worker_unlink (f->worker, other, &other_id, &error), error,
+                  QS_ERROR_CONFIG_UNSUPPORTED, "2 names");
+  assert_contents (other, "another's");
+}
+
+static void
+test_identify (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = in_folder (f, "file");
+  g_autofree char *link_path = in_folder (f, "link");
+  struct stat info;
+  gboolean exists = TRUE;
+  QsFileId id;
+
+  g_assert_true (qs_worker_identify (f->worker, path, &id, &exists, &error));
+  g_assert_false (exists);
+  write_file (path, "x");
+  g_assert_cmpint (symlink (path, link_path), ==, 0);
+  g_assert_cmpint (lstat (path, &info), ==, 0);
+  id = identify (f, path);
+  g_assert_cmpuint (id.ino, ==, info.st_ino);
+  g_assert_cmpuint (id.dev, ==, info.st_dev);
+  id = identify (f, link_path);
+  g_assert_cmpuint (id.ino, !=, info.st_ino);
+}
+
+static void
+test_copy (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *from = in_folder (f, "template");
+  g_autofree char *to = in_folder (f, "copy");
+  g_autofree char *gone = in_folder (f, "gone");
+  g_autofree char *text = g_strnfill (200000, 'v');
+  struct stat info;
+  QsFileId id;
+
+  write_file (from, text);
+  g_assert_true (qs_worker_copy_file (f->worker, from, to, &id, &error));
+  g_assert_no_error (error);
+  assert_contents (to, text);
+  g_assert_cmpint (lstat (to, &info), ==, 0);
+  g_assert_cmpuint (info.st_mode, ==, S_IFREG | 0600);
+  g_assert_cmpuint (info.st_ino, ==, id.ino);
+  write_file (from, "changed");
+  assert_refused (qs_worker_copy_file (f->worker, from, to, &id, &error), error,
+                  QS_ERROR_CONFIG_UNSUPPORTED, to);
+  assert_contents (to, text);
+  assert_refused (qs_worker_copy_file (f->worker, gone, to, &id, &error), error,
+                  QS_ERROR_IMAGE_FAILED, gone);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  add_worker_test ("/worker-files/create", test_create);
+  add_worker_test ("/worker-files/create-by-tool", test_create_by_tool);
+  add_worker_test ("/worker-files/create-refused", test_create_refused);
+  add_worker_test ("/worker-files/forget", test_forget);
+  add_worker_test ("/worker-files/existing-targets", test_existing_targets);
+  add_worker_test ("/worker-files/no-folder", test_no_folder);
+  add_worker_test ("/worker-files/empty-file", test_empty_file);
+  add_worker_test ("/worker-files/empty-file-changed", test_empty_file_changed);
+  add_worker_test ("/worker-files/unlink", test_unlink);
+  add_worker_test ("/worker-files/identify", test_identify);
+  add_worker_test ("/worker-files/copy", test_copy);
+  return g_test_run ();
+}
