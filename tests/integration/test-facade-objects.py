@@ -99,7 +99,8 @@ class Domains(Base):
 
     def test_validate_xml(self):
         self.assertEqual(self.manager.ValidateXML('domainsnapshot', snapshot_xml('s1')), [])
-        problems = self.manager.ValidateXML('domainsnapshot', '<domainsnapshot><x/></domainsnapshot>')
+        unknown = '<domainsnapshot><x/></domainsnapshot>'
+        problems = self.manager.ValidateXML('domainsnapshot', unknown)
         self.assertTrue(problems)
         error_of(self, 'InvalidArgument', self.manager.ValidateXML, 'network', '<network/>')
         error_of(self, 'XmlInvalid', self.manager.ValidateXML, 'domain', 'x')
