@@ -201,7 +201,7 @@ qs_domain_changed (QsService *service, const QsDomain *before, QsDomain *after)
   if (before == NULL)
     {
       announce_new_domain (service, after);
-      qs_visibility_refresh (service);
+      qs_visibility_add_domain (service, after);
     }
   else if (after == NULL)
     announce_old_domain (&transition);

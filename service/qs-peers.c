@@ -72,6 +72,7 @@ qs_peer_unref (QsPeer *peer)
   g_free (peer->name);
   g_object_unref (peer->gone);
   g_hash_table_unref (peer->seen);
+  g_clear_pointer (&peer->newcomers, g_hash_table_unref);
   g_free (peer);
 }
 

@@ -39,6 +39,8 @@ typedef struct
   gboolean subscribed;
   gboolean unsubscribed; /* by its own wish */
   GHashTable *seen;
+  gboolean may_see_others; /* polkit's last word on those of others in general */
+  GHashTable *newcomers;   /* ids that came while the others were asked for; NULL: nobody asks */
   guint watch;
   GQueue waiting; /* of QsPeerWait */
 } QsPeer;

@@ -78,6 +78,7 @@ qs_service_free (QsService *self)
   if (self == NULL)
     return;
   g_clear_handle_id (&self->refresh, g_source_remove);
+  g_clear_handle_id (&self->refresh_soon, g_source_remove);
   qs_bus_unregister (self);
   qs_work_free (self->work);
   g_clear_pointer (&self->engine, qs_engine_free);

@@ -34,6 +34,7 @@ typedef struct
   GArray *registrations;
   guint filter;
   guint refresh;
+  guint refresh_soon;
   char *degraded; /* as last announced, or NULL */
 } QsService;
 

@@ -97,6 +97,12 @@ compare_jobs (gconstpointer a, gconstpointer b)
   return left < right ? -1 : left > right;
 }
 
+static gboolean
+is_in (GHashTable *ids, const char *id)
+{
+  return ids != NULL && g_hash_table_contains (ids, id);
+}
+
 static void
 add_domains (QsVisible *visible, const QsCall *call, GHashTable *ids)
 {
@@ -105,7 +111,7 @@ add_domains (QsVisible *visible, const QsCall *call, GHashTable *ids)
 
   g_hash_table_iter_init (&iter, call->service->domains);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&domain))
-    if (domain->owner == qs_call_get_uid (call) || g_hash_table_contains (ids, domain->id))
+    if (domain->owner == qs_call_get_uid (call) || is_in (ids, domain->id))
       g_ptr_array_add (visible->domains, domain);
   g_ptr_array_sort (visible->domains, compare_domains);
 }
@@ -121,8 +127,7 @@ add_jobs (QsVisible *visible, const QsCall *call, GHashTable *ids)
       QsJob *job = g_ptr_array_index (jobs, i);
 
       if (qs_call_is_privileged (call) || qs_job_get_owner (job) == uid
-          || qs_job_get_starter (job) == uid
-          || g_hash_table_contains (ids, qs_job_get_domain (job)))
+          || qs_job_get_starter (job) == uid || is_in (ids, qs_job_get_domain (job)))
         g_ptr_array_add (visible->jobs, job);
     }
   g_ptr_array_sort (visible->jobs, compare_jobs);
@@ -162,9 +167,8 @@ qs_visible_objects (GDBusMethodInvocation *invocation, QsInteraction interaction
 void
 qs_own_objects (GDBusMethodInvocation *invocation, QsVisibleObjectsFunc func)
 {
-  g_autoptr (GHashTable) none = g_hash_table_new (g_str_hash, g_str_equal);
   QsVisibleWait *wait = g_new0 (QsVisibleWait, 1);
 
   *wait = (QsVisibleWait){ invocation, func };
-  on_gathered (none, wait);
+  on_gathered (NULL, wait);
 }

@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-visibility.h"
 
+#define REFRESH_DELAY_MS 500
+
 /**
  * QsGathering:
  *
@@ -13,6 +15,7 @@ typedef struct
   QsService *service;
   QsPeer *peer;
   GHashTable *ids;
+  gboolean denied;
   GPtrArray *domains; /* still to be asked for */
   QsDomain *asked;
   QsInteraction interaction;
@@ -20,10 +23,16 @@ typedef struct
   gpointer user_data;
 } QsGathering;
 
+static GHashTable *
+id_set_new (void)
+{
+  return g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+}
+
 static void
 gathering_end (QsGathering *gathering)
 {
-  gathering->func (gathering->ids, gathering->user_data);
+  gathering->func (gathering->denied ? NULL : gathering->ids, gathering->user_data);
   g_hash_table_unref (gathering->ids);
   g_ptr_array_unref (gathering->domains);
   g_clear_pointer (&gathering->asked, qs_domain_unref);
@@ -65,10 +74,11 @@ on_general_answer (QsAnswer answer, gpointer user_data)
 {
   QsGathering *gathering = user_data;
 
-  if (answer == QS_ANSWER_YES)
-    ask_next (gathering);
-  else
+  gathering->denied = answer != QS_ANSWER_YES;
+  if (gathering->denied)
     gathering_end (gathering);
+  else
+    ask_next (gathering);
 }
 
 static GPtrArray *
@@ -109,7 +119,7 @@ qs_visibility_gather (QsService *service, QsPeer *peer, QsInteraction interactio
 
   gathering->service = service;
   gathering->peer = qs_peer_ref (peer);
-  gathering->ids = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  gathering->ids = id_set_new ();
   gathering->domains = list_foreign (service, peer->user->uid);
   gathering->func = func;
   gathering->user_data = user_data;
@@ -123,19 +133,38 @@ qs_visibility_gather (QsService *service, QsPeer *peer, QsInteraction interactio
 }
 
 static void
+add_ids (GHashTable *set, GHashTable *ids)
+{
+  GHashTableIter iter;
+  const char *id;
+
+  g_hash_table_iter_init (&iter, ids);
+  while (g_hash_table_iter_next (&iter, (gpointer *)&id, NULL))
+    g_hash_table_add (set, g_strdup (id));
+}
+
+static void
 on_seen (GHashTable *ids, gpointer user_data)
 {
   g_autoptr (QsPeer) peer = user_data;
 
-  g_hash_table_unref (peer->seen);
-  peer->seen = g_hash_table_ref (ids);
+  peer->may_see_others = ids != NULL;
+  g_hash_table_remove_all (peer->seen);
+  if (ids != NULL)
+    {
+      add_ids (peer->seen, ids);
+      add_ids (peer->seen, peer->newcomers);
+    }
+  g_clear_pointer (&peer->newcomers, g_hash_table_unref);
 }
 
 static void
 refresh_peer (QsPeer *peer, gpointer user_data)
 {
-  if (peer->subscribed && peer->user->uid != 0)
-    qs_visibility_gather (user_data, peer, QS_INTERACTION_NONE, on_seen, qs_peer_ref (peer));
+  if (!peer->subscribed || peer->user->uid == 0 || peer->newcomers != NULL)
+    return;
+  peer->newcomers = id_set_new ();
+  qs_visibility_gather (user_data, peer, QS_INTERACTION_NONE, on_seen, qs_peer_ref (peer));
 }
 
 /**
@@ -154,14 +183,80 @@ qs_visibility_subscribe (QsService *service, QsPeer *peer, GError **error)
   return TRUE;
 }
 
+static gboolean
+on_refresh (gpointer user_data)
+{
+  QsService *service = user_data;
+
+  service->refresh_soon = 0;
+  qs_peers_foreach (service->peers, refresh_peer, service);
+  return G_SOURCE_REMOVE;
+}
+
 /**
  * qs_visibility_refresh:
  *
- * Asks anew which domains of others the subscribers may see.
+ * Asks anew, after a moment, which domains of others the subscribers may see. polkit tells of
+ * changes that nobody here has to do with, and of several at once.
  */
 void
 qs_visibility_refresh (QsService *service)
 {
+  if (service->system_mode && service->refresh_soon == 0)
+    service->refresh_soon = g_timeout_add (REFRESH_DELAY_MS, on_refresh, service);
+}
+
+typedef struct
+{
+  QsPeer *peer;
+  QsDomain *domain;
+} QsNewcomer;
+
+static void
+on_newcomer_answer (QsAnswer answer, gpointer user_data)
+{
+  g_autofree QsNewcomer *newcomer = user_data;
+  g_autoptr (QsPeer) peer = newcomer->peer;
+  g_autoptr (QsDomain) domain = newcomer->domain;
+
+  if (answer != QS_ANSWER_YES)
+    return;
+  g_hash_table_add (peer->seen, g_strdup (domain->id));
+  if (peer->newcomers != NULL)
+    g_hash_table_add (peer->newcomers, g_strdup (domain->id));
+}
+
+typedef struct
+{
+  QsService *service;
+  QsDomain *domain;
+} QsNews;
+
+static void
+ask_for_newcomer (QsPeer *peer, gpointer user_data)
+{
+  const QsNews *news = user_data;
+  QsQuestion question = { .action = "inspect", .operation = "list", .domain = news->domain };
+  QsNewcomer *newcomer;
+
+  if (!peer->subscribed || peer->user->uid == news->domain->owner
+      || (!peer->may_see_others && peer->newcomers == NULL))
+    return;
+  newcomer = g_new0 (QsNewcomer, 1);
+  *newcomer = (QsNewcomer){ qs_peer_ref (peer), qs_domain_ref (news->domain) };
+  qs_authority_ask (news->service->authority, peer, &question, on_newcomer_answer, newcomer);
+}
+
+/**
+ * qs_visibility_add_domain:
+ *
+ * Asks for a domain that is new which of the subscribers who see others may see it.
+ */
+void
+qs_visibility_add_domain (QsService *service, QsDomain *domain)
+{
+  QsNews news = { service, domain };
+
   if (service->system_mode)
-    qs_peers_foreach (service->peers, refresh_peer, service);
+    qs_peers_foreach (service->peers, ask_for_newcomer, &news);
 }

@@ -6,7 +6,8 @@
 
 /**
  * QsVisibleFunc:
- * @ids: the domains of other owners that the caller may inspect, besides its own
+ * @ids: the domains of other owners that the caller may inspect, besides its own; NULL if none at
+ *   all
  */
 typedef void (*QsVisibleFunc) (GHashTable *ids, gpointer user_data);
 
@@ -14,3 +15,4 @@ void qs_visibility_gather (QsService *service, QsPeer *peer, QsInteraction inter
                            QsVisibleFunc func, gpointer user_data);
 gboolean qs_visibility_subscribe (QsService *service, QsPeer *peer, GError **error);
 void qs_visibility_refresh (QsService *service);
+void qs_visibility_add_domain (QsService *service, QsDomain *domain);
