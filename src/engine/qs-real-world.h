@@ -21,6 +21,7 @@ typedef struct
   QsJournal *journal;
   guint64 op;
   guint part;
+  gboolean recovering; /* an earlier try may have been killed in the middle of any step */
 } QsRealWorld;
 
 /**

@@ -37,6 +37,7 @@ resume_part (Recovery *recovery, const QsPartRecord *part, GError **error)
 
   qs_real_world_init (&world, recovery->engine, op->domain,
                       domain != NULL ? domain->owner : op->caller, op->id, part->n);
+  world.recovering = TRUE;
   runner = (QsRunner){ .journal = world.journal, .world = &world.world, .part = part->n };
   return qs_runner_resume (&runner, part, error);
 }

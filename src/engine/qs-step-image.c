@@ -135,20 +135,33 @@ qs_run_image_snapshot (QsStepCall *call, GVariant **result, GError **error)
   return run_tool (call, QS_TOOL_SNAPSHOT_CREATE, error);
 }
 
+/* a qemu-img that was killed leaves clusters that nobody refers to */
+static gboolean
+repair_image (QsStepCall *call, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  QsFileId id = { .dev = qs_step_uint64 (call->step, "dev"),
+                  .ino = qs_step_uint64 (call->step, "ino") };
+
+  return worker != NULL
+         && qs_worker_repair (worker, qs_step_string (call->step, "path"), &id, error);
+}
+
 gboolean
 qs_undo_image_snapshot (QsStepCall *call, GError **error)
 {
   guint n = 0;
 
-  if (!count_tag (call, &n, error))
+  if (!count_tag (call, &n, error) || (n > 0 && !run_tool (call, QS_TOOL_SNAPSHOT_DELETE, error)))
     return FALSE;
-  return n == 0 || run_tool (call, QS_TOOL_SNAPSHOT_DELETE, error);
+  return repair_image (call, error);
 }
 
 gboolean
 qs_run_image_apply (QsStepCall *call, GVariant **result, GError **error)
 {
-  return run_tool (call, QS_TOOL_SNAPSHOT_APPLY, error);
+  return run_tool (call, QS_TOOL_SNAPSHOT_APPLY, error)
+         && (!call->world->recovering || repair_image (call, error));
 }
 
 /* an image holds the old state or that of the tag, never a mixture, but does not tell which: doing
@@ -159,10 +172,17 @@ qs_probe_image_apply (QsStepCall *call, GError **error)
   return run_tool (call, QS_TOOL_SNAPSHOT_APPLY, error) ? QS_PROBE_DONE : QS_PROBE_UNKNOWN;
 }
 
+/* a tag that is gone was deleted by a try before this one, which may not have come to its end */
 gboolean
 qs_run_image_delete (QsStepCall *call, GVariant **result, GError **error)
 {
-  return qs_undo_image_snapshot (call, error);
+  guint n = 0;
+
+  if (!count_tag (call, &n, error))
+    return FALSE;
+  if (n > 0 && !run_tool (call, QS_TOOL_SNAPSHOT_DELETE, error))
+    return FALSE;
+  return (n > 0 && !call->world->recovering) || repair_image (call, error);
 }
 
 gboolean

@@ -135,6 +135,24 @@ qs_worker_snapshot (QsWorker *worker, const QsTagChange *change, GCancellable *c
 }
 
 /**
+ * qs_worker_repair:
+ *
+ * Runs `qemu-img check -r all` on a qcow2 file that no other program has open: what a tool that was
+ * killed leaves behind. Never to be used on an image that a guest has open.
+ */
+gboolean
+qs_worker_repair (QsWorker *worker, const char *path, const QsFileId *id, GError **error)
+{
+  const QsCall call = { .method = "repair",
+                        .arguments = g_variant_new ("(stt)", path, id->dev, id->ino),
+                        .reply = "()",
+                        .seconds = QS_TOOL_WORK_SECONDS + 2 * QS_CALL_SECONDS };
+  g_autoptr (GVariant) result = qs_worker_call (worker, &call, error);
+
+  return result != NULL;
+}
+
+/**
  * qs_worker_self_test:
  *
  * Shows the installed qemu-img an image that names another file as only an attacker would.

@@ -88,6 +88,7 @@ typedef struct
   const char *tag;
 } QsTagChange;
 
+gboolean qs_worker_repair (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
 gboolean qs_worker_snapshot (QsWorker *worker, const QsTagChange *change, GCancellable *cancellable,
                              GError **error);
 

@@ -135,8 +135,37 @@ handle_snapshot (QsWork *work, GVariant *arguments, GError **error)
   return qs_work_done ();
 }
 
+/* after a tool that was killed: clusters that nobody refers to, marks of sharing that are not true */
+static GVariant *
+handle_repair (QsWork *work, GVariant *arguments, GError **error)
+{
+  g_autoptr (QsPlace) place = NULL;
+  g_autofree char *spec = NULL;
+  g_auto (QsFd) fd = -1;
+  const char *path;
+  struct stat info;
+  guint64 dev;
+  guint64 ino;
+
+  g_variant_get (arguments, "(&stt)", &path, &dev, &ino);
+  place = qs_place_existing (work, path, error);
+  fd = place != NULL ? qs_place_open (place, QS_OPEN_WRITE, &info, error) : -1;
+  if (fd < 0 || !qs_place_check_identity (place, &info, dev, ino, error))
+    return NULL;
+
+  spec = qs_tool_qcow2_spec (fd);
+  const char *argv[] = { "check", "-q", "-r", "all", spec, NULL };
+  const QsTool tool = { .class = QS_TOOL_CHANGE, .argv = argv, .fd = fd, .path = place->path };
+  if (!qs_tool_run (work, &tool, error))
+    return NULL;
+  if (fsync (fd) != 0 && !qs_fail_errno (error, place->path, "write"))
+    return NULL;
+  return qs_work_done ();
+}
+
 static const QsMethod methods[] = {
   { "snapshot", "(sstts)", handle_snapshot },
+  { "repair", "(stt)", handle_repair },
 };
 
 const QsMethod *
