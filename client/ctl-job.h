@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "ctl-bus.h"
+
+GVariant *qs_ctl_job_wait (QsCtl *ctl, const char *job, GError **error);
+gboolean qs_ctl_job_wait_for_other (QsCtl *ctl, const char *job, GError **error);
+GStrv qs_ctl_job_get_notes (QsCtl *ctl, const char *job);
+
+/* pure */
+char *qs_ctl_job_format_progress (const char *operation, const char *step, double progress);
+char *qs_ctl_job_path_in (const char *message);
