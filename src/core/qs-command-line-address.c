@@ -180,6 +180,37 @@ resolve_machine (xmlNode *root, const QsMachineAlias *aliases, QsChipset *chipse
   return qs_machine_chipset (name, chipset);
 }
 
+/* beside the first disk: nothing of an owner lies in a folder of the service */
+static char *
+nvram_path (const QsDomainDef *def)
+{
+  for (guint i = 0; i < def->disks->len; i++)
+    {
+      const QsDiskDef *disk = g_ptr_array_index (def->disks, i);
+      g_autofree char *folder = NULL;
+
+      if (disk->source_type != QS_SOURCE_FILE || disk->device != QS_DEVICE_DISK || !disk->source)
+        continue;
+      folder = g_path_get_dirname (disk->source);
+      return g_strconcat (folder, "/", def->name, "_VARS.fd", NULL);
+    }
+  return NULL;
+}
+
+/* where the first start copies the template to, if the document leaves that open */
+static void
+write_nvram (xmlNode *root, const QsDomainDef *def, const QsDomainDef *previous)
+{
+  xmlNode *node = qs_xml_child (qs_xml_child (root, "os"), "nvram");
+  g_autofree char *path = NULL;
+
+  if (def->nvram || !def->nvram_template || qs_xml_child (node, "source"))
+    return;
+  path = previous && previous->nvram ? g_strdup (previous->nvram) : nvram_path (def);
+  if (path)
+    qs_xml_set_text (node, path);
+}
+
 /* the places of another chip set mean nothing here */
 static const xmlNode *
 previous_devices (const QsDomainDef *previous, QsChipset chipset)
@@ -224,6 +255,7 @@ qs_domain_def_assign_addresses (const QsDomainDef *def, const QsDomainDef *previ
   /* such a domain can be defined; its start is what gets refused */
   if (!resolve_machine (root, aliases, &chipset))
     return qs_domain_def_ref ((QsDomainDef *)def);
+  write_nvram (root, def, previous);
   if (!assign (root, previous, chipset, error))
     return NULL;
   return qs_domain_def_new_node (root, error);

@@ -70,8 +70,9 @@ typedef struct
  * @aliases: (nullable): NULL: those of QEMU 7.2
  *
  * To be called when a domain is defined. Resolves the machine alias, writes the models that the
- * document leaves open, adds the controllers that its devices need and an `<address>` to each
- * device that has none. A document that has all of this comes back the same.
+ * document leaves open and the path of the NVRAM file, adds the controllers that its devices need
+ * and an `<address>` to each device that has none. A document that has all of this comes back the
+ * same.
  */
 QsDomainDef *qs_domain_def_assign_addresses (const QsDomainDef *def, const QsDomainDef *previous,
                                              const QsMachineAlias *aliases, GError **error);

@@ -276,6 +276,40 @@ test_not_translated (void)
   assert_place (host, "hostdev", 0, "");
 }
 
+static QsDomainDef *
+assign_firmware (const char *nvram, const char *folder, const QsDomainDef *previous)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = g_strdup_printf (
+      "<domain type='qemu'><name>d x</name><os><type machine='q35'>hvm</type>"
+      "<loader type='pflash'>/code.fd</loader>%s</os><devices><disk type='file' device='cdrom'>"
+      "<source file='/iso/a'/><target dev='sda' bus='sata'/></disk><disk type='file'>"
+      "<source file='%s/a'/><target dev='vda'/></disk></devices></domain>",
+      nvram, folder);
+  g_autoptr (QsDomainDef) def = qs_domain_def_new (text, &error);
+  QsDomainDef *assigned = NULL;
+
+  g_assert_no_error (error);
+  assigned = qs_domain_def_assign_addresses (def, previous, NULL, &error);
+  g_assert_no_error (error);
+  return assigned;
+}
+
+static void
+test_nvram (void)
+{
+  g_autoptr (QsDomainDef) open = assign_firmware ("<nvram template='/vars.fd'/>", "/disks", NULL);
+  g_autoptr (QsDomainDef) moved = assign_firmware ("<nvram template='/vars.fd'/>", "/new", open);
+  g_autoptr (QsDomainDef) given =
+      assign_firmware ("<nvram template='/vars.fd'>/own.fd</nvram>", "/disks", open);
+  g_autoptr (QsDomainDef) none = assign_firmware ("", "/disks", NULL);
+
+  g_assert_cmpstr (open->nvram, ==, "/disks/d x_VARS.fd");
+  g_assert_cmpstr (moved->nvram, ==, "/disks/d x_VARS.fd");
+  g_assert_cmpstr (given->nvram, ==, "/own.fd");
+  g_assert_null (none->nvram);
+}
+
 typedef struct
 {
   const char *devices;
@@ -326,6 +360,7 @@ main (int argc, char **argv)
   g_test_add_func ("/command-line-address/other-machine", test_other_machine);
   g_test_add_func ("/command-line-address/explicit-wins", test_explicit_wins);
   g_test_add_func ("/command-line-address/not-translated", test_not_translated);
+  g_test_add_func ("/command-line-address/nvram", test_nvram);
   g_test_add_func ("/command-line-address/refused", test_refused);
   return g_test_run ();
 }
