@@ -210,7 +210,7 @@ serve (const Options *options, GError **error)
   g_autoptr (GDBusConnection) connection = NULL;
   g_autoptr (QsService) service = NULL;
   Daemon daemon = { .loop = loop };
-  QsSettings settings;
+  g_auto (QsSettings) settings = { 0 };
   QsConfig config = {
     .system_mode = !options->session,
     .state_folder = options->state_folder,
@@ -224,6 +224,7 @@ serve (const Options *options, GError **error)
   if (!qs_settings_read (&settings, options->config_file, error))
     return FALSE;
   config.snapshots_per_domain = settings.snapshots_per_domain;
+  config.image_roots = settings.image_roots;
   connection =
       g_bus_get_sync (options->session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, error);
   if (connection == NULL)

@@ -4,6 +4,7 @@
 
 #include "qs-error.h"
 #include "qs-limits.h"
+#include "qs-name.h"
 
 #define DEFAULT_IDLE_EXIT_SECONDS 60
 #define MAX_MUTATIONS_PER_SECOND 1000000
@@ -27,13 +28,42 @@ static const struct
   { "service", "idle-exit-seconds", G_STRUCT_OFFSET (QsSettings, idle_exit_seconds),
     DEFAULT_IDLE_EXIT_SECONDS, 0, MAX_IDLE_EXIT_SECONDS },
 };
-G_STATIC_ASSERT (G_N_ELEMENTS (settings_table) == sizeof (QsSettings) / sizeof (guint));
+G_STATIC_ASSERT (G_N_ELEMENTS (settings_table)
+                 == G_STRUCT_OFFSET (QsSettings, image_roots) / sizeof (guint));
+
+static const char *const default_image_roots[] = { "/var/lib/libvirt/images", NULL };
 
 void
 qs_settings_init (QsSettings *settings)
 {
   for (guint i = 0; i < G_N_ELEMENTS (settings_table); i++)
     G_STRUCT_MEMBER (guint, settings, settings_table[i].offset) = settings_table[i].initial;
+  settings->image_roots = g_strdupv ((char **)default_image_roots);
+}
+
+void
+qs_settings_clear (QsSettings *settings)
+{
+  g_clear_pointer (&settings->image_roots, g_strfreev);
+}
+
+static gboolean
+consume_roots (QsSettings *settings, GKeyFile *file, GError **error)
+{
+  g_auto (GStrv) roots = g_key_file_get_string_list (file, "paths", "image-roots", NULL, NULL);
+
+  if (roots == NULL)
+    return TRUE;
+  for (guint i = 0; roots[i] != NULL; i++)
+    if (!qs_path_check (roots[i], FALSE, error))
+      {
+        g_prefix_error (error, "image-roots: ");
+        return FALSE;
+      }
+  g_key_file_remove_key (file, "paths", "image-roots", NULL);
+  g_strfreev (settings->image_roots);
+  settings->image_roots = g_steal_pointer (&roots);
+  return TRUE;
 }
 
 static gboolean
@@ -103,6 +133,11 @@ qs_settings_read (QsSettings *settings, const char *path, GError **error)
         g_prefix_error (error, "%s: ", path);
         return FALSE;
       }
+  if (!consume_roots (settings, file, error))
+    {
+      g_prefix_error (error, "%s: ", path);
+      return FALSE;
+    }
   warn_of_rest (file, path);
   return TRUE;
 }

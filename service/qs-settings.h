@@ -15,7 +15,11 @@ typedef struct
   guint snapshots_per_uid;
   guint mutations_per_second; /* of one uid; 0: any number */
   guint idle_exit_seconds;    /* 0: never */
+  GStrv image_roots;          /* where callers may name files of domains that are not theirs */
 } QsSettings;
 
 void qs_settings_init (QsSettings *settings);
+void qs_settings_clear (QsSettings *settings);
 gboolean qs_settings_read (QsSettings *settings, const char *path, GError **error);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (QsSettings, qs_settings_clear)

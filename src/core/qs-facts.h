@@ -74,14 +74,16 @@ typedef struct
  * QsQuestions:
  *
  * What a planner wants to be looked up: the survey answers any list of these, so that it holds no
- * decision of its own. @now, @fresh_uuid and @op are given: clock and chance are facts too, and
- * generated names are needed before anything is looked up.
+ * decision of its own. What stands before @disks is given: clock, chance and configuration are facts
+ * too, and generated names are needed before anything is looked up.
  */
 typedef struct
 {
   gint64 now;
   char *fresh_uuid;
   char *op;
+  gboolean system_mode;
+  const char *const *image_roots; /* of the configuration, which outlives this */
   GPtrArray *disks;  /* of const QsDiskDef: walk the chain of its active file */
   GPtrArray *images; /* of char: path of a recorded image to look at, format in @formats */
   GPtrArray *formats;

@@ -5,6 +5,7 @@
 #include "qs-error.h"
 #include "qs-limits.h"
 #include "qs-name.h"
+#include "qs-scope.h"
 
 typedef struct
 {
@@ -142,8 +143,14 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
 
       if (selected->choice == QS_LOCATION_INTERNAL || selected->choice == QS_LOCATION_EXTERNAL)
         g_ptr_array_add (questions->disks, (gpointer)selected->disk);
-      if (selected->choice == QS_LOCATION_EXTERNAL)
-        g_ptr_array_add (questions->targets, g_strdup (selected->path));
+      if (selected->choice != QS_LOCATION_EXTERNAL)
+        continue;
+      if (!qs_scope_check_path (domain, request, questions, selected->path, error))
+        {
+          g_prefix_error (error, "disk ‘%s’: ", selected->disk->target);
+          return FALSE;
+        }
+      g_ptr_array_add (questions->targets, g_strdup (selected->path));
     }
   questions->monitor = qs_domain_is_active (domain);
   questions->files = TRUE;

@@ -31,7 +31,7 @@ qs_parts_delete (const QsDomain *domain, const QsRequest *request, GError **erro
   if (!(request->flags & (QS_DELETE_CHILDREN | QS_DELETE_CHILDREN_ONLY)))
     return NULL;
   snapshot = qs_planning_snapshot (domain, request, error);
-  if (snapshot == NULL)
+  if (snapshot == NULL || !qs_flags_check (&qs_delete_flag_set, request->flags, error))
     return NULL;
 
   parts = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_request_unref);

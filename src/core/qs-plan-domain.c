@@ -2,8 +2,10 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-planners.h"
 
+#include "qs-command-line.h"
 #include "qs-error.h"
 #include "qs-name.h"
+#include "qs-scope.h"
 
 static gboolean
 check_same_sources (const QsDomain *domain, const QsDomainDef *def, GError **error)
@@ -45,6 +47,8 @@ qs_ask_define (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
                    domain->name);
       return FALSE;
     }
+  if (!qs_scope_check_definition (domain, request, questions, error))
+    return FALSE;
   return domain == NULL || check_same_sources (domain, def, error);
 }
 
@@ -63,6 +67,28 @@ record_actives (QsChangeList *changes, const QsDomain *domain, const QsDomainDef
         qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", active->target, "path", "s",
                         disk->source, "format", "s", disk->format, "stem", "s", "", NULL);
     }
+}
+
+/* machine and PCI addresses are settled once, so that later changes never move a device. A document
+   that is not translated is kept all the same; its start will say what stands in the way */
+static QsDomainDef *
+settle_definition (const QsDomain *domain, const QsDomainDef *given, const char *uuid,
+                   GError **error)
+{
+  g_autoptr (QsDomainDef) def = qs_domain_def_patch (given, uuid, NULL, 0, error);
+  g_autoptr (QsDomainDef) settled = NULL;
+  g_autoptr (GError) refusal = NULL;
+
+  if (def == NULL)
+    return NULL;
+  settled =
+      qs_domain_def_assign_addresses (def, domain != NULL ? domain->def : NULL, NULL, &refusal);
+  if (settled != NULL)
+    return g_steal_pointer (&settled);
+  if (g_error_matches (refusal, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED))
+    return g_steal_pointer (&def);
+  g_propagate_error (error, g_steal_pointer (&refusal));
+  return NULL;
 }
 
 /* the caller, unless one who may has named another */
@@ -85,7 +111,7 @@ qs_plan_define (const QsDomain *domain, const QsRequest *request, const QsFacts 
   g_autofree char *xml = NULL;
   QsChangeList changes;
 
-  def = qs_domain_def_patch (request->domain_def, facts->fresh_uuid, NULL, 0, error);
+  def = settle_definition (domain, request->domain_def, facts->fresh_uuid, error);
   if (def == NULL)
     return NULL;
   xml = qs_domain_def_format (def, TRUE);
@@ -130,7 +156,8 @@ undefine_parts (const QsDomain *domain, const QsRequest *request)
 GPtrArray *
 qs_parts_undefine (const QsDomain *domain, const QsRequest *request, GError **error)
 {
-  if (!(request->flags & QS_UNDEFINE_SNAPSHOTS_FULL))
+  if (!(request->flags & QS_UNDEFINE_SNAPSHOTS_FULL)
+      || !qs_flags_check (&qs_undefine_flag_set, request->flags, error))
     return NULL;
   return undefine_parts (domain, request);
 }

@@ -64,6 +64,7 @@ copy_config (QsConfig *to, const QsConfig *from)
   to->state_folder = g_strdup (from->state_folder);
   to->runtime_folder = g_strdup (from->runtime_folder);
   to->worker_program = g_strdup (from->worker_program);
+  to->image_roots = g_strdupv (from->image_roots);
 }
 
 QsEngine *
@@ -104,6 +105,7 @@ qs_engine_free (QsEngine *engine)
   g_free (engine->config.state_folder);
   g_free (engine->config.runtime_folder);
   g_free (engine->config.worker_program);
+  g_strfreev (engine->config.image_roots);
   g_free (engine);
 }
 

@@ -18,6 +18,7 @@ typedef struct
   char *runtime_folder;
   char *worker_program;
   guint snapshots_per_domain;
+  char **image_roots; /* where others than the owner may name files */
 } QsConfig;
 
 typedef struct QsEngine QsEngine;

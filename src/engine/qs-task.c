@@ -65,6 +65,8 @@ make_questions (QsTask *task, const QsDomain *domain, QsVerb verb)
   else
     questions->fresh_uuid = g_uuid_string_random ();
   questions->op = g_strdup (task->op);
+  questions->system_mode = task->engine->config.system_mode;
+  questions->image_roots = (const char *const *)task->engine->config.image_roots;
   return questions;
 }
 

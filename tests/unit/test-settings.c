@@ -26,7 +26,7 @@ read_text (QsSettings *settings, const char *text, GError **error)
 static void
 test_defaults (void)
 {
-  QsSettings settings;
+  g_auto (QsSettings) settings = { 0 };
   g_autoptr (GError) error = NULL;
 
   qs_settings_init (&settings);
@@ -40,7 +40,7 @@ test_defaults (void)
 static void
 test_read (void)
 {
-  QsSettings settings;
+  g_auto (QsSettings) settings = { 0 };
   g_autoptr (GError) error = NULL;
 
   g_assert_true (read_text (&settings,
@@ -66,7 +66,7 @@ static GString *log_text;
 static void
 test_unknown (void)
 {
-  QsSettings settings;
+  g_auto (QsSettings) settings = { 0 };
   g_autoptr (GError) error = NULL;
 
   g_assert_true (read_text (&settings, "[limits]\ncolour=red\n", &error));
@@ -84,7 +84,7 @@ test_bad (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
     {
-      QsSettings settings;
+      g_auto (QsSettings) settings = { 0 };
       g_autoptr (GError) error = NULL;
 
       g_assert_false (read_text (&settings, texts[i], &error));
