@@ -9,26 +9,54 @@
  * QsLauncher:
  *
  * Starts QEMU so that it outlives the daemon: as a transient systemd service where systemd runs,
- * else as a detached child of a launch worker.
+ * else as a detached child of a launch worker. Any thread may use it.
  */
 typedef struct QsLauncher QsLauncher;
 
+/**
+ * QsLaunch:
+ * @id: names the process: letters, digits, - and _; a later one may have it when this has ended
+ * @argv: begins with an absolute path; listens on @socket, which lies in qs_launcher_folder()
+ * @devices: (nullable): block devices that it opens, besides /dev/kvm
+ */
+typedef struct
+{
+  guint32 uid;
+  const char *id;
+  const char *const *argv;
+  const char *socket;
+  const char *const *devices;
+} QsLaunch;
+
+/**
+ * qs_launcher_new:
+ * @runtime_folder: where folders for sockets are made if systemd does not make them
+ */
 QsLauncher *qs_launcher_new (QsWorkerPool *pool, gboolean system_mode, const char *runtime_folder);
 void qs_launcher_free (QsLauncher *launcher);
 
 /**
  * qs_launcher_folder:
  *
- * Makes the owner's 0700 folder for the sockets of one QEMU process.
+ * Returns: the owner's 0700 folder for the sockets of the QEMU process @id. Without systemd it is
+ *   made here; with it, it is there while the process runs
  */
 char *qs_launcher_folder (QsLauncher *launcher, QsWorker *worker, const char *id, GError **error);
 
-/* @argv listens on @socket; returns when it does; stderr's end is in the error if it ended */
-QsProcess *qs_launcher_start (QsLauncher *launcher, QsWorker *worker, guint32 uid, const char *id,
-                              const char *const *argv, const char *socket, GError **error);
+/* removes that folder after the end of the process, if systemd does not */
+gboolean qs_launcher_clear (QsLauncher *launcher, QsWorker *worker, const QsProcess *process,
+                            GError **error);
+
+/* returns when it listens; if it ended before, what it said on stderr is in the error */
+QsProcess *qs_launcher_start (QsLauncher *launcher, QsWorker *worker, const QsLaunch *launch,
+                              GError **error);
+
+/* SIGTERM, then SIGKILL, to exactly this process; TRUE if it has ended */
 gboolean qs_launcher_kill (QsLauncher *launcher, const QsProcess *process, GError **error);
 
 gboolean qs_process_is_alive (const QsProcess *process);
+
+/* TRUE: it has ended */
 gboolean qs_process_wait (const QsProcess *process, guint seconds);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsLauncher, qs_launcher_free)

@@ -58,6 +58,31 @@ make_argv (QsStepCall *call, const char *socket, QsIncoming incoming, GError **e
   return def != NULL ? qs_command_line_new (def, &options, error) : NULL;
 }
 
+static void
+add_device (GStrvBuilder *devices, const char *path)
+{
+  if (path != NULL && g_str_has_prefix (path, "/dev/"))
+    g_strv_builder_add (devices, path);
+}
+
+/* a unit may open only the block devices that are named when it is started */
+static GStrv
+list_devices (QsStepCall *call)
+{
+  g_autoptr (QsDomainDef) def =
+      qs_domain_def_new_record (qs_step_string (call->step, "definition"), NULL);
+  g_autoptr (GVariant) value = qs_step_value (call->step, "chains");
+  g_autoptr (GArray) chains = read_chains (value);
+  g_autoptr (GStrvBuilder) devices = g_strv_builder_new ();
+
+  for (guint i = 0; def != NULL && i < def->disks->len; i++)
+    add_device (devices, ((const QsDiskDef *)g_ptr_array_index (def->disks, i))->source);
+  for (guint i = 0; i < chains->len; i++)
+    for (guint k = 0; k < g_array_index (chains, QsDiskChain, i).n_files; k++)
+      add_device (devices, g_array_index (chains, QsDiskChain, i).files[k].path);
+  return g_strv_builder_end (devices);
+}
+
 static QsProcess *
 start (QsStepCall *call, const char *id, QsIncoming incoming, GError **error)
 {
@@ -67,6 +92,7 @@ start (QsStepCall *call, const char *id, QsIncoming incoming, GError **error)
       worker != NULL ? qs_launcher_folder (launcher, worker, id, error) : NULL;
   g_autofree char *socket = NULL;
   g_auto (GStrv) argv = NULL;
+  g_auto (GStrv) devices = list_devices (call);
 
   if (folder == NULL)
     return NULL;
@@ -74,8 +100,10 @@ start (QsStepCall *call, const char *id, QsIncoming incoming, GError **error)
   argv = make_argv (call, socket, incoming, error);
   if (argv == NULL)
     return NULL;
-  return qs_launcher_start (launcher, worker, call->world->owner, id, (const char *const *)argv,
-                            socket, error);
+  return qs_launcher_start (launcher, worker,
+                            &(QsLaunch){ call->world->owner, id, (const char *const *)argv, socket,
+                                         (const char *const *)devices },
+                            error);
 }
 
 static GVariant *
