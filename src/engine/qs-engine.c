@@ -5,6 +5,9 @@
 #include "qs-error.h"
 #include "qs-xml.h"
 
+#include <errno.h>
+#include <sys/stat.h>
+
 typedef struct
 {
   QsEngine *engine;
@@ -67,6 +70,28 @@ copy_config (QsConfig *to, const QsConfig *from)
   to->image_roots = g_strdupv (from->image_roots);
 }
 
+static gboolean
+make_folder (const char *path, guint mode, GError **error)
+{
+  if ((mkdir (path, 0700) == 0 || errno == EEXIST) && chmod (path, mode) == 0)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "cannot make the folder ‘%s’: %s", path,
+               g_strerror (errno));
+  return FALSE;
+}
+
+/* where QEMU's sockets lie when systemd makes no folder for them. On the system bus every owner's
+   worker makes one of its own in `vm`, which nobody can list */
+static gboolean
+make_runtime_folder (const QsConfig *config, GError **error)
+{
+  g_autofree char *guests = g_build_filename (config->runtime_folder, "vm", NULL);
+
+  if (!config->system_mode)
+    return make_folder (config->runtime_folder, 0700, error);
+  return make_folder (config->runtime_folder, 0711, error) && make_folder (guests, 01733, error);
+}
+
 QsEngine *
 qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_data, GError **error)
 {
@@ -78,7 +103,7 @@ qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_d
   engine->user_data = user_data;
   engine->registry = qs_registry_new (on_changed, engine);
   engine->store = qs_store_open (config->state_folder, error);
-  if (engine->store == NULL)
+  if (engine->store == NULL || !make_runtime_folder (config, error))
     return NULL;
   engine->workers = qs_worker_pool_new (config->worker_program, config->system_mode);
   engine->launcher = qs_launcher_new (engine->workers, config->system_mode, config->runtime_folder);
