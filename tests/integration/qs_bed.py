@@ -137,7 +137,11 @@ class Bed:
 
     def close(self):
         self.daemon.terminate()
-        self.daemon.wait(20)
+        status = self.daemon.wait(20)
+        with open(self.log_path, encoding='utf-8') as file:
+            log = file.read()
+        if status != 0 or 'CRITICAL' in log or 'ERROR' in log:
+            raise RuntimeError(f'the daemon ended with {status}: {log}')
 
 
 def uid_of(user):

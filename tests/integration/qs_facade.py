@@ -126,6 +126,16 @@ class FacadeSession(qs_testing.Session):
         return Ear(self.address)
 
 
+def end_cleanly(case, session):
+    """End the daemon as the system does, and look into its log."""
+    if session.connection is not None:
+        case.assertEqual(session.stop_daemon(), 0, 'status of the daemon')
+    with open(session.log_path, encoding='utf-8') as file:
+        log = file.read()
+    for word in ('CRITICAL', 'ERROR', 'runtime error'):
+        case.assertNotIn(word, log)
+
+
 def error_of(case, name, function, *arguments, **options):
     """Assert that a call is refused with an error: its text."""
     with case.assertRaises(qs_client.DBusError) as caught:

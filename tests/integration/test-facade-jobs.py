@@ -8,7 +8,7 @@ from gi.repository import Gio, GLib
 
 import qs_client
 import qs_tap
-from qs_facade import FacadeSession, domain_xml, error_of, snapshot_xml
+from qs_facade import FacadeSession, domain_xml, end_cleanly, error_of, snapshot_xml
 from qs_testing import wait_until
 
 MAX_STALL = 0.05
@@ -19,6 +19,7 @@ class Base(unittest.TestCase):
         self.session = FacadeSession()
         self.session.__enter__()
         self.addCleanup(self.session.close)
+        self.addCleanup(end_cleanly, self, self.session)
         self.manager = self.session.manager
         self.domain = self.manager.define(domain_xml('vm'))
 

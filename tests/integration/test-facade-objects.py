@@ -7,7 +7,7 @@ from gi.repository import GLib
 
 import qs_client
 import qs_tap
-from qs_facade import FacadeSession, domain_xml, error_of, snapshot_xml
+from qs_facade import FacadeSession, domain_xml, end_cleanly, error_of, snapshot_xml
 
 ROOT = qs_client.ROOT
 INTROSPECTABLE = 'org.freedesktop.DBus.Introspectable'
@@ -18,6 +18,7 @@ class Base(unittest.TestCase):
         self.session = FacadeSession()
         self.session.__enter__()
         self.addCleanup(self.session.close)
+        self.addCleanup(end_cleanly, self, self.session)
         self.manager = self.session.manager
 
     def introspect(self, path):
