@@ -82,7 +82,14 @@ qs_unnamed_open (QsWork *work, const QsPlace *place, GError **error)
     file.fd = open_hidden (place, &file);
   if (file.fd >= 0 && fstat (file.fd, &info) == 0)
     return keep (work, &file, &info);
-  qs_fail_errno (error, place->path, "create");
+  if (file.name != NULL && errno == EEXIST)
+    g_set_error (
+        error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+        "cannot create ‘%s’: ‘%s’ beside it is left from an operation that was cut off, or "
+        "in use by one; delete it if none is running",
+        place->path, file.name);
+  else
+    qs_fail_errno (error, place->path, "create");
   g_clear_pointer (&file.name, g_free); /* somebody else's, if it exists */
   unnamed_clear (&file);
   return -1;

@@ -39,12 +39,14 @@ count_files (Fixture *f)
 static void
 assert_same_contents (const char *a, const char *b)
 {
-  g_autofree char *bytes[2] = { NULL, NULL };
-  gsize length[2];
+  g_autofree char *ours = NULL;
+  g_autofree char *theirs = NULL;
+  gsize our_length;
+  gsize their_length;
 
-  g_assert_true (g_file_get_contents (a, &bytes[0], &length[0], NULL));
-  g_assert_true (g_file_get_contents (b, &bytes[1], &length[1], NULL));
-  g_assert_cmpmem (bytes[0], length[0], bytes[1], length[1]);
+  g_assert_true (g_file_get_contents (a, &ours, &our_length, NULL));
+  g_assert_true (g_file_get_contents (b, &theirs, &their_length, NULL));
+  g_assert_cmpmem (ours, our_length, theirs, their_length);
 }
 
 static void

@@ -334,9 +334,47 @@ test_launch_fails (Fixture *f, gconstpointer data)
   g_assert_cmpint (pid, ==, 7);
 }
 
+/* this program again, as a daemon that has a worker and does nothing */
+static int
+hold_worker (void)
+{
+  QsWorkerPool *pool = qs_worker_pool_new (worker_program (), FALSE);
+  QsWorker *worker = qs_worker_pool_acquire (pool, getuid (), NULL);
+
+  g_print ("%d\n", worker->pid);
+  for (;;)
+    pause ();
+  return 0;
+}
+
+/* a worker that is in the middle of something ends with the daemon, too */
+static void
+test_daemon_killed (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GDataInputStream) lines = NULL;
+  g_autofree char *line = NULL;
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  g_autoptr (GSubprocess) daemon =
+      g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, self, "--hold-worker", NULL);
+  gint64 pid;
+
+  g_assert_no_error (error);
+  lines = g_data_input_stream_new (g_subprocess_get_stdout_pipe (daemon));
+  line = g_data_input_stream_read_line (lines, NULL, NULL, &error);
+  g_assert_no_error (error);
+  pid = g_ascii_strtoll (line, NULL, 10);
+  g_assert_cmpint (pid, >, 1);
+  kill (pid, SIGSTOP);
+  g_subprocess_force_exit (daemon);
+  assert_ends (pid);
+}
+
 int
 main (int argc, char **argv)
 {
+  if (argc == 2 && g_str_equal (argv[1], "--hold-worker"))
+    return hold_worker ();
   g_test_init (&argc, &argv, NULL);
   add_worker_test ("/worker-pool/reuse", test_reuse);
   add_worker_test ("/worker-pool/jail", test_jail);
@@ -346,6 +384,7 @@ main (int argc, char **argv)
   g_test_add_func ("/worker-pool/wrong-program", test_wrong_program);
   add_worker_test ("/worker-pool/killed-during-call", test_killed_during_call);
   add_worker_test ("/worker-pool/killed-while-idle", test_killed_while_idle);
+  g_test_add_func ("/worker-pool/daemon-killed", test_daemon_killed);
   add_worker_test ("/worker-pool/time-out", test_time_out);
   add_worker_test ("/worker-pool/unknown-method", test_unknown_method);
   add_worker_test ("/worker-pool/connect", test_connect);
