@@ -21,7 +21,9 @@ walk_chain (Survey *survey, const char *target, const char *path, const char *fo
   QsDiskFacts *disk = g_new0 (QsDiskFacts, 1);
 
   disk->target = g_strdup (target);
-  if (!qs_worker_inspect_chain (survey->worker, path, format, &disk->chain, &disk->error))
+  /* the files before a failure are in the chain */
+  qs_worker_inspect_chain (survey->worker, path, format, &disk->chain, &disk->error);
+  if (disk->chain == NULL)
     disk->chain = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
   return disk;
 }

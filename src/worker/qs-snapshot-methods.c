@@ -135,12 +135,24 @@ handle_snapshot (QsWork *work, GVariant *arguments, GError **error)
   return qs_work_done ();
 }
 
-/* after a tool that was killed: clusters that nobody refers to, marks of sharing that are not true */
+static gboolean
+run_repair (const QsWork *work, const QsPlace *place, int fd, GError **error)
+{
+  g_autofree char *spec = qs_tool_qcow2_spec (fd);
+  const char *argv[] = { "check", "-q", "-r", "all", spec, NULL };
+  const QsTool tool = { .class = QS_TOOL_CHANGE, .argv = argv, .fd = fd, .path = place->path };
+
+  return qs_tool_run (work, &tool, error)
+         && (fsync (fd) == 0 || qs_fail_errno (error, place->path, "write"));
+}
+
+/* after a tool that was killed: clusters that nobody refers to, marks of sharing that are not true.
+   The gate comes first here as well; a mark of dirt is what this is for */
 static GVariant *
 handle_repair (QsWork *work, GVariant *arguments, GError **error)
 {
   g_autoptr (QsPlace) place = NULL;
-  g_autofree char *spec = NULL;
+  g_autoptr (QsImage) image = NULL;
   g_auto (QsFd) fd = -1;
   const char *path;
   struct stat info;
@@ -152,15 +164,8 @@ handle_repair (QsWork *work, GVariant *arguments, GError **error)
   fd = place != NULL ? qs_place_open (place, QS_OPEN_WRITE, &info, error) : -1;
   if (fd < 0 || !qs_place_check_identity (place, &info, dev, ino, error))
     return NULL;
-
-  spec = qs_tool_qcow2_spec (fd);
-  const char *argv[] = { "check", "-q", "-r", "all", spec, NULL };
-  const QsTool tool = { .class = QS_TOOL_CHANGE, .argv = argv, .fd = fd, .path = place->path };
-  if (!qs_tool_run (work, &tool, error))
-    return NULL;
-  if (fsync (fd) != 0 && !qs_fail_errno (error, place->path, "write"))
-    return NULL;
-  return qs_work_done ();
+  image = inspect_again (place, fd, error);
+  return image != NULL && run_repair (work, place, fd, error) ? qs_work_done () : NULL;
 }
 
 static const QsMethod methods[] = {

@@ -262,6 +262,31 @@ test_tool_fails (Fixture *f, gconstpointer data)
                   QS_ERROR_IMAGE_FAILED, path);
 }
 
+static void
+test_repair (Fixture *f, gconstpointer data)
+{
+  g_autofree char *path = make_image (f);
+  g_autoptr (GError) error = NULL;
+  QsTagChange change;
+  g_autoptr (QsImage) image = NULL;
+
+  write_pattern (path, 5);
+  patch_byte (path, 79, 1);              /* dirty */
+  patch_byte (path, 2 * 65536 + 101, 1); /* a leaked cluster */
+  change = change_of (f, QS_TOOL_SNAPSHOT_CREATE, path, "s-one");
+  g_assert_true (qs_worker_repair (f->worker, path, &change.id, &error));
+  g_assert_no_error (error);
+  run_tool (QEMU_IMG, "check", "-q", "-f", "qcow2", path, NULL);
+  g_assert_true (qs_worker_inspect_image (f->worker, path, "qcow2", &image, &error));
+  g_assert_false (image->dirty);
+  assert_pattern (path, 5);
+
+  patch_byte (path, 79, 4);
+  change = change_of (f, QS_TOOL_SNAPSHOT_CREATE, path, "s-one");
+  assert_refused (qs_worker_repair (f->worker, path, &change.id, &error), error,
+                  QS_ERROR_CONFIG_UNSUPPORTED, "another file");
+}
+
 typedef struct
 {
   QsWorker *worker;
@@ -317,6 +342,7 @@ main (int argc, char **argv)
   add_worker_test ("/worker-snapshot/refused-files", test_refused_files);
   add_worker_test ("/worker-snapshot/dirty", test_dirty);
   add_worker_test ("/worker-snapshot/tool-fails", test_tool_fails);
+  add_worker_test ("/worker-snapshot/repair", test_repair);
   add_worker_test ("/worker-snapshot/cancel", test_cancel);
   return g_test_run ();
 }
