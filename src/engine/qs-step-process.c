@@ -161,15 +161,28 @@ end_unknown (QsStepCall *call, const char *id, GError **error)
   return qmp != NULL && qs_qmp_run (qmp, "quit", NULL, QS_QMP_COMMAND_SECONDS, error);
 }
 
+/* the folder of its sockets goes with a process */
+static gboolean
+end_process (QsStepCall *call, const QsProcess *process, GError **error)
+{
+  QsLauncher *launcher = call->world->engine->launcher;
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  g_autoptr (GError) ignored = NULL;
+
+  if (worker == NULL
+      || (qs_process_is_alive (process) && !qs_launcher_kill (launcher, process, error)))
+    return FALSE;
+  if (!qs_launcher_clear (launcher, worker, process, &ignored))
+    g_debug ("%s, ignoring", ignored->message);
+  return TRUE;
+}
+
 static gboolean
 undo_start (QsStepCall *call, const char *id, GError **error)
 {
   g_autoptr (QsProcess) process = read_process (qs_step_call_result (call));
 
-  if (process == NULL)
-    return end_unknown (call, id, error);
-  return !qs_process_is_alive (process)
-         || qs_launcher_kill (call->world->engine->launcher, process, error);
+  return process == NULL ? end_unknown (call, id, error) : end_process (call, process, error);
 }
 
 /* `-incoming defer` opens every image and takes no lock: the old QEMU may still run on them. What
@@ -186,7 +199,7 @@ qs_run_proof_start (QsStepCall *call, GVariant **result, GError **error)
       return FALSE;
     }
   *result = process_result (process);
-  return qs_launcher_kill (call->world->engine->launcher, process, error);
+  return end_process (call, process, error);
 }
 
 gboolean
@@ -273,8 +286,7 @@ qs_run_quit (QsStepCall *call, GVariant **result, GError **error)
     return TRUE;
   if (qs_process_is_alive (process))
     ask_to_quit (call, process);
-  if (qs_process_is_alive (process)
-      && !qs_launcher_kill (call->world->engine->launcher, process, error))
+  if (!end_process (call, process, error))
     return FALSE;
   forget_guest (call, process);
   return TRUE;

@@ -58,6 +58,21 @@ set_state (QsEngine *engine, const char *id, QsDomainState state)
   qs_registry_apply (engine->registry, id, changes, NULL);
 }
 
+/* the folder of its sockets goes with a process that ended by itself */
+static void
+clear_after (const Errand *errand, const QsProcess *process)
+{
+  g_autoptr (QsDomain) domain = qs_registry_get (errand->engine->registry, errand->domain);
+  g_autoptr (QsWorker) worker = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (domain == NULL || domain->process == NULL || domain->process->pid != process->pid)
+    return;
+  worker = qs_worker_pool_acquire (errand->engine->workers, domain->owner, &error);
+  if (worker == NULL || !qs_launcher_clear (errand->engine->launcher, worker, process, &error))
+    g_debug ("%s, ignoring", error->message);
+}
+
 static gpointer
 await_end (gpointer data)
 {
@@ -68,7 +83,10 @@ await_end (gpointer data)
     g_message ("domain %s: QEMU %" G_GINT64_FORMAT " has closed its monitor and goes on",
                errand->domain, process->pid);
   else
-    qs_registry_drop_guest (errand->engine->registry, errand->domain, errand->guest);
+    {
+      clear_after (errand, process);
+      qs_registry_drop_guest (errand->engine->registry, errand->domain, errand->guest);
+    }
   free_errand (errand);
   return NULL;
 }
