@@ -76,7 +76,7 @@ qs_launcher_clear (QsLauncher *launcher, QsWorker *worker, const QsProcess *proc
 {
   g_autofree char *folder = g_path_get_dirname (process->socket);
 
-  if (process->unit != NULL && *process->unit != '\0')
+  if ((process->unit != NULL && *process->unit != '\0') || !g_path_is_absolute (process->socket))
     return TRUE;
   return qs_worker_clear_runtime (worker, folder, error);
 }
@@ -207,7 +207,9 @@ qs_launcher_start (QsLauncher *launcher, QsWorker *worker, const QsLaunch *launc
   if (log < 0)
     return NULL;
   process = start_process (launcher, launch, log, error);
-  listens = process != NULL && wait_until_listening (worker, process, log, error);
+  listens = process != NULL
+            && (launch->started == NULL || launch->started (process, launch->user_data, error))
+            && wait_until_listening (worker, process, log, error);
   close (log);
   if (listens)
     return g_steal_pointer (&process);
@@ -232,4 +234,16 @@ qs_launcher_kill (QsLauncher *launcher, const QsProcess *process, GError **error
     g_set_error (error, QS_ERROR, QS_ERROR_FAILED,
                  "process %" G_GINT64_FORMAT " of QEMU cannot be ended", process->pid);
   return ended;
+}
+
+gboolean
+qs_launcher_kill_lost (QsLauncher *launcher, guint32 uid, const char *socket, GError **error)
+{
+  g_autofree char *text = g_strdup_printf ("path=%s,server=on", socket);
+  g_autoptr (GPtrArray) found = qs_process_find (uid, text);
+
+  for (guint i = 0; i < found->len; i++)
+    if (!qs_launcher_kill (launcher, g_ptr_array_index (found, i), error))
+      return FALSE;
+  return TRUE;
 }

@@ -18,6 +18,8 @@ typedef struct QsLauncher QsLauncher;
  * @id: names the process: letters, digits, - and _; a later one may have it when this has ended
  * @argv: begins with an absolute path; listens on @socket, which lies in qs_launcher_folder()
  * @devices: (nullable): block devices that it opens, besides /dev/kvm
+ * @started: (nullable): called when the process is there and before it listens, to write down who
+ *   it is; FALSE: it is killed
  */
 typedef struct
 {
@@ -26,6 +28,8 @@ typedef struct
   const char *const *argv;
   const char *socket;
   const char *const *devices;
+  gboolean (*started) (const QsProcess *process, gpointer user_data, GError **error);
+  gpointer user_data;
 } QsLaunch;
 
 /**
@@ -50,6 +54,15 @@ gboolean qs_launcher_clear (QsLauncher *launcher, QsWorker *worker, const QsProc
 /* returns when it listens; if it ended before, what it said on stderr is in the error */
 QsProcess *qs_launcher_start (QsLauncher *launcher, QsWorker *worker, const QsLaunch *launch,
                               GError **error);
+
+/**
+ * qs_launcher_kill_lost:
+ *
+ * Ends every process of @uid that was started to listen on @socket: after a crash that has kept its
+ * identity from us.
+ */
+gboolean qs_launcher_kill_lost (QsLauncher *launcher, guint32 uid, const char *socket,
+                                GError **error);
 
 /* SIGTERM, then SIGKILL, to exactly this process; TRUE if it has ended */
 gboolean qs_launcher_kill (QsLauncher *launcher, const QsProcess *process, GError **error);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,6 +55,40 @@ qs_process_identify (gint64 pid, const char *socket, const char *unit)
   if (!read_start_time (pid, &start_time))
     return NULL;
   return qs_process_new (pid, start_time, boot_id, socket, unit);
+}
+
+static gboolean
+has_argument (const char *pid, guint32 uid, const char *text)
+{
+  g_autofree char *folder = g_build_filename ("/proc", pid, NULL);
+  g_autofree char *path = g_build_filename (folder, "cmdline", NULL);
+  g_autofree char *arguments = NULL;
+  struct stat info;
+  gsize length;
+
+  if (stat (folder, &info) != 0 || info.st_uid != uid
+      || !g_file_get_contents (path, &arguments, &length, NULL))
+    return FALSE;
+  return memmem (arguments, length, text, strlen (text)) != NULL;
+}
+
+GPtrArray *
+qs_process_find (guint32 uid, const char *text)
+{
+  GPtrArray *found = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_process_free);
+  g_autoptr (GDir) all = g_dir_open ("/proc", 0, NULL);
+  const char *name;
+
+  while (all != NULL && (name = g_dir_read_name (all)) != NULL)
+    {
+      QsProcess *process = NULL;
+
+      if (g_ascii_isdigit (*name) && has_argument (name, uid, text))
+        process = qs_process_identify (g_ascii_strtoll (name, NULL, 10), "", "");
+      if (process != NULL)
+        g_ptr_array_add (found, process);
+    }
+  return found;
 }
 
 gboolean

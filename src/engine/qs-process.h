@@ -12,6 +12,13 @@
 QsProcess *qs_process_identify (gint64 pid, const char *socket, const char *unit);
 
 /**
+ * qs_process_find:
+ *
+ * Returns: (element-type QsProcess): the processes of @uid that have @text in an argument
+ */
+GPtrArray *qs_process_find (guint32 uid, const char *text);
+
+/**
  * qs_process_open:
  *
  * Returns: a pidfd of exactly this process, to signal it and to wait for it; -1: it has ended

@@ -83,6 +83,24 @@ list_devices (QsStepCall *call)
   return g_strv_builder_end (devices);
 }
 
+static GVariant *
+process_result (const QsProcess *process)
+{
+  return g_variant_ref_sink (g_variant_new_parsed (
+      "{'pid': <%x>, 'start-time': <%t>, 'boot-id': <%s>, 'socket': <%s>, 'unit': <%s>}",
+      process->pid, process->start_time, process->boot_id, process->socket,
+      process->unit != NULL ? process->unit : ""));
+}
+
+/* before QEMU listens: an undo after a crash must know the process */
+static gboolean
+note_process (const QsProcess *process, gpointer data, GError **error)
+{
+  g_autoptr (GVariant) learnt = process_result (process);
+
+  return qs_step_call_note (data, learnt, error);
+}
+
 static QsProcess *
 start (QsStepCall *call, const char *id, QsIncoming incoming, GError **error)
 {
@@ -102,17 +120,8 @@ start (QsStepCall *call, const char *id, QsIncoming incoming, GError **error)
     return NULL;
   return qs_launcher_start (launcher, worker,
                             &(QsLaunch){ call->world->owner, id, (const char *const *)argv, socket,
-                                         (const char *const *)devices },
+                                         (const char *const *)devices, note_process, call },
                             error);
-}
-
-static GVariant *
-process_result (const QsProcess *process)
-{
-  return g_variant_ref_sink (g_variant_new_parsed (
-      "{'pid': <%x>, 'start-time': <%t>, 'boot-id': <%s>, 'socket': <%s>, 'unit': <%s>}",
-      process->pid, process->start_time, process->boot_id, process->socket,
-      process->unit != NULL ? process->unit : ""));
 }
 
 static QsProcess *
@@ -140,25 +149,20 @@ proof_id (const QsStepCall *call)
 }
 
 /* ends a QEMU that was to be started under @id and whose identity a crash has kept from us: its
-   socket is in a folder that only we name, and none but its owner gets into it */
+   socket is in a folder that only we name */
 static gboolean
 end_unknown (QsStepCall *call, const char *id, GError **error)
 {
+  QsLauncher *launcher = call->world->engine->launcher;
   QsWorker *worker = qs_real_world_worker (call->world, error);
   g_autofree char *folder =
-      worker != NULL ? qs_launcher_folder (call->world->engine->launcher, worker, id, error) : NULL;
+      worker != NULL ? qs_launcher_folder (launcher, worker, id, error) : NULL;
   g_autofree char *socket = NULL;
-  g_autoptr (QsQmp) qmp = NULL;
-  int fd;
 
   if (folder == NULL)
     return FALSE;
   socket = g_build_filename (folder, "qmp.sock", NULL);
-  fd = qs_worker_connect (worker, socket, NULL);
-  if (fd < 0)
-    return TRUE;
-  qmp = qs_qmp_new (fd, NULL, NULL, NULL, error);
-  return qmp != NULL && qs_qmp_run (qmp, "quit", NULL, QS_QMP_COMMAND_SECONDS, error);
+  return qs_launcher_kill_lost (launcher, call->world->owner, socket, error);
 }
 
 /* the folder of its sockets goes with a process */
@@ -237,7 +241,7 @@ qs_run_spawn (QsStepCall *call, GVariant **result, GError **error)
   if (process == NULL)
     return FALSE;
   *result = process_result (process);
-  return qs_step_call_note (call, *result, error) && connect_guest (call, process, error);
+  return connect_guest (call, process, error);
 }
 
 gboolean
@@ -258,8 +262,10 @@ forget_guest (QsStepCall *call, const QsProcess *process)
   QsRegistry *registry = call->world->engine->registry;
   g_autoptr (QsGuest) guest = qs_registry_get_guest (registry, call->world->domain);
 
-  if (guest != NULL && qs_guest_get_process (guest)->pid == process->pid)
-    qs_registry_drop_guest (registry, call->world->domain, guest);
+  if (guest == NULL || qs_guest_get_process (guest)->pid != process->pid)
+    return;
+  end_process (call, qs_guest_get_process (guest), NULL);
+  qs_registry_drop_guest (registry, call->world->domain, guest);
 }
 
 /* asked nicely first: QEMU then closes its images in order */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-error.h"
-#include "qs-launcher.h"
+#include "qs-unit.h"
 #include "worker-fixture.h"
 
 #include <gio/gunixfdlist.h>
@@ -247,7 +247,7 @@ start (Fixture *f, QsLauncher *launcher, const char *machine, GError **error)
                                "-mon",
                                "chardev=m,mode=control",
                                NULL };
-  const QsLaunch launch = { getuid (), "vm-1", argv, socket, NULL };
+  const QsLaunch launch = { .uid = getuid (), .id = "vm-1", .argv = argv, .socket = socket };
 
   return qs_launcher_start (launcher, f->worker, &launch, error);
 }
@@ -288,6 +288,28 @@ test_failure (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (error->message, "unsupported machine type"));
 }
 
+/* what the system's systemd is asked for besides: the user, and no device but these */
+static void
+test_system (Fixture *f, gconstpointer data)
+{
+  static const char *const wanted[] = {
+    "('User', <'4711'>)", "('DevicePolicy', <'closed'>)",
+    "('DeviceAllow', <[('/dev/kvm', 'rw'), ('/dev/disk/by-id/a', 'rw')]>)"
+  };
+  const char *const argv[] = { "/bin/sleep", "60", NULL };
+  const char *const devices[] = { "/dev/disk/by-id/a", NULL };
+  const QsLaunch launch = {
+    .uid = 4711, .id = "vm-1", .argv = argv, .socket = "", .devices = devices
+  };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (qs_unit_start (TRUE, &launch, STDERR_FILENO, &error), >, 0);
+  g_assert_no_error (error);
+  for (guint i = 0; i < G_N_ELEMENTS (wanted); i++)
+    if (strstr (systemd.printed, wanted[i]) == NULL)
+      g_error ("%s is not in %s", wanted[i], systemd.printed);
+}
+
 static void
 remove_runtime (const char *folder)
 {
@@ -313,11 +335,14 @@ main (int argc, char **argv)
   g_setenv ("XDG_RUNTIME_DIR", folder, TRUE);
   g_assert_cmpstr (g_get_user_runtime_dir (), ==, folder);
   systemd_start ();
+  g_setenv ("DBUS_SYSTEM_BUS_ADDRESS", g_test_dbus_get_bus_address (systemd.bus), TRUE);
   g_test_add ("/launcher-unit/start", Fixture, GUINT_TO_POINTER (0), fixture_set_up, test_start,
               fixture_tear_down);
   g_test_add ("/launcher-unit/name-taken", Fixture, GUINT_TO_POINTER (1), fixture_set_up,
               test_start, fixture_tear_down);
   g_test_add ("/launcher-unit/failure", Fixture, NULL, fixture_set_up, test_failure,
+              fixture_tear_down);
+  g_test_add ("/launcher-unit/system", Fixture, NULL, fixture_set_up, test_system,
               fixture_tear_down);
   result = g_test_run ();
   systemd_stop ();

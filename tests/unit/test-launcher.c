@@ -48,7 +48,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Place, place_clear)
 static QsProcess *
 start (Fixture *f, const Place *place, const char *const *argv, GError **error)
 {
-  const QsLaunch launch = { getuid (), "vm-1", argv, place->socket, NULL };
+  const QsLaunch launch = { .uid = getuid (), .id = "vm-1", .argv = argv, .socket = place->socket };
 
   return qs_launcher_start (place->launcher, f->worker, &launch, error);
 }
@@ -143,6 +143,53 @@ test_identity (Fixture *f, gconstpointer data)
   g_assert_true (qs_launcher_kill (place.launcher, process, NULL));
 }
 
+static gboolean
+on_started (const QsProcess *process, gpointer data, GError **error)
+{
+  QsProcess **started = data;
+
+  g_assert_true (qs_process_is_alive (process));
+  *started = qs_process_copy (process);
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_DEGRADED, "cannot be written down");
+  return FALSE;
+}
+
+/* a process that cannot be written down is not left running */
+static void
+test_started (Fixture *f, gconstpointer data)
+{
+  g_auto (Place) place = place_new (f);
+  g_autoptr (QsProcess) started = NULL;
+  const char *const argv[] = { "/bin/sleep", "60", NULL };
+  const QsLaunch launch = { .uid = getuid (),
+                            .id = "vm-1",
+                            .argv = argv,
+                            .socket = place.socket,
+                            .started = on_started,
+                            .user_data = &started };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (qs_launcher_start (place.launcher, f->worker, &launch, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_DEGRADED);
+  g_assert_false (qs_process_is_alive (started));
+}
+
+static void
+test_lost (Fixture *f, gconstpointer data)
+{
+  g_auto (Place) place = place_new (f);
+  g_autoptr (QsProcess) process = start_qemu (f, &place);
+  g_autofree char *other = g_strconcat (place.socket, "2", NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (qs_launcher_kill_lost (place.launcher, getuid () + 1, place.socket, &error));
+  g_assert_true (qs_launcher_kill_lost (place.launcher, getuid (), other, &error));
+  g_assert_true (qs_process_is_alive (process));
+  g_assert_true (qs_launcher_kill_lost (place.launcher, getuid (), place.socket, &error));
+  g_assert_false (qs_process_is_alive (process));
+  g_assert_true (qs_launcher_kill_lost (place.launcher, getuid (), place.socket, &error));
+}
+
 static void
 check_fails (Fixture *f, const char *const *argv, QsError code, const char *part)
 {
@@ -206,6 +253,8 @@ main (int argc, char **argv)
   g_test_add ("/launcher/kill", Fixture, NULL, fixture_set_up, test_kill, fixture_tear_down);
   g_test_add ("/launcher/identity", Fixture, NULL, fixture_set_up, test_identity,
               fixture_tear_down);
+  g_test_add ("/launcher/started", Fixture, NULL, fixture_set_up, test_started, fixture_tear_down);
+  g_test_add ("/launcher/lost", Fixture, NULL, fixture_set_up, test_lost, fixture_tear_down);
   g_test_add ("/launcher/failures", Fixture, NULL, fixture_set_up, test_failures,
               fixture_tear_down);
   g_test_add ("/launcher/talkative", Fixture, NULL, fixture_set_up, test_talkative,
