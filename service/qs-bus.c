@@ -29,7 +29,7 @@ static const struct
   { QS_OBJECT_JOB, (gpointer)qs_dbus_job_skeleton_new, { qs_job_connect } },
 };
 
-static void
+static void /* NOLINTNEXTLINE(readability-function-size): GDBus's signature */
 on_method_call (GDBusConnection *connection, const char *sender, const char *path,
                 const char *interface, const char *method, GVariant *parameters,
                 GDBusMethodInvocation *invocation, gpointer user_data)

@@ -106,7 +106,7 @@ answer_waiting (QsPeer *peer, QsPeer *answer)
     }
 }
 
-static void
+static void /* NOLINTNEXTLINE(readability-function-size): GDBus's signature */
 on_owner_changed (GDBusConnection *connection, const char *sender, const char *path,
                   const char *interface, const char *signal, GVariant *parameters,
                   gpointer user_data)

@@ -191,7 +191,7 @@ say (Word word)
  *
  * A step, a hold, and the records: cancelled or failed before those it is undone.
  */
-gboolean
+gboolean /* NOLINTNEXTLINE(readability-function-size): as in qs-engine.h */
 qs_engine_run (QsEngine *engine, QsTask *task, const QsTaskSink *sink, gpointer user_data,
                GCancellable *cancellable, GVariant **result, GError **error)
 {
