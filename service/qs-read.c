@@ -11,6 +11,8 @@ typedef struct
   QsReadFunc func;
   GVariant *reply;
   GError *error;
+  GDBusMethodInvocation *waiting; /* NULL once it is answered */
+  guint timeout;
 } QsReadWork;
 
 static gboolean
@@ -37,25 +39,54 @@ do_read (gpointer data)
 }
 
 static void
-on_read (gpointer data)
+work_free (QsReadWork *work)
 {
-  g_autofree QsReadWork *work = data;
-
-  if (work->reply != NULL)
-    g_dbus_method_invocation_return_value (work->read.invocation, work->reply);
-  else
-    qs_dbus_error_return (work->read.invocation, work->error);
   g_clear_pointer (&work->reply, g_variant_unref);
+  g_clear_error (&work->error);
   g_clear_pointer (&work->read.domain, qs_domain_unref);
   g_clear_pointer (&work->read.snapshot, qs_snapshot_unref);
   g_clear_pointer (&work->read.parameters, g_variant_unref);
   g_clear_pointer (&work->read.at_hand, g_variant_unref);
+  g_clear_object (&work->read.invocation);
+  g_free (work);
+}
+
+static void
+on_read (gpointer data)
+{
+  QsReadWork *work = data;
+
+  g_clear_handle_id (&work->timeout, g_source_remove);
+  if (work->waiting != NULL && work->reply != NULL)
+    g_dbus_method_invocation_return_value (work->waiting, work->reply);
+  else if (work->waiting != NULL)
+    qs_dbus_error_return (work->waiting, g_steal_pointer (&work->error));
+  work_free (work);
+}
+
+/* a guest or a file system that hangs must not hang those who look: what is at hand is told */
+static gboolean
+on_timeout (gpointer user_data)
+{
+  QsReadWork *work = user_data;
+  GDBusMethodInvocation *invocation = g_steal_pointer (&work->waiting);
+
+  work->timeout = 0;
+  if (work->read.at_hand != NULL)
+    g_dbus_method_invocation_return_value (invocation,
+                                           g_variant_new ("(@a{sv})", work->read.at_hand));
+  else
+    qs_dbus_error_return (invocation,
+                          g_error_new (QS_ERROR, QS_ERROR_TIMEOUT,
+                                       "reading took more than %d seconds", QS_CALL_SECONDS));
+  return G_SOURCE_REMOVE;
 }
 
 /**
  * qs_read_start:
  * @invocation: (transfer full)
- * @at_hand: (nullable): a floating reference is sunk
+ * @at_hand: (nullable): a{sv} that is the answer if the rest does not come soon; a floating
+ *   reference is sunk
  */
 void
 qs_read_start (GDBusMethodInvocation *invocation, QsReadFunc func, GVariant *at_hand)
@@ -64,11 +95,14 @@ qs_read_start (GDBusMethodInvocation *invocation, QsReadFunc func, GVariant *at_
   QsReadWork *work = g_new0 (QsReadWork, 1);
 
   work->func = func;
-  work->read.invocation = invocation;
+  work->waiting = invocation;
+  work->read.invocation = g_object_ref (invocation);
   work->read.service = call->service;
   work->read.domain = call->domain != NULL ? qs_domain_ref (call->domain) : NULL;
   work->read.snapshot = call->snapshot != NULL ? qs_snapshot_ref (call->snapshot) : NULL;
   work->read.parameters = g_variant_ref (g_dbus_method_invocation_get_parameters (invocation));
   work->read.at_hand = at_hand != NULL ? g_variant_ref_sink (at_hand) : NULL;
+  work->timeout =
+      g_timeout_add_seconds (at_hand != NULL ? QS_LOOK_SECONDS : QS_CALL_SECONDS, on_timeout, work);
   qs_work_push (call->service->work, do_read, on_read, work);
 }

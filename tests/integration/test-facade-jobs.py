@@ -276,6 +276,46 @@ def finish(connection, result):
         return qs_client.DBusError(error).name
 
 
+class Many(Base):
+    """A domain with 100,000 snapshots costs those nothing who do not look at them."""
+
+    def setUp(self):
+        super().setUp()
+        self.many = self.manager.define(domain_xml('many-100000', 7))
+
+    def test_too_large(self):
+        for call in (self.many.managed, lambda: self.many.ListSnapshots(0)):
+            self.assertIn('GetSnapshots', error_of(self, 'LimitExceeded', call))
+        self.assertEqual(self.many.NumSnapshots(0), 100000)
+        self.assertEqual(self.many['SnapshotCount'], 100000)
+
+    def test_pages(self):
+        names, offset, revisions = [], 0, set()
+        while offset < 3000:
+            rows, total, revision = self.many.GetSnapshots('', 0, offset, 1000)
+            names += [values['Name'] for _, values in rows]
+            revisions.add(revision)
+            offset += 1000
+        self.assertEqual(names, [f'snapshot-{n}' for n in range(3000)])
+        self.assertEqual((total, len(revisions)), (100000, 1))
+
+    def test_one_more(self):
+        """What is announced of one more is that one, and its parent."""
+        self.session.stop_daemon()
+        folder = os.path.join(self.session.environment['XDG_CONFIG_HOME'], 'snapshotd')
+        os.makedirs(folder)
+        with open(os.path.join(folder, 'snapshotd.conf'), 'w', encoding='utf-8') as file:
+            file.write('[limits]\nsnapshots-per-domain=50000\nsnapshots-per-uid=50000\n')
+        many = self.session.start_daemon().define(domain_xml('many-30000', 7))
+        ear = self.session.ear()
+        snapshot = many.create(snapshot_xml('one more'))[0]
+        ear.wait('Completed')
+        parent = many.SnapshotLookup('snapshot-29999')
+        self.assertEqual({path for path, *_ in ear.heard if '/snapshot/' in path}, {parent})
+        self.assertEqual(snapshot['Parent'], parent)
+        self.assertEqual(ear.changed(parent), {'ChildCount': 1, 'Current': False})
+
+
 class Limits(Base):
     def test_calls_in_flight(self):
         with self.session.hold('run') as hold:
@@ -295,6 +335,15 @@ class Limits(Base):
             return len(done) == 32
         wait_until(all_there, 10, 'the answers')
         self.assertEqual(self.manager.ListDomains(0), [self.domain.path])
+
+    def test_hanging_guest(self):
+        """Who reads all properties gets those at hand."""
+        with self.session.hold('read') as hold:
+            values = self.domain.properties()
+            hold.reached()
+        self.assertEqual(values['Name'], 'vm')
+        self.assertNotIn('Disks', values)
+        self.assertIn('Disks', self.domain.properties())
 
     def test_message_size(self):
         error_of(self, 'LimitExceeded', self.manager.LookupDomain, 'x' * (1024 * 1024))

@@ -97,9 +97,36 @@ static void (*const recorders[QS_N_VERBS]) (const Record *record, QsDomain *doma
   [QS_VERB_SNAPSHOT_DELETE] = record_delete, [QS_VERB_SNAPSHOT_EDIT] = record_edit,
 };
 
+/* a domain named many-N begins with N snapshots, in one line */
+static QsTree *
+many_snapshots (const char *name)
+{
+  g_autoptr (GPtrArray) list = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_snapshot_unref);
+  guint64 n = g_str_has_prefix (name, "many-") ? g_ascii_strtoull (name + 5, NULL, 10) : 0;
+  g_autofree char *parent = g_strdup ("");
+
+  for (guint64 i = 0; i < n; i++)
+    {
+      g_autofree char *uuid = g_strdup_printf ("00000000-0000-4000-8000-%012x", (guint)i);
+      g_autofree char *snapshot = g_strdup_printf ("snapshot-%u", (guint)i);
+      QsSnapshot values = { .uuid = uuid,
+                            .name = snapshot,
+                            .parent = parent,
+                            .rev = i,
+                            .state = QS_STATE_SHUTOFF,
+                            .memory = QS_LOCATION_NO };
+
+      g_ptr_array_add (list, qs_snapshot_new (&values));
+      g_free (parent);
+      parent = g_steal_pointer (&uuid);
+    }
+  return qs_tree_new_full (list, parent);
+}
+
 static QsDomain *
 new_domain (const Record *record)
 {
+  QsDomain *domain;
   guint32 owner = record->request->caller;
   g_autoptr (QsDomainDef) def = qs_domain_def_ref (record->request->domain_def);
 
@@ -111,7 +138,10 @@ new_domain (const Record *record)
       qs_domain_def_unref (def);
       def = qs_domain_def_patch (record->request->domain_def, uuid, NULL, 0, NULL);
     }
-  return qs_domain_new (record->id, owner, def);
+  domain = qs_domain_new (record->id, owner, def);
+  take_tree (domain, many_snapshots (domain->name));
+  record->engine->last_rev += qs_tree_size (domain->tree);
+  return domain;
 }
 
 static QsDomain *

@@ -234,6 +234,7 @@ qs_engine_disks (QsEngine *engine, QsDomain *domain, GError **error)
 {
   GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
 
+  hold (engine, "hold-read");
   for (guint i = 0; i < domain->def->disks->len; i++)
     {
       const QsDiskDef *disk = g_ptr_array_index (domain->def->disks, i);
