@@ -6,8 +6,8 @@
 #include "qs-limits.h"
 #include "qs-properties.h"
 
-/* what names take is not known before they are listed; a path is 130 bytes and more */
-#define LEAST_PATH_BYTES 130
+/* what names take is not known before they are listed; a path is as long as this, or longer */
+#define LEAST_PATH_BYTES 110
 
 /* the children of the current snapshot where no name is given */
 static const QsSnapshot *

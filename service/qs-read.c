@@ -9,9 +9,7 @@ typedef struct
 {
   QsRead read;
   QsReadFunc func;
-  GVariant *reply;
-  GError *error;
-  GDBusMethodInvocation *waiting; /* NULL once it is answered */
+  gint answered; /* atomic: by the thread, or by the clock of the main thread */
   guint timeout;
 } QsReadWork;
 
@@ -25,24 +23,40 @@ check_size (GVariant *reply, GError **error)
   return FALSE;
 }
 
+static gboolean
+claim_answer (QsReadWork *work)
+{
+  return g_atomic_int_compare_and_exchange (&work->answered, FALSE, TRUE);
+}
+
+/* the answer leaves from the thread: to write a large one takes its time, too */
 static void
 do_read (gpointer data)
 {
   QsReadWork *work = data;
   g_autoptr (GVariant) reply = NULL;
+  GError *error = NULL;
 
-  reply = work->func (&work->read, &work->error);
+  reply = work->func (&work->read, &error);
   if (reply != NULL)
     g_variant_take_ref (reply);
-  if (reply != NULL && check_size (reply, &work->error))
-    work->reply = g_steal_pointer (&reply);
+  if (reply != NULL && !check_size (reply, &error))
+    g_clear_pointer (&reply, g_variant_unref);
+  if (!claim_answer (work))
+    g_clear_error (&error);
+  else if (reply != NULL)
+    g_dbus_method_invocation_return_value (g_object_ref (work->read.invocation), reply);
+  else
+    qs_dbus_error_return (g_object_ref (work->read.invocation), error);
 }
 
+/* the call itself ends here, on the main thread */
 static void
-work_free (QsReadWork *work)
+on_read (gpointer data)
 {
-  g_clear_pointer (&work->reply, g_variant_unref);
-  g_clear_error (&work->error);
+  QsReadWork *work = data;
+
+  g_clear_handle_id (&work->timeout, g_source_remove);
   g_clear_pointer (&work->read.domain, qs_domain_unref);
   g_clear_pointer (&work->read.snapshot, qs_snapshot_unref);
   g_clear_pointer (&work->read.parameters, g_variant_unref);
@@ -51,32 +65,20 @@ work_free (QsReadWork *work)
   g_free (work);
 }
 
-static void
-on_read (gpointer data)
-{
-  QsReadWork *work = data;
-
-  g_clear_handle_id (&work->timeout, g_source_remove);
-  if (work->waiting != NULL && work->reply != NULL)
-    g_dbus_method_invocation_return_value (work->waiting, work->reply);
-  else if (work->waiting != NULL)
-    qs_dbus_error_return (work->waiting, g_steal_pointer (&work->error));
-  work_free (work);
-}
-
 /* a guest or a file system that hangs must not hang those who look: what is at hand is told */
 static gboolean
 on_timeout (gpointer user_data)
 {
   QsReadWork *work = user_data;
-  GDBusMethodInvocation *invocation = g_steal_pointer (&work->waiting);
 
   work->timeout = 0;
+  if (!claim_answer (work))
+    return G_SOURCE_REMOVE;
   if (work->read.at_hand != NULL)
-    g_dbus_method_invocation_return_value (invocation,
+    g_dbus_method_invocation_return_value (g_object_ref (work->read.invocation),
                                            g_variant_new ("(@a{sv})", work->read.at_hand));
   else
-    qs_dbus_error_return (invocation,
+    qs_dbus_error_return (g_object_ref (work->read.invocation),
                           g_error_new (QS_ERROR, QS_ERROR_TIMEOUT,
                                        "reading took more than %d seconds", QS_CALL_SECONDS));
   return G_SOURCE_REMOVE;
@@ -95,8 +97,7 @@ qs_read_start (GDBusMethodInvocation *invocation, QsReadFunc func, GVariant *at_
   QsReadWork *work = g_new0 (QsReadWork, 1);
 
   work->func = func;
-  work->waiting = invocation;
-  work->read.invocation = g_object_ref (invocation);
+  work->read.invocation = invocation;
   work->read.service = call->service;
   work->read.domain = call->domain != NULL ? qs_domain_ref (call->domain) : NULL;
   work->read.snapshot = call->snapshot != NULL ? qs_snapshot_ref (call->snapshot) : NULL;

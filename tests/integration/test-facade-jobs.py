@@ -284,8 +284,8 @@ class Many(Base):
         self.many = self.manager.define(domain_xml('many-100000', 7))
 
     def test_too_large(self):
-        for call in (self.many.managed, lambda: self.many.ListSnapshots(0)):
-            self.assertIn('GetSnapshots', error_of(self, 'LimitExceeded', call))
+        self.assertIn('GetSnapshots', error_of(self, 'LimitExceeded', self.many.managed))
+        self.assertEqual(len(self.many.ListSnapshots(0)), 100000)
         self.assertEqual(self.many.NumSnapshots(0), 100000)
         self.assertEqual(self.many['SnapshotCount'], 100000)
 
