@@ -27,7 +27,7 @@ get_domain (QsCtl *ctl, GVariant *objects, const char *path, GError **error)
   return properties != NULL ? properties : qs_ctl_get_properties (ctl, path, "Domain", error);
 }
 
-/* (element-type GVariant): the properties of the domains that are asked for */
+/* (element-type GVariant): the properties, with the path, of the domains that are asked for */
 static GPtrArray *
 get_domains (QsCtl *ctl, guint flags, GError **error)
 {
@@ -45,11 +45,11 @@ get_domains (QsCtl *ctl, guint flags, GError **error)
   g_variant_get (reply, "(^a&o)", &paths);
   for (guint i = 0; paths[i] != NULL; i++)
     {
-      GVariant *properties = get_domain (ctl, objects, paths[i], error);
+      g_autoptr (GVariant) properties = get_domain (ctl, objects, paths[i], error);
 
       if (properties == NULL)
         return NULL;
-      g_ptr_array_add (domains, properties);
+      g_ptr_array_add (domains, g_variant_ref_sink (qs_ctl_add_path (properties, paths[i])));
     }
   return g_steal_pointer (&domains);
 }

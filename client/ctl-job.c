@@ -58,7 +58,7 @@ qs_ctl_job_format_progress (const char *operation, const char *step, double prog
     bar[i] = i < filled ? '#' : '.';
   bar[BAR_WIDTH] = '\0';
   if (progress < 0)
-    return g_strdup_printf ("[%s]       %s", bar, words);
+    return g_strdup_printf ("[%s]        %s", bar, words);
   return g_strdup_printf ("[%s] %3d %%  %s", bar, (int)(CLAMP (progress, 0, 1) * 100), words);
 }
 
@@ -104,7 +104,7 @@ take_properties (Wait *wait, GVariant *properties)
   draw (wait);
 }
 
-static void
+static void /* NOLINTNEXTLINE(readability-function-size): GIO's signature */
 on_changed (GDBusConnection *bus, const char *sender, const char *path, const char *interface,
             const char *signal, GVariant *values, gpointer user_data)
 {

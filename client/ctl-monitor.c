@@ -95,7 +95,7 @@ print_json (const char *path, const char *interface, const char *signal, GVarian
   qs_ctl_print_document (line);
 }
 
-static void
+static void /* NOLINTNEXTLINE(readability-function-size): GIO's signature */
 on_signal (GDBusConnection *bus, const char *sender, const char *path, const char *interface,
            const char *signal, GVariant *values, gpointer user_data)
 {

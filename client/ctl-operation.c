@@ -146,12 +146,16 @@ take_paths (GVariant *reply, QsCtlOutcome *outcome)
 }
 
 static void
-print_json (const QsCtlOutcome *outcome, const char *job, const char *const *notes)
+print_json (QsCtl *ctl, const QsCtlOutcome *outcome, const char *job, const char *const *notes)
 {
   GVariantDict dict = G_VARIANT_DICT_INIT (NULL);
+  g_autofree char *name = NULL;
 
+  if (outcome->snapshot != NULL)
+    name = qs_ctl_get_string (ctl, outcome->snapshot, "DomainSnapshot.Name", NULL);
   g_variant_dict_insert (&dict, "job", "s", job);
   g_variant_dict_insert (&dict, "snapshot", "s", outcome->snapshot ?: "");
+  g_variant_dict_insert (&dict, "snapshotname", "s", name ?: "");
   g_variant_dict_insert_value (&dict, "result", outcome->result);
   g_variant_dict_insert_value (&dict, "notes", g_variant_new_strv (notes, -1));
   qs_ctl_print_json (g_variant_dict_end (&dict));
@@ -204,7 +208,7 @@ qs_ctl_operate (QsCtl *ctl, const QsCtlArguments *arguments, const QsCtlOperatio
   notes = qs_ctl_job_get_notes (ctl, job);
   outcome->is_told = qs_ctl_arguments_has (arguments, "json");
   if (outcome->is_told)
-    print_json (outcome, job, (const char *const *)notes);
+    print_json (ctl, outcome, job, (const char *const *)notes);
   else if (!ctl->quiet)
     tell_result (outcome->result, (const char *const *)notes);
   return TRUE;

@@ -127,6 +127,21 @@ qs_ctl_print_json (GVariant *value)
 }
 
 /**
+ * qs_ctl_add_path:
+ * @properties: a{sv}, of an object
+ *
+ * Returns: (transfer floating): the same for JSON, with the object's path
+ */
+GVariant *
+qs_ctl_add_path (GVariant *properties, const char *path)
+{
+  GVariantDict dict = G_VARIANT_DICT_INIT (properties);
+
+  g_variant_dict_insert (&dict, "path", "s", path);
+  return g_variant_dict_end (&dict);
+}
+
+/**
  * qs_ctl_output_flush:
  *
  * Returns: whether all that was printed could be written

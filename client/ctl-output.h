@@ -10,6 +10,7 @@ void qs_ctl_print (const char *format, ...) G_GNUC_PRINTF (1, 2);
 void qs_ctl_print_document (const char *text);
 void qs_ctl_print_table (const QsCtlTable *table, gboolean quiet);
 void qs_ctl_print_json (GVariant *value);
+GVariant *qs_ctl_add_path (GVariant *properties, const char *path);
 void qs_ctl_note (const char *format, ...) G_GNUC_PRINTF (1, 2);
 void qs_ctl_error (const GError *error);
 gboolean qs_ctl_output_flush (void);

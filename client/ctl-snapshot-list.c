@@ -145,7 +145,7 @@ print_json (const GPtrArray *rows)
     {
       const QsCtlRow *row = g_ptr_array_index (rows, i);
 
-      g_variant_builder_add_value (&builder, row->properties);
+      g_variant_builder_add_value (&builder, qs_ctl_add_path (row->properties, row->path));
     }
   qs_ctl_print_json (g_variant_builder_end (&builder));
 }

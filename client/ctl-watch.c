@@ -106,12 +106,9 @@ print_json (GVariant *objects)
     {
       const char *path;
       g_autoptr (GVariant) job = get_job (objects, i, &path);
-      g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (job);
 
-      if (job == NULL)
-        continue;
-      g_variant_dict_insert (&dict, "path", "s", path);
-      g_variant_builder_add_value (&builder, g_variant_dict_end (&dict));
+      if (job != NULL)
+        g_variant_builder_add_value (&builder, qs_ctl_add_path (job, path));
     }
   qs_ctl_print_json (g_variant_builder_end (&builder));
 }
