@@ -84,7 +84,7 @@ typedef struct
   char *op;
   gboolean system_mode;
   const char *const *image_roots; /* of the configuration, which outlives this */
-  GPtrArray *disks;  /* of const QsDiskDef: walk the chain of its active file */
+  GPtrArray *disks;               /* of const QsDiskDef: walk the chain of its active file */
   GPtrArray *images; /* of char: path of a recorded image to look at, format in @formats */
   GPtrArray *formats;
   GPtrArray *targets;      /* of char: paths where files are to be made */

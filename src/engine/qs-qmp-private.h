@@ -20,6 +20,7 @@ typedef struct
 struct QsQmp
 {
   int fd;
+  guint32 nonce; /* of the ids of this connection */
   int users;     /* atomic */
   int open;      /* atomic */
   guint sent;    /* atomic: number of the last command */
@@ -36,6 +37,7 @@ struct QsQmp
   GByteArray *input;
   GQueue events;
   guint answered; /* number of the last answer read */
+  guint belated;  /* answers for a connection before this one */
   gboolean greeted;
   gboolean lost;
   gboolean ended;
@@ -46,6 +48,10 @@ struct QsQmp
 
 void qs_qmp_answer_free (QsQmpAnswer *answer);
 void qs_qmp_release (gpointer qmp);
+
+#define QS_QMP_ID_PREFIX "qs-"
+
+char *qs_qmp_format_id (const QsQmp *qmp, guint number);
 
 /* qs-qmp-reader.c */
 void qs_qmp_reader_start (QsQmp *qmp);

@@ -21,6 +21,9 @@ typedef struct
   JsonObject *data; /* or NULL */
 } Event;
 
+/* answers to commands of a connection before this one */
+#define MAX_BELATED 16
+
 static void
 event_free (Event *event)
 {
@@ -171,15 +174,32 @@ has_answer (JsonObject *message)
                                                    : json_object_has_member (message, "return");
 }
 
+/* QEMU sends the answer to a command whose sender has gone to whoever comes next. Ids differ from
+   connection to connection, and it can only come before our first command is answered */
+static gboolean
+is_belated (QsQmp *qmp, JsonObject *message)
+{
+  g_autofree char *own = qs_qmp_format_id (qmp, qmp->answered + 1);
+  const char *id = qs_json_string (message, "id");
+
+  return qmp->answered == 0 && qmp->belated < MAX_BELATED && id != NULL
+         && g_str_has_prefix (id, QS_QMP_ID_PREFIX) && !g_str_equal (id, own);
+}
+
 /* commands are answered in order, so there is exactly one id that may come */
 static const char *
 take_answer (QsQmp *qmp, JsonNode **root)
 {
   JsonObject *message = json_node_get_object (*root);
-  g_autofree char *expected = g_strdup_printf ("qs-%u", qmp->answered + 1);
+  g_autofree char *expected = qs_qmp_format_id (qmp, qmp->answered + 1);
 
   if (!has_answer (message))
     return "it sent what is neither an answer nor an event";
+  if (is_belated (qmp, message))
+    {
+      qmp->belated++;
+      return NULL;
+    }
   if (g_strcmp0 (qs_json_string (message, "id"), expected) != 0
       || qmp->answered == (guint)g_atomic_int_get (&qmp->sent))
     return "it sent an answer that was not asked for";
@@ -192,6 +212,11 @@ take_message (QsQmp *qmp, JsonNode **root, gsize length)
 {
   JsonObject *message = json_node_get_object (*root);
 
+  if (!qmp->greeted && is_belated (qmp, message))
+    {
+      qmp->belated++;
+      return NULL;
+    }
   if (!qmp->greeted)
     {
       if (!json_object_has_member (message, "QMP"))

@@ -124,11 +124,22 @@ wait_answer (QsQmp *qmp, guint number, const char *command, gint64 deadline, GEr
     }
 }
 
+/**
+ * qs_qmp_format_id:
+ *
+ * Returns: (transfer full): the id of command @number, which no other connection has
+ */
+char *
+qs_qmp_format_id (const QsQmp *qmp, guint number)
+{
+  return g_strdup_printf (QS_QMP_ID_PREFIX "%08x-%u", qmp->nonce, number);
+}
+
 static char *
-format_command (const char *command, guint number, GVariant *arguments)
+format_command (const QsQmp *qmp, const char *command, guint number, GVariant *arguments)
 {
   g_autoptr (JsonNode) root = json_node_new (JSON_NODE_OBJECT);
-  g_autofree char *id = g_strdup_printf ("qs-%u", number);
+  g_autofree char *id = qs_qmp_format_id (qmp, number);
   g_autofree char *text = NULL;
   JsonObject *message = json_object_new ();
 
@@ -175,7 +186,7 @@ send_command (QsQmp *qmp, const char *command, GVariant *arguments, gint64 deadl
                    number - qmp->settled - 1);
       return FALSE;
     }
-  text = format_command (command, number, arguments);
+  text = format_command (qmp, command, number, arguments);
   g_atomic_int_set (&qmp->sent, number);
   if (send_all (qmp, text, deadline))
     return TRUE;
@@ -273,6 +284,7 @@ qs_qmp_new (int fd, QsQmpEventFunc on_event, gpointer user_data, GDestroyNotify 
   g_autoptr (QsQmp) qmp = box;
 
   qmp->fd = fd;
+  qmp->nonce = g_random_int ();
   qmp->users = 1;
   qmp->open = TRUE;
   qmp->turn = g_async_queue_new ();

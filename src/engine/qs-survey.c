@@ -136,6 +136,21 @@ survey_snapshot (Survey *survey, GError **error)
   return TRUE;
 }
 
+/* a QEMU that did not answer before may do so now */
+static QsGuest *
+find_guest (Survey *survey, GError **error)
+{
+  QsRegistry *registry = survey->engine->registry;
+  QsGuest *guest = qs_registry_get_guest (registry, survey->domain->id);
+
+  if (guest == NULL && qs_watch_find (survey->engine, survey->domain, error))
+    guest = qs_registry_get_guest (registry, survey->domain->id);
+  if (guest == NULL && error != NULL && *error == NULL)
+    g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED, "the QEMU of domain ‘%s’ has ended",
+                 survey->domain->name);
+  return guest;
+}
+
 static gboolean
 survey_monitor (Survey *survey, GError **error)
 {
@@ -146,13 +161,9 @@ survey_monitor (Survey *survey, GError **error)
   if (!survey->questions->monitor || !qs_domain_is_active (survey->domain))
     return TRUE;
 
-  guest = qs_registry_get_guest (survey->engine->registry, survey->domain->id);
+  guest = find_guest (survey, error);
   if (guest == NULL)
-    {
-      g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
-                   "the QEMU of domain ‘%s’ does not answer", survey->domain->name);
-      return FALSE;
-    }
+    return FALSE;
   if (!qs_guest_query_state (guest, &facts->state, &facts->run_state, error))
     return FALSE;
   g_clear_pointer (&facts->nodes, g_ptr_array_unref);

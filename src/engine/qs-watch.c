@@ -8,6 +8,9 @@
 /* how long a QEMU whose monitor has closed may take to end */
 #define END_SECONDS 10
 
+/* the connection of a daemon that was killed may still be on its way out */
+#define CONNECT_TRIES 3
+
 /* @guest is not referenced: it would keep itself alive through its own listener */
 typedef struct
 {
@@ -200,7 +203,11 @@ qs_watch_find (QsEngine *engine, QsDomain *domain, GError **error)
       return TRUE;
     }
   worker = qs_worker_pool_acquire (engine->workers, domain->owner, error);
-  guest = worker != NULL ? qs_watch_connect (engine, worker, domain, domain->process, error) : NULL;
+  for (guint i = 0; worker != NULL && guest == NULL && i < CONNECT_TRIES; i++)
+    {
+      g_clear_error (error);
+      guest = qs_watch_connect (engine, worker, domain, domain->process, error);
+    }
   if (guest == NULL || !qs_guest_query_state (guest, &state, NULL, error))
     {
       g_prefix_error (error, "domain ‘%s’ runs, but its QEMU cannot be asked: ", domain->name);

@@ -207,16 +207,49 @@ script_stall (Peer *peer, gpointer data)
 {
   g_autoptr (JsonNode) first = NULL;
   g_autoptr (JsonNode) second = NULL;
+  g_autofree char *late = NULL;
 
   peer_greet (peer);
   first = peer_read (peer);
   /* nothing until the next command: the first one has been given up by then */
   second = peer_read (peer);
-  peer_send (peer, "{\"return\": {\"late\": true}, \"id\": \"qs-2\"}\n");
+  late = g_strdup_printf ("{\"return\": {\"late\": true}, \"id\": \"%s\"}\n",
+                          json_object_get_string_member (json_node_get_object (first), "id"));
+  peer_send (peer, late);
   peer_answer (peer, "\"return\": {\"late\": false}");
   for (guint i = 0; i < QS_MAX_QMP_UNANSWERED; i++)
     json_node_unref (peer_read (peer));
   g_assert_null (peer_read (peer));
+}
+
+/* QEMU sends the answer to a command of a client that was killed to the next one */
+static void
+script_belated (Peer *peer, gpointer data)
+{
+  g_autoptr (JsonNode) command = NULL;
+
+  peer_send (peer, "{\"return\": {\"mine\": false}, \"id\": \"qs-00000000-7\"}\n");
+  peer_greet (peer);
+  command = peer_read (peer);
+  peer_answer (peer, "\"return\": {\"mine\": true}");
+  g_assert_null (peer_read (peer));
+}
+
+static void
+test_belated (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonNode) answer = NULL;
+  int fd;
+  Peer *peer = peer_new (script_belated, NULL, &fd);
+  QsQmp *qmp = qs_qmp_new (fd, NULL, NULL, NULL, &error);
+
+  g_assert_no_error (error);
+  answer = qs_qmp_execute (qmp, "query-status", NULL, 20, &error);
+  g_assert_no_error (error);
+  g_assert_true (json_object_get_boolean_member (json_node_get_object (answer), "mine"));
+  qs_qmp_unref (qmp);
+  peer_free (peer);
 }
 
 static void
@@ -381,6 +414,7 @@ main (int argc, char **argv)
   g_test_add_func ("/qmp-hostile/greeting", test_greeting);
   g_test_add_func ("/qmp-hostile/flood", test_flood);
   g_test_add_func ("/qmp-hostile/stall", test_stall);
+  g_test_add_func ("/qmp-hostile/belated", test_belated);
   g_test_add_func ("/qmp-hostile/deaf", test_deaf);
   g_test_add_func ("/qmp-hostile/long-line", test_long_line);
   g_test_add_func ("/qmp-hostile/fairness", test_fairness);

@@ -5,6 +5,7 @@
 #include "qs-json-scan.h"
 
 #include <glib/gstdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 static void
@@ -39,8 +40,9 @@ test_arguments (void)
   g_assert_no_error (error);
   g_assert_cmpstr (qs_json_string (json_node_get_object (answer), "status"), ==, "paused");
   peer_free (peer);
-  g_assert_cmpstr (got, ==,
-                   "{\"execute\":\"blockdev-add\",\"id\":\"qs-2\",\"arguments\":{\"backing\":null,"
+  g_assert_true (g_str_has_prefix (got, "{\"execute\":\"blockdev-add\",\"id\":\"qs-"));
+  g_assert_cmpstr (strstr (got, "\"arguments\""), ==,
+                   "\"arguments\":{\"backing\":null,"
                    "\"file\":{\"driver\":\"file\",\"on\":true},\"list\":[1,\"x\"],"
                    "\"n\":[\"a\",\"b\"]}}");
   heard_expect (heard, "STOP");
