@@ -7,7 +7,7 @@ from gi.repository import Gio, GLib
 import qs_client
 import qs_testing
 
-qs_testing.DAEMON = os.path.join(qs_testing.BUILD, 'tests', 'fake-snapshotd')
+qs_testing.DAEMON = os.path.join(qs_testing.BUILD, 'tests', 'unit', 'fake-snapshotd')
 
 XML = '''<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory>1024</memory>
 <devices><disk type='file'><source file='/images/{name}.img'/><target dev='vda'/></disk></devices>
