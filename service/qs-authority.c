@@ -128,6 +128,16 @@ check_end (QsCheck *check, QsAnswer answer)
   g_free (check);
 }
 
+static QsAnswer
+answer_of (PolkitAuthorizationResult *result)
+{
+  if (result == NULL)
+    return QS_ANSWER_NO;
+  if (polkit_authorization_result_get_is_authorized (result))
+    return QS_ANSWER_YES;
+  return polkit_authorization_result_get_is_challenge (result) ? QS_ANSWER_CHALLENGE : QS_ANSWER_NO;
+}
+
 static void
 on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -138,9 +148,7 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
   answer = polkit_authority_check_authorization_finish (POLKIT_AUTHORITY (source), result, &error);
   if (answer == NULL && !g_cancellable_is_cancelled (check->cancellable))
     g_warning ("polkit did not answer, denying: %s", error->message);
-  check_end (check, answer != NULL && polkit_authorization_result_get_is_authorized (answer)
-                        ? QS_ANSWER_YES
-                        : QS_ANSWER_NO);
+  check_end (check, answer_of (answer));
 }
 
 static void

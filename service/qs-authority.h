@@ -16,6 +16,7 @@ typedef struct QsAuthority QsAuthority;
 typedef enum
 {
   QS_ANSWER_NO,
+  QS_ANSWER_CHALLENGE, /* no, but a password could make it a yes */
   QS_ANSWER_YES,
   QS_ANSWER_TOO_MANY, /* prompts at once; not asked */
 } QsAnswer;

@@ -8,7 +8,8 @@
  * QsGathering:
  *
  * First polkit is asked without a domain: who is told no has cost one question. Then domain by
- * domain, for a rule may tell them apart.
+ * domain, for a rule may tell them apart. Only the first question may become a prompt; who has
+ * typed a password there sees what needs one.
  */
 typedef struct
 {
@@ -19,6 +20,7 @@ typedef struct
   GPtrArray *domains; /* still to be asked for */
   QsDomain *asked;
   QsInteraction interaction;
+  gboolean authenticated;
   QsVisibleFunc func;
   gpointer user_data;
 } QsGathering;
@@ -47,7 +49,7 @@ on_domain_answer (QsAnswer answer, gpointer user_data)
 {
   QsGathering *gathering = user_data;
 
-  if (answer == QS_ANSWER_YES)
+  if (answer == QS_ANSWER_YES || (answer == QS_ANSWER_CHALLENGE && gathering->authenticated))
     g_hash_table_add (gathering->ids, g_strdup (gathering->asked->id));
   ask_next (gathering);
 }
@@ -69,16 +71,34 @@ ask_next (QsGathering *gathering)
                     gathering);
 }
 
+static void ask_general (QsGathering *gathering, QsInteraction interaction);
+
 static void
 on_general_answer (QsAnswer answer, gpointer user_data)
 {
   QsGathering *gathering = user_data;
 
+  if (answer == QS_ANSWER_CHALLENGE && gathering->interaction == QS_INTERACTION_ALLOWED
+      && !gathering->authenticated)
+    {
+      gathering->authenticated = TRUE;
+      ask_general (gathering, QS_INTERACTION_ALLOWED);
+      return;
+    }
   gathering->denied = answer != QS_ANSWER_YES;
   if (gathering->denied)
     gathering_end (gathering);
   else
     ask_next (gathering);
+}
+
+static void
+ask_general (QsGathering *gathering, QsInteraction interaction)
+{
+  QsQuestion question = { .action = "inspect", .operation = "list", .interaction = interaction };
+
+  qs_authority_ask (gathering->service->authority, gathering->peer, &question, on_general_answer,
+                    gathering);
 }
 
 static GPtrArray *
@@ -114,13 +134,13 @@ void
 qs_visibility_gather (QsService *service, QsPeer *peer, QsInteraction interaction,
                       QsVisibleFunc func, gpointer user_data)
 {
-  QsQuestion question = { .action = "inspect", .operation = "list", .interaction = interaction };
   QsGathering *gathering = g_new0 (QsGathering, 1);
 
   gathering->service = service;
   gathering->peer = qs_peer_ref (peer);
   gathering->ids = id_set_new ();
   gathering->domains = list_foreign (service, peer->user->uid);
+  gathering->interaction = interaction;
   gathering->func = func;
   gathering->user_data = user_data;
   if (!service->system_mode || peer->user->uid == 0)
@@ -129,7 +149,7 @@ qs_visibility_gather (QsService *service, QsPeer *peer, QsInteraction interactio
       gathering_end (gathering);
       return;
     }
-  qs_authority_ask (service->authority, peer, &question, on_general_answer, gathering);
+  ask_general (gathering, QS_INTERACTION_NONE);
 }
 
 static void

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 """What the bus shows: objects, properties, lists, plans, errors."""
+import os
+import subprocess
 import unittest
 import xml.etree.ElementTree as ElementTree
 
@@ -7,6 +9,7 @@ from gi.repository import GLib
 
 import qs_client
 import qs_tap
+import qs_testing
 from qs_facade import FacadeSession, domain_xml, end_cleanly, error_of, snapshot_xml
 
 ROOT = qs_client.ROOT
@@ -238,6 +241,50 @@ class Plans(Base):
                                                    'as ‘refuse-NoSpace’ asked for')]})
         error_of(self, 'InvalidArgument', domain.SnapshotPlan, snapshot_xml('s1'), 1 << 20)
         error_of(self, 'XmlInvalid', domain.SnapshotPlan, '<x/>', 0)
+
+
+class Leaving(unittest.TestCase):
+    def setUp(self):
+        self.session = FacadeSession(start=False)
+        self.session.__enter__()
+        self.addCleanup(self.session.close)
+
+    def test_idle(self):
+        """One that the bus started ends when nobody would miss it: not before."""
+        self.session.environment['DBUS_STARTER_BUS_TYPE'] = 'session'
+        folder = os.path.join(self.session.environment['XDG_CONFIG_HOME'], 'snapshotd')
+        os.makedirs(folder)
+        with open(os.path.join(folder, 'snapshotd.conf'), 'w', encoding='utf-8') as file:
+            file.write('[service]\nidle-exit-seconds=1\n')
+        manager = self.session.start_daemon()
+        domain = manager.define(domain_xml('vm'))
+        self.assert_stays()
+        domain.start()
+        self.session.connection.close_sync(None)
+        self.assert_stays()
+        domain = self.session.connect().domain('vm')
+        domain.destroy()
+        domain.connection.close_sync(None)
+        self.assertEqual(self.session.daemon.wait(10), 0)
+
+    def assert_stays(self):
+        with self.assertRaises(subprocess.TimeoutExpired):
+            self.session.daemon.wait(2.5)
+
+    def test_name_is_taken(self):
+        self.session.start_daemon()
+        second = subprocess.run([qs_testing.DAEMON, '--session'], env=self.session.environment,
+                                capture_output=True, text=True, timeout=20, check=False)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn('taken', second.stderr)
+
+    def test_bad_words(self):
+        for words, text in ((['--colour'], 'colour'), (['--config=/'], '/'),):
+            result = subprocess.run([qs_testing.DAEMON, '--session', *words],
+                                    env=self.session.environment, capture_output=True, text=True,
+                                    timeout=20, check=False)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(text, result.stderr)
 
 
 class Order(Base):

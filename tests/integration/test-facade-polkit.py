@@ -2,6 +2,7 @@
 """Who may do and see what, on a system bus with a real polkitd and several users."""
 import os
 import signal
+import subprocess
 import time
 import unittest
 
@@ -248,6 +249,23 @@ class Secrets(Base):
         self.assertEqual(inspector.ListDomains(32), [self.path])
         self.assertIn(self.path, inspector.managed())
         self.assertEqual(inspector.LookupDomain(self.name), self.path)
+
+    def test_password_opens_the_list(self):
+        """Asked once, for all; without a session nothing is kept."""
+        ready = os.path.join(bed.folder, 'ready')
+        os.mkfifo(ready)
+        os.chmod(ready, 0o666)
+        script = f'''pkttyagent --process $$ --notify-fd 9 9>{ready} & cat {ready}
+            exec gdbus call --system --timeout 60 --interactive -d {qs_client.NAME} -o {ROOT} \
+              -m {qs_client.NAME}.Manager.ListDomains 32'''
+        agent = os.path.join(qs_client.SOURCE, 'tests', 'beds', 'agent.py')
+        for password, seen in (('alicepw', True), ('wrong', False)):
+            done = subprocess.run(
+                [agent, password, 'setpriv', '--reuid', 'snapbob', '--regid', 'snapbob',
+                 '--init-groups', 'bash', '-c', script],
+                stdout=subprocess.PIPE, text=True, timeout=90, check=False)
+            self.assertEqual(self.path in done.stdout, seen, done.stdout)
+        os.unlink(ready)
 
     def test_same_name_of_two_owners(self):
         root = bed.manager('root').define(domain_xml(self.name, self.number))
