@@ -9,7 +9,7 @@
 /**
  * QsError:
  *
- * What can be said of a failed call; `SEMANTICS` of each code in docs/errors.md. The D-Bus name is
+ * What can be said of a failed call; org.example.Snapshot(5) says when. The D-Bus name is
  * `org.example.Snapshot.Error.` + qs_error_get_name().
  */
 typedef enum

@@ -4,7 +4,7 @@
 
 #include <glib.h>
 
-/* numbers are libvirt's, those marked (ours) excepted; the meaning of each bit: docs/flags.md */
+/* numbers are libvirt's, those marked (ours) excepted; the meaning of each bit: org.example.Snapshot(5) */
 
 typedef enum
 {

@@ -17,6 +17,7 @@ struct QsEngine
   QsWorkerPool *workers;
   QsLauncher *launcher;
   QsRegistry *registry;
+  char *tool_refusal; /* why qemu-img may not be given images; NULL: it may */
   QsEngineSink sink;
   gpointer user_data;
 };

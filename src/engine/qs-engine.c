@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 typedef struct
 {
@@ -23,11 +24,25 @@ on_changed (const QsDomain *before, QsDomain *after, gpointer user_data)
   engine->sink.domain_changed (before, after, engine->user_data);
 }
 
+/* a qemu-img that can be led astray by an image is not given any */
+static void
+test_tool (QsEngine *engine)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsWorker) worker = qs_worker_pool_acquire (engine->workers, getuid (), &error);
+
+  if (worker != NULL && qs_worker_self_test (worker, &error))
+    return;
+  g_warning ("nothing will be changed: %s", error->message);
+  engine->tool_refusal = g_strdup (error->message);
+}
+
 static gpointer
 find_guests (gpointer data)
 {
   Finding *finding = data;
 
+  test_tool (finding->engine);
   for (guint i = 0; i < finding->domains->len; i++)
     {
       g_autoptr (GError) error = NULL;
@@ -127,6 +142,7 @@ qs_engine_free (QsEngine *engine)
   g_clear_pointer (&engine->launcher, qs_launcher_free);
   g_clear_pointer (&engine->workers, qs_worker_pool_free);
   g_clear_pointer (&engine->store, qs_store_free);
+  g_free (engine->tool_refusal);
   g_free (engine->config.state_folder);
   g_free (engine->config.runtime_folder);
   g_free (engine->config.worker_program);

@@ -172,6 +172,12 @@ check_usable (QsEngine *engine, QsDomain *domain, GError **error)
       g_set_error (error, QS_ERROR, QS_ERROR_DEGRADED, "nothing can be changed: %s", degraded);
       return FALSE;
     }
+  if (engine->tool_refusal != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED, "nothing can be changed: %s",
+                   engine->tool_refusal);
+      return FALSE;
+    }
   if (domain != NULL && domain->quarantine_reason != NULL)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_QUARANTINED, "domain ‘%s’ is quarantined: %s",
