@@ -7,6 +7,7 @@
 #include "qs-watchdog.h"
 
 #include <glib-unix.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -244,6 +245,8 @@ main (int argc, char **argv)
   g_auto (Options) options = { 0 };
   g_autoptr (GError) error = NULL;
 
+  /* a file that may not grow is an error of a write like any other */
+  signal (SIGXFSZ, SIG_IGN);
   qs_dbus_error_register ();
   if (!parse_options (&options, &argc, &argv, &error))
     {
