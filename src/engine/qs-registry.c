@@ -232,8 +232,7 @@ drop_guest (gpointer data)
   qs_changes_init (&list);
   qs_changes_add (&list, QS_CHANGE_PROCESS, "pid", "x", G_GINT64_CONSTANT (0), NULL);
   qs_changes_add (&list, QS_CHANGE_LIVE_DEF, "definition", "s", "", NULL);
-  qs_changes_add (&list, QS_CHANGE_DOMAIN_STATE, "state", "s",
-                  entry->domain->state == QS_DOMAIN_CRASHED ? "crashed" : "shutoff", NULL);
+  qs_changes_add (&list, QS_CHANGE_DOMAIN_STATE, "state", "s", "shutoff", NULL);
   changes = g_variant_ref_sink (qs_changes_end (&list));
   call->changes = changes;
   call->error = &error;
