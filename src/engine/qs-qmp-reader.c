@@ -244,6 +244,16 @@ take_line (QsQmp *qmp)
   return take_message (qmp, &root, length);
 }
 
+/* what nobody has asked for is short. Before the first answer there may be belated ones, of any
+   length */
+static gsize
+line_limit (QsQmp *qmp)
+{
+  gboolean unasked = qmp->answered > 0 && qmp->answered == (guint)g_atomic_int_get (&qmp->sent);
+
+  return unasked ? QS_MAX_QMP_EVENT_BYTES : QS_MAX_QMP_LINE_BYTES;
+}
+
 static const char *
 take_bytes (QsQmp *qmp, const guint8 *bytes, gsize n)
 {
@@ -254,7 +264,7 @@ take_bytes (QsQmp *qmp, const guint8 *bytes, gsize n)
       const guint8 *newline = memchr (bytes, '\n', n);
       gsize part = newline == NULL ? n : (gsize)(newline - bytes);
 
-      if (qmp->input->len + part > QS_MAX_QMP_LINE_BYTES)
+      if (qmp->input->len + part > line_limit (qmp))
         return "it sent a line that is too long";
       g_byte_array_append (qmp->input, bytes, part);
       if (newline == NULL)

@@ -323,24 +323,61 @@ resident_bytes (void)
   return g_ascii_strtoull (words[1], NULL, 10) * sysconf (_SC_PAGESIZE);
 }
 
-/* a line of 1 GiB, in pieces */
+/* a line of 1 GiB, in pieces; as the answer to a command */
 static void
-script_long_line (Peer *peer, gpointer data)
+script_long_answer (Peer *peer, gpointer data)
 {
   g_autofree char *piece = g_strnfill (1024 * 1024, ' ');
   gsize *sent = data;
+  g_autoptr (JsonNode) command = NULL;
 
   peer_greet (peer);
+  command = peer_read (peer);
   while (*sent < 1024 * 1024 * 1024 && peer_send (peer, piece))
     *sent += strlen (piece);
 }
 
 static void
-test_long_line (void)
+test_long_answer (void)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (Heard) heard = heard_new ();
   gsize before = resident_bytes ();
+  gsize sent = 0;
+  int fd;
+  Peer *peer = peer_new (script_long_answer, &sent, &fd);
+  QsQmp *qmp = qs_qmp_new (fd, heard_event, heard, heard_destroy, &error);
+
+  g_assert_no_error (error);
+  g_assert_false (qs_qmp_run (qmp, "cont", NULL, 60, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_TIMEOUT);
+  g_assert_true (g_str_has_suffix (error->message, "it sent a line that is too long"));
+  heard_expect (heard, "(end)");
+  heard_expect (heard, "(free)");
+  peer_free (peer);
+  g_assert_cmpuint (sent, >=, QS_MAX_QMP_LINE_BYTES - 1024 * 1024);
+  g_assert_cmpuint (sent, <, 2 * QS_MAX_QMP_LINE_BYTES);
+  g_assert_cmpuint (resident_bytes (), <, before + 8 * QS_MAX_QMP_LINE_BYTES);
+  qs_qmp_unref (qmp);
+}
+
+static void
+script_long_line (Peer *peer, gpointer data)
+{
+  g_autofree char *piece = g_strnfill (QS_MAX_QMP_EVENT_BYTES / 4, ' ');
+  gsize *sent = data;
+
+  peer_greet (peer);
+  while (*sent < QS_MAX_QMP_LINE_BYTES && peer_send (peer, piece))
+    *sent += strlen (piece);
+}
+
+/* what no command has asked for may be no longer than an event */
+static void
+test_long_line (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Heard) heard = heard_new ();
   gsize sent = 0;
   int fd;
   Peer *peer = peer_new (script_long_line, &sent, &fd);
@@ -350,9 +387,7 @@ test_long_line (void)
   heard_expect (heard, "(end)");
   heard_expect (heard, "(free)");
   peer_free (peer);
-  g_assert_cmpuint (sent, >=, QS_MAX_QMP_LINE_BYTES - 1024 * 1024);
-  g_assert_cmpuint (sent, <, 2 * QS_MAX_QMP_LINE_BYTES);
-  g_assert_cmpuint (resident_bytes (), <, before + 8 * QS_MAX_QMP_LINE_BYTES);
+  g_assert_cmpuint (sent, <, QS_MAX_QMP_LINE_BYTES / 4);
   qs_qmp_unref (qmp);
 }
 
@@ -416,6 +451,7 @@ main (int argc, char **argv)
   g_test_add_func ("/qmp-hostile/stall", test_stall);
   g_test_add_func ("/qmp-hostile/belated", test_belated);
   g_test_add_func ("/qmp-hostile/deaf", test_deaf);
+  g_test_add_func ("/qmp-hostile/long-answer", test_long_answer);
   g_test_add_func ("/qmp-hostile/long-line", test_long_line);
   g_test_add_func ("/qmp-hostile/fairness", test_fairness);
   return g_test_run ();
