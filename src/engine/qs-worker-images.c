@@ -128,6 +128,7 @@ qs_worker_snapshot (QsWorker *worker, const QsTagChange *change, GCancellable *c
                                                     change->id.dev, change->id.ino, change->tag),
                         .reply = "()",
                         .seconds = QS_TOOL_WORK_SECONDS + 2 * QS_CALL_SECONDS,
+                        .total_seconds = QS_TOOL_TOTAL_SECONDS,
                         .cancellable = cancellable };
   g_autoptr (GVariant) result = qs_worker_call (worker, &call, error);
 
@@ -146,7 +147,8 @@ qs_worker_repair (QsWorker *worker, const char *path, const QsFileId *id, GError
   const QsCall call = { .method = "repair",
                         .arguments = g_variant_new ("(stt)", path, id->dev, id->ino),
                         .reply = "()",
-                        .seconds = QS_TOOL_WORK_SECONDS + 2 * QS_CALL_SECONDS };
+                        .seconds = QS_TOOL_WORK_SECONDS + 2 * QS_CALL_SECONDS,
+                        .total_seconds = QS_TOOL_TOTAL_SECONDS };
   g_autoptr (GVariant) result = qs_worker_call (worker, &call, error);
 
   return result != NULL;

@@ -28,6 +28,7 @@ typedef struct
   GVariant *arguments; /* floating references are sunk */
   const char *reply;   /* type of the tuple that is expected */
   guint seconds;       /* between signs of life */
+  guint total_seconds; /* of a long call; 0: signs of life prolong nothing */
   const GArray *fds;   /* (nullable): sent along */
   GArray *reply_fds;   /* (nullable): gets those that come back */
   GCancellable *cancellable;

@@ -29,7 +29,7 @@ qs_worker_kill (QsWorker *worker)
 static gint64
 seconds_from_now (guint seconds)
 {
-  return g_get_monotonic_time () + seconds * G_USEC_PER_SEC;
+  return g_get_monotonic_time () + (gint64)seconds * G_USEC_PER_SEC;
 }
 
 /* the worker, waiting for its tool, sees the end of what is sent to it, ends the tool and answers */
@@ -67,10 +67,11 @@ receive_reply (QsWorker *worker, const QsCall *call, GError **error)
 {
   g_autoptr (GArray) no_fds = qs_wire_fds_new ();
   GArray *fds = call->reply_fds != NULL ? call->reply_fds : no_fds;
+  gint64 end = seconds_from_now (MAX (call->seconds, call->total_seconds));
 
   for (;;)
     {
-      gint64 deadline = seconds_from_now (call->seconds);
+      gint64 deadline = MIN (seconds_from_now (call->seconds), end);
       g_autoptr (GVariant) reply = NULL;
       const char *word;
 
