@@ -220,6 +220,21 @@ build_image (QsCreate *create, QsPlan *plan, GError **error)
          && qs_create_add_record (create, plan, QS_PHASE_COMMIT, error);
 }
 
+/* the overlay names the recorded file as its base: QEMU must have that very one open. QEMU writes
+   a file with options of its own as json: text, which tells no name */
+static gboolean
+check_node_file (const QsSelected *selected, const QsNode *node, GError **error)
+{
+  if (node->path == NULL || g_str_has_prefix (node->path, "json:")
+      || g_str_equal (node->path, selected->active))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+               "disk ‘%s’: the running QEMU has ‘%s’ open, but ‘%s’ is recorded; shut the guest "
+               "down first",
+               selected->disk->target, node->path, selected->active);
+  return FALSE;
+}
+
 static gboolean
 plan_node (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
 {
@@ -232,6 +247,8 @@ plan_node (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **
                    "disk ‘%s’: the running QEMU has no such disk", selected->disk->target);
       return FALSE;
     }
+  if (!check_node_file (selected, node, error))
+    return FALSE;
   qs_plan_add (plan, QS_STEP_NODE_ADD, QS_PHASE_PREPARE, selected->disk->target,
                g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'path': <%s>,"
                                      " 'format': <'qcow2'>, 'direct': <%b>, 'no-flush': <%b>,"
@@ -276,13 +293,8 @@ build_transaction (QsCreate *create, QsPlan *plan, GError **error)
                      "this QEMU lacks the command ‘%s’", needed[i]);
         return FALSE;
       }
-  if (create->facts->block_jobs != NULL && create->facts->block_jobs[0] != NULL)
-    {
-      g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_BUSY, "block job ‘%s’ is running on the domain",
-                   create->facts->block_jobs[0]);
-      return FALSE;
-    }
-  if (!for_each_choice (create, plan, QS_LOCATION_EXTERNAL, plan_overlay, error)
+  if (!qs_planning_check_block_jobs (create->facts, error)
+      || !for_each_choice (create, plan, QS_LOCATION_EXTERNAL, plan_overlay, error)
       || !for_each_choice (create, plan, QS_LOCATION_EXTERNAL, plan_node, error))
     return FALSE;
   add_transaction (create, plan);

@@ -4,6 +4,9 @@
 
 #include "qs-error.h"
 
+#define TAG_ARGUMENTS                                                                              \
+  "{'target': <%s>, 'path': <%s>, 'format': <'qcow2'>, 'tag': <%s>, 'dev': <%t>, 'ino': <%t>"
+
 static QsRequest *
 make_part (const QsRequest *request, const QsSnapshot *snapshot)
 {
@@ -109,11 +112,19 @@ add_record (QsPlan *plan, const QsDomain *domain, const QsSnapshot *snapshot)
 
 /* a tag that is gone already is no error: the delete may have been interrupted, or repeated */
 static gboolean
-plan_offline_tag (QsPlan *plan, const QsFacts *facts, const QsSnapshotFile *file, GError **error)
+plan_offline_tag (QsPlan *plan, const QsFacts *facts, const QsSnapshotFile *file, gboolean *removes,
+                  GError **error)
 {
-  const QsImage *image = qs_planning_snapshot_image (facts, file->target, NULL);
-  guint n = image != NULL ? qs_image_count_tag (image, file->tag) : 0;
+  const QsDiskFacts *disk = qs_facts_find_snapshot_disk (facts, file->target);
+  const QsImage *image;
+  guint n;
 
+  /* what is below the image does not matter for its tags */
+  if (disk == NULL || disk->chain->len == 0)
+    return qs_planning_snapshot_image (facts, file->target, error) != NULL;
+  image = g_ptr_array_index (disk->chain, 0);
+  n = qs_image_count_tag (image, file->tag);
+  *removes = n == 1;
   if (n > 1)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
@@ -126,11 +137,9 @@ plan_offline_tag (QsPlan *plan, const QsFacts *facts, const QsSnapshotFile *file
       qs_plan_note (plan, "disk ‘%s’: the tag ‘%s’ was gone already", file->target, file->tag);
       return TRUE;
     }
-  qs_plan_add (
-      plan, QS_STEP_IMAGE_SNAPSHOT_DELETE, QS_PHASE_FINISH, file->target,
-      g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'format': <'qcow2'>, 'tag': <%s>,"
-                            " 'dev': <%t>, 'ino': <%t>}",
-                            file->target, file->path, file->tag, image->dev, image->ino));
+  qs_plan_add (plan, QS_STEP_IMAGE_SNAPSHOT_DELETE, QS_PHASE_FINISH, file->target,
+               g_variant_new_parsed (TAG_ARGUMENTS "}", file->target, file->path, file->tag,
+                                     image->dev, image->ino));
   return TRUE;
 }
 
@@ -142,6 +151,7 @@ plan_online_tag (QsPlan *plan, const QsDomain *domain, const QsFacts *facts,
   const QsNode *node = qs_facts_find_node (facts, file->target);
   const QsDiskDef *disk = qs_domain_def_find_disk (qs_domain_get_def (domain), file->target);
   const char *path = active != NULL ? active->path : disk != NULL ? disk->source : NULL;
+  const QsImage *image;
 
   if (node == NULL || g_strcmp0 (path, file->path) != 0)
     {
@@ -151,9 +161,13 @@ plan_online_tag (QsPlan *plan, const QsDomain *domain, const QsFacts *facts,
                    file->target);
       return FALSE;
     }
+  /* with all that qemu-img needs, should the guest end before */
+  image = qs_planning_snapshot_image (facts, file->target, error);
+  if (image == NULL)
+    return FALSE;
   qs_plan_add (plan, QS_STEP_NODE_SNAPSHOT_DELETE, QS_PHASE_FINISH, file->target,
-               g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'tag': <%s>}", file->target,
-                                     node->node_name, file->tag));
+               g_variant_new_parsed (TAG_ARGUMENTS ", 'node': <%s>}", file->target, file->path,
+                                     file->tag, image->dev, image->ino, node->node_name));
   return TRUE;
 }
 
@@ -169,7 +183,7 @@ qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts 
   g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (NULL);
   g_auto (GStrv) paths = NULL;
 
-  if (snapshot == NULL)
+  if (snapshot == NULL || !qs_planning_check_block_jobs (facts, error))
     return NULL;
   add_record (plan, domain, snapshot);
 
@@ -177,13 +191,15 @@ qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts 
        i++)
     {
       const QsSnapshotFile *file = g_ptr_array_index (facts->snapshot_files, i);
+      gboolean removes = TRUE;
 
       if (file->tag == NULL)
         continue;
-      if (facts->state == QS_DOMAIN_SHUTOFF ? !plan_offline_tag (plan, facts, file, error)
+      if (facts->state == QS_DOMAIN_SHUTOFF ? !plan_offline_tag (plan, facts, file, &removes, error)
                                             : !plan_online_tag (plan, domain, facts, file, error))
         return NULL;
-      g_strv_builder_add (removed, file->tag);
+      if (removes)
+        g_strv_builder_add (removed, file->tag);
     }
 
   paths = g_strv_builder_end (removed);

@@ -32,6 +32,27 @@ check_same_sources (const QsDomain *domain, const QsDomainDef *def, GError **err
   return TRUE;
 }
 
+/* a running QEMU keeps the files that it has open */
+static gboolean
+check_running_sources (const QsDomain *domain, const QsDomainDef *def, GError **error)
+{
+  for (guint i = 0; qs_domain_is_active (domain) && i < domain->actives->len; i++)
+    {
+      const QsActive *active = g_ptr_array_index (domain->actives, i);
+      const QsDiskDef *disk = qs_domain_def_find_disk (def, active->target);
+
+      if (disk != NULL && g_strcmp0 (disk->source, active->path) == 0)
+        continue;
+      g_set_error (
+          error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+          "disk ‘%s’: its source ‘%s’ cannot be changed while the guest runs; shut it down "
+          "first",
+          active->target, active->path);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 gboolean
 qs_ask_define (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
                GError **error)
@@ -49,7 +70,8 @@ qs_ask_define (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
     }
   if (!qs_scope_check_definition (domain, request, questions, error))
     return FALSE;
-  return domain == NULL || check_same_sources (domain, def, error);
+  return domain == NULL
+         || (check_same_sources (domain, def, error) && check_running_sources (domain, def, error));
 }
 
 /* the store keeps which file is active; a definition that names a disk's file anew must win where
@@ -156,7 +178,7 @@ undefine_parts (const QsDomain *domain, const QsRequest *request)
 GPtrArray *
 qs_parts_undefine (const QsDomain *domain, const QsRequest *request, GError **error)
 {
-  if (!(request->flags & QS_UNDEFINE_SNAPSHOTS_FULL)
+  if (!(request->flags & QS_UNDEFINE_SNAPSHOTS_FULL) || qs_domain_is_active (domain)
       || !qs_flags_check (&qs_undefine_flag_set, request->flags, error))
     return NULL;
   return undefine_parts (domain, request);

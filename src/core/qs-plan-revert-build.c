@@ -34,6 +34,8 @@ wants_run (const Build *build)
 static gboolean
 is_unused (const QsFacts *facts, const QsFile *file)
 {
+  if (qs_planning_is_foreign (facts, file->path))
+    return FALSE;
   if ((file->state_of != NULL && file->state_of->len > 0)
       || (file->tag_of != NULL && file->tag_of->len > 0))
     return FALSE;

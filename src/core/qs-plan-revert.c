@@ -197,13 +197,20 @@ check_left_overlay (const QsDomain *domain, const QsSnapshot *snapshot, GError *
 }
 
 static gboolean
-check_tag (const QsDomain *domain, const QsSnapshotFile *file, const QsImage *image, GError **error)
+check_tag (const QsDomain *domain, const QsFacts *facts, const QsSnapshotFile *file,
+           const QsImage *image, GError **error)
 {
   const QsActive *active = qs_domain_find_active (domain, file->target);
   const QsDiskDef *disk = qs_domain_def_find_disk (domain->def, file->target);
   const char *path = active != NULL ? active->path : disk != NULL ? disk->source : NULL;
   guint n = qs_image_count_tag (image, file->tag);
 
+  if (qs_planning_is_foreign (facts, file->path))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+                   "disk ‘%s’: its image is already used by another domain", file->target);
+      return FALSE;
+    }
   if (n != 1)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
@@ -250,7 +257,7 @@ check_files (const QsDomain *domain, const QsFacts *facts, GError **error)
 
       if (image == NULL || !check_identity (facts, file, image, error))
         return FALSE;
-      if (file->tag != NULL && !check_tag (domain, file, image, error))
+      if (file->tag != NULL && !check_tag (domain, facts, file, image, error))
         return FALSE;
     }
   return TRUE;
@@ -346,7 +353,8 @@ qs_plan_revert (const QsDomain *domain, const QsRequest *request, const QsFacts 
       && (!check_descendants (domain, revert.snapshot, facts, error)
           || !check_left_overlay (domain, revert.snapshot, error)))
     return NULL;
-  if (!check_files (domain, facts, error) || !check_definition (&revert, error))
+  if (!qs_planning_check_block_jobs (facts, error) || !check_files (domain, facts, error)
+      || !check_definition (&revert, error))
     return NULL;
   return qs_revert_build (&revert, error);
 }

@@ -86,3 +86,5 @@ gboolean qs_planning_spawn (QsPlan *plan, QsStepKind kind, QsPhase phase, const 
                             GVariant *chains, GError **error);
 void qs_planning_quit (QsPlan *plan, QsPhase phase, const QsDomain *domain);
 void qs_planning_record_start (QsPlan *plan, QsPhase phase, const QsDomain *domain, guint step);
+gboolean qs_planning_is_foreign (const QsFacts *facts, const char *path);
+gboolean qs_planning_check_block_jobs (const QsFacts *facts, GError **error);

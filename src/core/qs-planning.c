@@ -166,3 +166,29 @@ qs_planning_snapshot_image (const QsFacts *facts, const char *target, GError **e
     }
   return g_ptr_array_index (disk->chain, 0);
 }
+
+/**
+ * qs_planning_is_foreign:
+ *
+ * Whether another domain uses the image, as far as it was asked.
+ */
+gboolean
+qs_planning_is_foreign (const QsFacts *facts, const char *path)
+{
+  return g_ptr_array_find_with_equal_func (facts->foreign_images, path, g_str_equal, NULL);
+}
+
+/**
+ * qs_planning_check_block_jobs:
+ *
+ * Nothing is done beside a block job that somebody else has started.
+ */
+gboolean
+qs_planning_check_block_jobs (const QsFacts *facts, GError **error)
+{
+  if (facts->block_jobs == NULL || facts->block_jobs[0] == NULL)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_BUSY, "block job ‘%s’ is running on the domain",
+               facts->block_jobs[0]);
+  return FALSE;
+}

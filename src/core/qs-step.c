@@ -23,7 +23,7 @@ static const QsStepType step_types[] = {
   [QS_STEP_BLOCKDEV_SNAPSHOT] = { "blockdev-snapshot", NULL, QS_MAY_COMMIT, "disks:aa{sv}",
                                   "target:s node:s overlay:s path:s active:s" },
   [QS_STEP_NODE_SNAPSHOT_DELETE] = { "blockdev-snapshot-delete-internal-sync", NULL, QS_MAY_FINISH,
-                                     "target:s node:s tag:s" },
+                                     "target:s node:s tag:s path:s format:s dev:t ino:t" },
   [QS_STEP_NVRAM_CREATE] = { "nvram-create", "unlink", QS_MAY_PREPARE, "path:s template:s" },
   [QS_STEP_PROOF_START] = { "proof-start", "kill", QS_MAY_PREPARE,
                             "id:s definition:s chains:a(sa(ss))" },

@@ -113,6 +113,8 @@ qs_real_world_clear (QsRealWorld *world)
 QsWorker *
 qs_real_world_worker (QsRealWorld *world, GError **error)
 {
+  if (world->worker != NULL && qs_worker_is_broken (world->worker))
+    g_clear_pointer (&world->worker, qs_worker_release);
   if (world->worker == NULL)
     world->worker = qs_worker_pool_acquire (world->engine->workers, world->owner, error);
   return world->worker;
@@ -159,6 +161,17 @@ qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error)
                                 learnt, error);
 }
 
+/* what turned out to be durable although it was not said so; after a restart it was loaded */
+static void
+show_late (QsStepCall *call, GVariant *changes)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!call->world->recovering
+      && !qs_registry_apply (call->world->engine->registry, call->world->domain, changes, &error))
+    g_warning ("domain %s: %s, ignoring", call->world->domain, error->message);
+}
+
 gboolean
 qs_run_record (QsStepCall *call, GVariant **result, GError **error)
 {
@@ -169,7 +182,10 @@ qs_run_record (QsStepCall *call, GVariant **result, GError **error)
   if (changes == NULL)
     return FALSE;
   if (qs_store_is_recorded (world->engine->store, world->op, world->part, call->index, NULL))
-    return TRUE;
+    {
+      show_late (call, changes);
+      return TRUE;
+    }
   if (!qs_store_record (world->engine->store, world->op, world->part, call->index, changes, error))
     return FALSE;
   return qs_registry_apply (world->engine->registry, world->domain, changes, error);

@@ -22,6 +22,7 @@ typedef struct
   guint64 op;
   guint part;
   gboolean recovering; /* an earlier try may have been killed in the middle of any step */
+  gboolean tool_ended; /* qemu-img was ended before it was done */
 } QsRealWorld;
 
 /**

@@ -229,6 +229,14 @@ quarantine (const char *what, GError *because, GError **error)
   return QS_OUTCOME_QUARANTINE;
 }
 
+/* nobody contradicts, nobody answers either: to be asked again later */
+static gboolean
+is_silence (const GError *error)
+{
+  return g_error_matches (error, QS_ERROR, QS_ERROR_TIMEOUT)
+         || g_error_matches (error, QS_ERROR, QS_ERROR_MONITOR_FAILED);
+}
+
 /* did the commit take effect? Reality is asked, whatever was answered */
 static QsOutcome
 settle (Run *run, GError *reason, GError **error)
@@ -247,6 +255,11 @@ settle (Run *run, GError *reason, GError **error)
       g_clear_error (&because);
       return take_back (run, g_steal_pointer (&why), error);
     case QS_PROBE_UNKNOWN:
+      if (is_silence (because))
+        {
+          g_propagate_error (error, because);
+          return QS_OUTCOME_OPEN;
+        }
       return quarantine ("it cannot be told whether the operation took effect",
                          because != NULL ? because : g_steal_pointer (&why), error);
     }

@@ -3,6 +3,8 @@
 #include "qs-real-world.h"
 
 #include "qs-change.h"
+#include "qs-error.h"
+#include "qs-limits.h"
 #include "qs-qcow2.h"
 #include "qs-step-qmp.h"
 
@@ -43,14 +45,62 @@ note_before (QsStepCall *call, QsGuest *guest, QsDomainState wanted, GError **er
   return qs_step_call_note (call, learnt, error);
 }
 
+/* what must not be taken for gone: a QEMU that lives and only does not answer. TRUE with no @guest:
+   its process has ended, and nodes and run state have gone with it */
+static gboolean
+find_guest (QsStepCall *call, QsGuest **guest, GError **error)
+{
+  QsEngine *engine = call->world->engine;
+  g_autoptr (QsDomain) domain = qs_registry_get (engine->registry, call->world->domain);
+  g_autoptr (QsGuest) found = qs_registry_get_guest (engine->registry, call->world->domain);
+  const QsProcess *process = NULL;
+
+  if (found != NULL && qs_guest_is_open (found))
+    {
+      *guest = g_steal_pointer (&found);
+      return TRUE;
+    }
+  if (found != NULL)
+    process = qs_guest_get_process (found);
+  else if (domain != NULL)
+    process = domain->process;
+  if (process == NULL || qs_process_wait (process, QS_QUIT_SECONDS))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+               "QEMU %" G_GINT64_FORMAT " runs, but its monitor cannot be asked", process->pid);
+  return FALSE;
+}
+
+/* after the commit, a guest that has ended meanwhile is no reason to fail for ever */
+static gboolean
+finish_without_guest (QsStepCall *call, GVariant **result, GError **error)
+{
+  if (call->step->kind == QS_STEP_NODE_SNAPSHOT_DELETE)
+    return qs_run_image_delete (call, result, error);
+  if (call->step->kind == QS_STEP_CONT || call->step->kind == QS_STEP_STOP)
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_MONITOR_FAILED, "the domain's QEMU has ended");
+  return FALSE;
+}
+
 gboolean
 qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error)
 {
-  g_autoptr (QsGuest) guest = qs_real_world_guest (call->world, error);
+  g_autoptr (QsGuest) guest = NULL;
   QsDomainState state;
   gboolean settles = sets_state (call->step, &state);
 
-  if (guest == NULL || (call->step->phase != QS_PHASE_FINISH && !qs_guest_check (guest, error)))
+  if (!find_guest (call, &guest, error))
+    return FALSE;
+  if (guest == NULL && call->step->phase == QS_PHASE_FINISH)
+    return finish_without_guest (call, result, error);
+  if (guest == NULL)
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                           "the domain's QEMU has ended");
+      return FALSE;
+    }
+  if (call->step->phase != QS_PHASE_FINISH && !qs_guest_check (guest, error))
     return FALSE;
   if (settles && call->step->phase == QS_PHASE_PREPARE && !note_before (call, guest, state, error))
     return FALSE;
@@ -61,30 +111,22 @@ qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error)
   return TRUE;
 }
 
-/* nodes and run state go with their QEMU */
-static QsGuest *
-open_guest (QsStepCall *call)
-{
-  QsGuest *guest = qs_registry_get_guest (call->world->engine->registry, call->world->domain);
-
-  if (guest != NULL && !qs_guest_is_open (guest))
-    g_clear_pointer (&guest, qs_guest_unref);
-  return guest;
-}
-
 gboolean
 qs_undo_guest_step (QsStepCall *call, GError **error)
 {
-  g_autoptr (QsGuest) guest = open_guest (call);
+  g_autoptr (QsGuest) guest = NULL;
 
-  return qs_step_qmp_undo (guest, call->step, qs_step_call_result (call), error);
+  return find_guest (call, &guest, error)
+         && qs_step_qmp_undo (guest, call->step, qs_step_call_result (call), error);
 }
 
 QsProbe
 qs_probe_guest_step (QsStepCall *call, GError **error)
 {
-  g_autoptr (QsGuest) guest = open_guest (call);
+  g_autoptr (QsGuest) guest = NULL;
 
+  if (!find_guest (call, &guest, error))
+    return QS_PROBE_UNKNOWN;
   return qs_step_qmp_probe (guest, call->step, qs_step_call_result (call), error);
 }
 
@@ -135,8 +177,10 @@ QsProbe
 qs_probe_blockdev_snapshot (QsStepCall *call, GError **error)
 {
   g_autoptr (GVariant) disks = qs_step_value (call->step, "disks");
-  g_autoptr (QsGuest) guest = open_guest (call);
+  g_autoptr (QsGuest) guest = NULL;
 
+  if (!find_guest (call, &guest, error))
+    return QS_PROBE_UNKNOWN;
   if (guest != NULL)
     return qs_step_qmp_probe (guest, call->step, qs_step_call_result (call), error);
   return probe_overlays (call, disks, error);

@@ -51,11 +51,10 @@ qs_run_image_create (QsStepCall *call, GVariant **result, GError **error)
   };
   QsFileId id = { 0 };
 
-  if (worker == NULL || !qs_worker_create_image (worker, &image, &id, error)
-      || !note_identity (call, &id, error) || !qs_worker_link (worker, image.path, &id, error))
+  if (worker == NULL || !qs_worker_create_image (worker, &image, &id, error))
     return FALSE;
   *result = id_result (&id);
-  return TRUE;
+  return note_identity (call, &id, error) && qs_worker_link (worker, image.path, &id, error);
 }
 
 /* a file of that name which is not the one we made stays as it is */
@@ -111,7 +110,12 @@ run_tool (QsStepCall *call, QsToolVerb verb, GError **error)
     .tag = qs_step_string (step, "tag"),
   };
 
-  return worker != NULL && qs_worker_snapshot (worker, &change, call->cancellable, error);
+  if (worker == NULL)
+    return FALSE;
+  if (qs_worker_snapshot (worker, &change, call->cancellable, error))
+    return TRUE;
+  call->world->tool_ended |= qs_worker_is_broken (worker);
+  return FALSE;
 }
 
 /* how often the tag of the step stands in its image now */
@@ -135,33 +139,62 @@ qs_run_image_snapshot (QsStepCall *call, GVariant **result, GError **error)
   return run_tool (call, QS_TOOL_SNAPSHOT_CREATE, error);
 }
 
-/* a qemu-img that was killed leaves clusters that nobody refers to */
-static gboolean
-repair_image (QsStepCall *call, GError **error)
+/* a qemu-img that was killed leaves clusters that nobody refers to: untidy, and no harm */
+static void
+repair_image (QsStepCall *call)
 {
-  QsWorker *worker = qs_real_world_worker (call->world, error);
+  QsWorker *worker = qs_real_world_worker (call->world, NULL);
   QsFileId id = { .dev = qs_step_uint64 (call->step, "dev"),
                   .ino = qs_step_uint64 (call->step, "ino") };
+  const char *path = qs_step_string (call->step, "path");
+  g_autoptr (GError) error = NULL;
 
-  return worker != NULL
-         && qs_worker_repair (worker, qs_step_string (call->step, "path"), &id, error);
+  if (!call->world->recovering && !call->world->tool_ended)
+    return;
+  if (worker != NULL && !qs_worker_repair (worker, path, &id, &error))
+    g_message ("‘%s’ may have lost clusters, which qemu-img check -r leaks finds: %s", path,
+               error->message);
+}
+
+/* whether the file of the step is still the one that was recorded */
+static gboolean
+is_same_file (QsStepCall *call, gboolean *same, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  QsFileId found = { 0 };
+  gboolean exists = FALSE;
+
+  if (worker == NULL
+      || !qs_worker_identify (worker, qs_step_string (call->step, "path"), &found, &exists, error))
+    return FALSE;
+  *same = exists && found.ino == qs_step_uint64 (call->step, "ino");
+  return TRUE;
 }
 
 gboolean
 qs_undo_image_snapshot (QsStepCall *call, GError **error)
 {
+  gboolean same = FALSE;
   guint n = 0;
 
+  if (!is_same_file (call, &same, error))
+    return FALSE;
+  /* a file that was put in its place holds nothing of ours */
+  if (!same)
+    return TRUE;
   if (!count_tag (call, &n, error) || (n > 0 && !run_tool (call, QS_TOOL_SNAPSHOT_DELETE, error)))
     return FALSE;
-  return repair_image (call, error);
+  repair_image (call);
+  return TRUE;
 }
 
 gboolean
 qs_run_image_apply (QsStepCall *call, GVariant **result, GError **error)
 {
-  return run_tool (call, QS_TOOL_SNAPSHOT_APPLY, error)
-         && (!call->world->recovering || repair_image (call, error));
+  if (!run_tool (call, QS_TOOL_SNAPSHOT_APPLY, error))
+    return FALSE;
+  repair_image (call);
+  return TRUE;
 }
 
 /* an image holds the old state or that of the tag, never a mixture, but does not tell which: doing
@@ -182,7 +215,8 @@ qs_run_image_delete (QsStepCall *call, GVariant **result, GError **error)
     return FALSE;
   if (n > 0 && !run_tool (call, QS_TOOL_SNAPSHOT_DELETE, error))
     return FALSE;
-  return (n > 0 && !call->world->recovering) || repair_image (call, error);
+  repair_image (call);
+  return TRUE;
 }
 
 gboolean

@@ -25,6 +25,17 @@ check_namesakes (QsDb *db, const char *domain, GVariant *arguments, guint32 owne
   return FALSE;
 }
 
+/* the row was not touched if another owner has it */
+static gboolean
+check_owner (QsDb *db, GVariant *arguments, GError **error)
+{
+  if (sqlite3_changes (db->sqlite) == 1)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_EXISTS, "a domain ‘%s’ exists already",
+               STRING ("name"));
+  return FALSE;
+}
+
 static gboolean
 apply_domain_put (QsDb *db, const char *domain, GVariant *arguments, GError **error)
 {
@@ -34,6 +45,7 @@ apply_domain_put (QsDb *db, const char *domain, GVariant *arguments, GError **er
   return check_namesakes (db, domain, arguments, owner, error)
          && qs_db_run (db, error, QS_SQL_DOMAIN_PUT, "siss", domain, (gint64)owner, STRING ("uuid"),
                        STRING ("name"))
+         && check_owner (db, arguments, error)
          && qs_db_run (db, error, QS_SQL_DEFINITION_PUT, "sis", domain, (gint64)0,
                        STRING ("definition"));
 }

@@ -13,7 +13,8 @@ static const char *const statements[] = {
   [QS_SQL_DOMAIN_FIND_OTHER] =
       "SELECT name FROM domain WHERE owner = ?1 AND (uuid = ?2 OR name = ?3) AND id <> ?4",
   [QS_SQL_DOMAIN_PUT] = "INSERT INTO domain (id, owner, uuid, name) VALUES (?1, ?2, ?3, ?4) "
-                        "ON CONFLICT (id) DO UPDATE SET owner = ?2, uuid = ?3, name = ?4",
+                        "ON CONFLICT (id) DO UPDATE SET uuid = ?3, name = ?4 "
+                        "WHERE owner = ?2",
   [QS_SQL_DOMAIN_BUMP] = "UPDATE domain SET rev = rev + 1 WHERE id = ?1",
   [QS_SQL_DOMAIN_DELETE] = "DELETE FROM domain WHERE id = ?1",
   [QS_SQL_DOMAIN_STATE] = "UPDATE domain SET state = ?2 WHERE id = ?1",

@@ -70,6 +70,14 @@ make_questions (QsTask *task, const QsDomain *domain, QsVerb verb)
   return questions;
 }
 
+/* a part that is planned again says the same again */
+static void
+add_note (QsTask *task, const char *note)
+{
+  if (!g_ptr_array_find_with_equal_func (task->notes, note, g_str_equal, NULL))
+    g_ptr_array_add (task->notes, g_strdup (note));
+}
+
 /**
  * qs_task_plan_part:
  *
@@ -96,7 +104,7 @@ qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError
       && task->snapshot == NULL)
     task->snapshot = g_strdup (facts->fresh_uuid);
   for (guint i = 0; i < plan->notes->len; i++)
-    g_ptr_array_add (task->notes, g_strdup (g_ptr_array_index (plan->notes, i)));
+    add_note (task, g_ptr_array_index (plan->notes, i));
   return g_steal_pointer (&plan);
 }
 

@@ -196,3 +196,9 @@ qs_worker_do (QsWorker *worker, const char *method, GVariant *arguments, GError 
 
   return result != NULL;
 }
+
+gboolean
+qs_worker_is_broken (QsWorker *worker)
+{
+  return worker->broken;
+}

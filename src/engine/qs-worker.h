@@ -20,6 +20,9 @@ void qs_worker_pool_free (QsWorkerPool *pool);
 QsWorker *qs_worker_pool_acquire (QsWorkerPool *pool, guint32 uid, GError **error);
 void qs_worker_release (QsWorker *worker);
 
+/* it was ended, or has ended, in the middle of a call: another one has to be acquired */
+gboolean qs_worker_is_broken (QsWorker *worker);
+
 /**
  * QsFileId:
  *

@@ -68,13 +68,17 @@ inspect_again (const QsPlace *place, int fd, GError **error)
   return NULL;
 }
 
+/* a failure here is told apart from one of the tool: nothing has been tried */
 static gboolean
 check_before (const QsPlace *place, int fd, const Verb *verb, const char *tag, GError **error)
 {
   g_autoptr (QsImage) image = inspect_again (place, fd, error);
 
-  return image != NULL && check_image (image, error)
-         && check_tags (image, tag, verb->before, error);
+  if (image != NULL && check_image (image, error) && check_tags (image, tag, verb->before, error))
+    return TRUE;
+  if (error != NULL && *error != NULL)
+    (*error)->code = QS_ERROR_OPERATION_INVALID;
+  return FALSE;
 }
 
 static gboolean

@@ -261,8 +261,12 @@ judge (const Run *run, int status, GError **error)
     }
   if (strstr (text, "No space left") != NULL || strstr (text, "Disk quota exceeded") != NULL)
     code = QS_ERROR_NO_SPACE;
+  /* qemu-img has not begun then: whoever asks may go back */
   if (strstr (text, "lock") != NULL && strstr (text, "Failed to get") != NULL)
-    hint = "; another program has the image open";
+    {
+      code = QS_ERROR_OPERATION_INVALID;
+      hint = "; another program has the image open";
+    }
   g_set_error (error, QS_ERROR, code, "qemu-img %s of ‘%s’ failed: %s%s", run->tool->argv[0],
                run->tool->path, text[0] != '\0' ? text : "it was killed", hint);
   return FALSE;
