@@ -178,8 +178,7 @@ run (gpointer data)
 {
   QsJob *job = data;
 
-  qs_engine_run (job->service->engine, job->task, &qs_job_sink, job, job->cancellable, &job->result,
-                 &job->error);
+  qs_task_run (job->task, &qs_job_sink, job, job->cancellable, &job->result, &job->error);
 }
 
 static void

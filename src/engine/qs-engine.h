@@ -68,8 +68,8 @@ char *qs_engine_degraded (QsEngine *engine);
 QsTask *qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GError **error);
 
 /* carries the task out: journal, runner, records. @result is a{sv} */
-gboolean qs_engine_run (QsEngine *engine, QsTask *task, const QsTaskSink *sink, gpointer user_data,
-                        GCancellable *cancellable, GVariant **result, GError **error);
+gboolean qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data,
+                      GCancellable *cancellable, GVariant **result, GError **error);
 
 char *qs_engine_document (QsEngine *engine, const QsDomain *domain, const char *snapshot,
                           guint flags, GError **error);

@@ -216,8 +216,8 @@ close_op (QsTask *task, guint64 op, QsOutcome outcome, const GError *failure, GE
 }
 
 gboolean
-qs_engine_run (QsEngine *engine, QsTask *task, const QsTaskSink *sink, gpointer user_data,
-               GCancellable *cancellable, GVariant **result, GError **error)
+qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancellable *cancellable,
+             GVariant **result, GError **error)
 {
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
   Run run = { task, sink, user_data, cancellable, &dict };
@@ -226,7 +226,8 @@ qs_engine_run (QsEngine *engine, QsTask *task, const QsTaskSink *sink, gpointer 
   g_autoptr (GError) closing = NULL;
   guint64 op;
 
-  op = qs_store_begin_op (engine->store, task->domain, task->op, task->request, task->parts, error);
+  op = qs_store_begin_op (task->engine->store, task->domain, task->op, task->request, task->parts,
+                          error);
   if (op == 0)
     return FALSE;
   run_parts (&run, op, &outcome, &failure);

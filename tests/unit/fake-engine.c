@@ -10,6 +10,7 @@
 struct QsTask
 {
   gatomicrefcount references;
+  QsEngine *engine;
   QsRequest *request;
   QsDomain *domain; /* or NULL */
   char *domain_id;
@@ -145,6 +146,7 @@ qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GErro
   if (!check_request (domain, request, error))
     return NULL;
   task = g_new0 (QsTask, 1);
+  task->engine = engine;
   g_atomic_ref_count_init (&task->references);
   task->request = qs_request_ref (request);
   task->domain = domain != NULL ? qs_domain_ref (domain) : NULL;
@@ -187,17 +189,18 @@ say (Word word)
 }
 
 /**
- * qs_engine_run:
+ * qs_task_run:
  *
  * A step, a hold, and the records: cancelled or failed before those it is undone.
  */
-gboolean /* NOLINTNEXTLINE(readability-function-size): as in qs-engine.h */
-qs_engine_run (QsEngine *engine, QsTask *task, const QsTaskSink *sink, gpointer user_data,
-               GCancellable *cancellable, GVariant **result, GError **error)
+gboolean
+qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancellable *cancellable,
+             GVariant **result, GError **error)
 {
   Word word = { sink, user_data, task, "image-create", FALSE };
   const char *const files[] = { "/images/vda.new", NULL };
   GVariantDict dict = G_VARIANT_DICT_INIT (NULL);
+  QsEngine *engine = task->engine;
 
   say (word);
   hold (engine, "hold-run");
