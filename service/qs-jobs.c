@@ -414,13 +414,13 @@ qs_jobs_start (QsJobs *self, GDBusMethodInvocation *invocation, QsRequest *reque
   QsJob *holder;
 
   request->caller = qs_call_get_uid (call);
-  request->caller_is_owner = call->domain == NULL || call->domain->owner == request->caller;
   if (!check_start (self, call, &error))
     {
       qs_dbus_error_return (invocation, g_steal_pointer (&error));
       return;
     }
   job = qs_job_new (self->service, invocation, request, shape);
+  request->caller_is_owner = job->owner == request->caller;
   job->key = call->domain != NULL ? g_strdup (call->domain->id) : qs_jobs_define_key (job->owner);
   holder = qs_reservations_get (self->reservations, job->key);
   if (holder == NULL)
