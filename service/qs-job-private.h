@@ -3,8 +3,21 @@
 #pragma once
 
 #include "qs-jobs.h"
+#include "qs-reservations.h"
 
-/* shared by qs-job.c and qs-jobs.c. The thread of a job reads what never changes and writes @task,
+struct QsJobs
+{
+  QsService *service;
+  QsReservations *reservations;
+  GHashTable *published; /* by number, of QsJob: those on the bus */
+  GQueue queue;          /* of QsJob: planned, to be run */
+  GQueue ended;          /* of QsJob: those still shown */
+  guint64 last_number;
+  guint n_running;
+  guint n_open;
+};
+
+/* shared by qs-job.c, qs-jobs.c and qs-jobs-start.c. The thread of a job reads what never changes and writes @task,
    @result and @error, which the main thread reads after the thread's end */
 struct QsJob
 {
@@ -50,3 +63,7 @@ void qs_job_complete (QsJob *job);
 char *qs_job_snapshot_path (const QsJob *job);
 
 extern const QsTaskSink qs_job_sink;
+
+void qs_jobs_prepare (QsJobs *self, QsJob *job);
+void qs_jobs_publish (QsJobs *self, QsJob *job, gboolean runs);
+void qs_jobs_end (QsJobs *self, QsJob *job);

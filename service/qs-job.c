@@ -109,11 +109,11 @@ qs_job_is_ended (const QsJob *job)
   return job->state >= QS_JOB_COMPLETED;
 }
 
-/* while no thread has the task */
+/* while no thread has the task; there is none when a hanging guest is killed */
 void
 qs_job_take_notes (QsJob *job)
 {
-  GPtrArray *notes = qs_task_get_notes (job->task);
+  GPtrArray *notes = job->task != NULL ? qs_task_get_notes (job->task) : NULL;
 
   g_clear_pointer (&job->notes, g_variant_unref);
   job->notes = g_variant_ref_sink (g_variant_new_strv (

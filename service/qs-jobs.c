@@ -3,22 +3,9 @@
 #include "qs-jobs.h"
 
 #include "qs-call.h"
-#include "qs-dbus-error.h"
+#include "qs-error.h"
 #include "qs-job-private.h"
 #include "qs-limits.h"
-#include "qs-reservations.h"
-
-struct QsJobs
-{
-  QsService *service;
-  QsReservations *reservations;
-  GHashTable *published; /* by number, of QsJob: those on the bus */
-  GQueue queue;          /* of QsJob: planned, to be run */
-  GQueue ended;          /* of QsJob: those still shown */
-  guint64 last_number;
-  guint n_running;
-  guint n_open;
-};
 
 static void run_queued (QsJobs *self);
 
@@ -147,8 +134,8 @@ set_outcome (QsJob *job)
 }
 
 /* the end of a job, however it came; the domain is free before anybody is told */
-static void
-end_job (QsJobs *self, QsJob *job)
+void
+qs_jobs_end (QsJobs *self, QsJob *job)
 {
   gboolean was_published = g_hash_table_contains (self->published, &job->number);
 
@@ -190,7 +177,7 @@ on_run (gpointer data)
   self->n_running--;
   job->starter->n_running_jobs--;
   qs_job_take_notes (job);
-  end_job (self, job);
+  qs_jobs_end (self, job);
   run_queued (self);
 }
 
@@ -242,8 +229,8 @@ queue_job (QsJobs *self, QsJob *job)
   g_queue_push_tail (&self->queue, qs_job_ref (job));
 }
 
-static void
-publish_job (QsJobs *self, QsJob *job, gboolean runs)
+void
+qs_jobs_publish (QsJobs *self, QsJob *job, gboolean runs)
 {
   job->state = runs ? QS_JOB_RUNNING : QS_JOB_QUEUED;
   g_hash_table_insert (self->published, &job->number, qs_job_ref (job));
@@ -272,7 +259,7 @@ on_prepared (gpointer data)
     g_cancellable_set_error_if_cancelled (job->cancellable, &job->error);
   if (job->error != NULL || job->invocation == NULL)
     {
-      end_job (self, job);
+      qs_jobs_end (self, job);
       return;
     }
   if (job->domain_id == NULL)
@@ -280,7 +267,7 @@ on_prepared (gpointer data)
   qs_job_take_notes (job);
   runs = may_run (self, job);
   if (job->shape->has_object)
-    publish_job (self, job, runs);
+    qs_jobs_publish (self, job, runs);
   if (runs)
     run_job (self, job);
   else
@@ -301,134 +288,19 @@ on_timeout (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static gboolean
-check_room (const QsUser *user, GError **error)
-{
-  if (user->n_queued_jobs < QS_MAX_QUEUED_JOBS_PER_UID)
-    return TRUE;
-  g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED,
-               "%d operations of uid %u are waiting already", QS_MAX_QUEUED_JOBS_PER_UID,
-               user->uid);
-  return FALSE;
-}
-
-static gboolean
-check_domain (const QsService *service, const QsDomain *domain, GError **error)
-{
-  if (service->degraded != NULL)
-    {
-      g_set_error (error, QS_ERROR, QS_ERROR_DEGRADED, "the records cannot be written: %s",
-                   service->degraded);
-      return FALSE;
-    }
-  if (domain != NULL && domain->quarantine_reason != NULL)
-    {
-      g_set_error (error, QS_ERROR, QS_ERROR_QUARANTINED, "domain ‘%s’ is in quarantine: %s",
-                   domain->name, domain->quarantine_reason);
-      return FALSE;
-    }
-  return TRUE;
-}
-
-static void
-start_job (QsJobs *self, QsJob *job)
+/**
+ * qs_jobs_prepare:
+ *
+ * Reserves the domain for @job; a thread looks into it.
+ */
+void
+qs_jobs_prepare (QsJobs *self, QsJob *job)
 {
   job->number = ++self->last_number;
   self->n_open++;
   qs_reservations_put (self->reservations, job->key, job);
   job->timeout = g_timeout_add_seconds (QS_CALL_SECONDS, on_timeout, job);
   qs_work_push (self->service->work, prepare, on_prepared, qs_job_ref (job));
-}
-
-static void
-set_busy (GError **error, const QsJob *holder)
-{
-  g_autofree char *path = qs_object_path_job (holder->number);
-
-  g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_BUSY,
-               "another operation works on the domain; wait for job %s", path);
-}
-
-static void
-refuse_busy (QsJob *job, const QsJob *holder)
-{
-  GError *error = NULL;
-
-  set_busy (&error, holder);
-  qs_job_refuse (job, error);
-}
-
-static gboolean
-is_destroy (const QsJob *job)
-{
-  return job->request->verb == QS_VERB_DESTROY;
-}
-
-static void
-destroy_now (gpointer data)
-{
-  g_autoptr (QsJob) job = data;
-  QsJobs *self = job->service->jobs;
-  QsJob *holder = qs_reservations_get (self->reservations, job->key);
-
-  if (holder != NULL && is_destroy (holder))
-    refuse_busy (job, holder);
-  else
-    start_job (self, job);
-}
-
-/* Destroy always passes: what runs is given some time to take itself back */
-static void
-start_after (QsJobs *self, QsJob *job, QsJob *holder)
-{
-  qs_job_cancel (holder, NULL);
-  qs_jobs_wait (self, job->key, QS_DESTROY_WAIT_SECONDS, destroy_now, qs_job_ref (job));
-}
-
-static gboolean
-check_start (QsJobs *self, const QsCall *call, GError **error)
-{
-  gboolean is_root = call->peer->user->uid == 0;
-  guint rate = is_root ? 0 : self->service->settings.mutations_per_second;
-
-  return check_domain (self->service, call->domain, error) && check_room (call->peer->user, error)
-         && qs_user_take_mutation (call->peer->user, rate, g_get_monotonic_time (), error);
-}
-
-/**
- * qs_jobs_start:
- * @invocation: (transfer full): of a call that is let in, its objects looked up
- * @request: (transfer full)
- *
- * Reserves the domain, surveys and plans in a thread, and then carries the plan out. A refusal is
- * the answer of the call.
- */
-void
-qs_jobs_start (QsJobs *self, GDBusMethodInvocation *invocation, QsRequest *request,
-               const QsJobShape *shape)
-{
-  g_autoptr (QsRequest) owned = request;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (QsJob) job = NULL;
-  const QsCall *call = qs_call_get (invocation);
-  QsJob *holder;
-
-  request->caller = qs_call_get_uid (call);
-  if (!check_start (self, call, &error))
-    {
-      qs_dbus_error_return (invocation, g_steal_pointer (&error));
-      return;
-    }
-  job = qs_job_new (self->service, invocation, request, shape);
-  request->caller_is_owner = job->owner == request->caller;
-  job->key = call->domain != NULL ? g_strdup (call->domain->id) : qs_jobs_define_key (job->owner);
-  holder = qs_reservations_get (self->reservations, job->key);
-  if (holder == NULL)
-    start_job (self, job);
-  else if (is_destroy (job) && !is_destroy (holder))
-    start_after (self, job, holder);
-  else
-    refuse_busy (job, holder);
 }
 
 /**
@@ -454,7 +326,7 @@ qs_job_cancel (QsJob *job, GError **error)
     {
       job->starter->n_queued_jobs--;
       job->error = g_error_new_literal (QS_ERROR, QS_ERROR_CANCELLED, "cancelled before it began");
-      end_job (self, job);
+      qs_jobs_end (self, job);
       qs_job_unref (job);
       return TRUE;
     }

@@ -71,6 +71,15 @@ QsTask *qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *reques
 gboolean qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data,
                       GCancellable *cancellable, GVariant **result, GError **error);
 
+/**
+ * qs_engine_kill:
+ * @domain: id
+ *
+ * Ends the QEMU of a domain although an operation that hangs has the domain. It waits for no worker
+ * and no record; the operation finds its QEMU gone.
+ */
+gboolean qs_engine_kill (QsEngine *engine, const char *domain, GError **error);
+
 char *qs_engine_document (QsEngine *engine, const QsDomain *domain, const char *snapshot,
                           guint flags, GError **error);
 /* aa{sv} of Domain.Disks */

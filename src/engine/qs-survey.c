@@ -10,9 +10,18 @@ typedef struct
   QsDomain *domain;
   const QsRequest *request;
   const QsQuestions *questions;
-  QsWorker *worker;
+  QsWorker *worker; /* NULL until a question needs it */
   QsFacts *facts;
 } Survey;
+
+/* to end a guest nothing is asked: that must not wait for a worker that hangs */
+static gboolean
+need_worker (Survey *survey, const GPtrArray *questions, GError **error)
+{
+  if (questions->len > 0 && survey->worker == NULL)
+    survey->worker = qs_worker_pool_acquire (survey->engine->workers, survey->domain->owner, error);
+  return questions->len == 0 || survey->worker != NULL;
+}
 
 /* a disk whose chain cannot be walked is a fact too: the planner decides what follows from it */
 static QsDiskFacts *
@@ -31,6 +40,8 @@ walk_chain (Survey *survey, const char *target, const char *path, const char *fo
 static gboolean
 survey_disks (Survey *survey, GError **error)
 {
+  if (!need_worker (survey, survey->questions->disks, error))
+    return FALSE;
   for (guint i = 0; i < survey->questions->disks->len; i++)
     {
       const QsDiskDef *disk = g_ptr_array_index (survey->questions->disks, i);
@@ -45,6 +56,8 @@ survey_disks (Survey *survey, GError **error)
 static gboolean
 survey_images (Survey *survey, GError **error)
 {
+  if (!need_worker (survey, survey->questions->images, error))
+    return FALSE;
   for (guint i = 0; i < survey->questions->images->len; i++)
     {
       QsImage *image = NULL;
@@ -61,6 +74,8 @@ survey_images (Survey *survey, GError **error)
 static gboolean
 survey_targets (Survey *survey, GError **error)
 {
+  if (!need_worker (survey, survey->questions->targets, error))
+    return FALSE;
   for (guint i = 0; i < survey->questions->targets->len; i++)
     {
       QsTarget *target = NULL;
@@ -126,6 +141,8 @@ survey_snapshot (Survey *survey, GError **error)
     return FALSE;
   g_ptr_array_unref (survey->facts->snapshot_files);
   survey->facts->snapshot_files = files;
+  if (!need_worker (survey, files, error))
+    return FALSE;
   for (guint i = 0; i < files->len; i++)
     {
       const QsSnapshotFile *file = g_ptr_array_index (files, i);
@@ -189,8 +206,8 @@ qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
   static const SurveyFunc funcs[] = { survey_monitor, survey_files,  survey_snapshot, survey_disks,
                                       survey_foreign, survey_images, survey_targets };
   g_autoptr (QsFacts) facts = qs_facts_new ();
-  g_autoptr (QsWorker) worker = NULL;
   Survey survey = { engine, domain, request, questions, NULL, facts };
+  gboolean answered = TRUE;
 
   facts->now = questions->now;
   facts->fresh_uuid = g_strdup (questions->fresh_uuid);
@@ -198,12 +215,8 @@ qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
   if (domain == NULL)
     return g_steal_pointer (&facts);
 
-  worker = qs_worker_pool_acquire (engine->workers, domain->owner, error);
-  if (worker == NULL)
-    return NULL;
-  survey.worker = worker;
-  for (guint i = 0; i < G_N_ELEMENTS (funcs); i++)
-    if (!funcs[i](&survey, error))
-      return NULL;
-  return g_steal_pointer (&facts);
+  for (guint i = 0; answered && i < G_N_ELEMENTS (funcs); i++)
+    answered = funcs[i](&survey, error);
+  g_clear_pointer (&survey.worker, qs_worker_release);
+  return answered ? g_steal_pointer (&facts) : NULL;
 }

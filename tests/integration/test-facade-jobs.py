@@ -212,6 +212,22 @@ class Jobs(Base):
         error_of(self, 'Cancelled', self.domain.wait, path)
         self.assertEqual(self.domain['State'], 'shutoff')
 
+    def test_destroy_of_one_that_hangs(self):
+        """The guest ends although the operation does not."""
+        self.domain.start()
+        with self.session.hold('run') as hold:
+            _, path = self.domain.SnapshotCreateXML(snapshot_xml('s1'), 0)
+            hold.reached()
+            answers = self.start('Destroy')
+            job = self.domain.job(self.answer(answers)[0])
+            self.assertEqual(job.wait(), {})
+            self.assertEqual((job['State'], self.domain['State']), ('completed', 'shutoff'))
+            self.assertEqual((self.domain['Job'], self.domain.job(path)['State']),
+                             (path, 'running'))
+            error_of(self, 'DomainBusy', self.domain.Start)
+        error_of(self, 'Cancelled', self.domain.wait, path)
+        self.assertEqual(self.domain['Job'], '/')
+
     def test_queue(self):
         domains = [self.domain] + [self.manager.define(domain_xml(f'vm{n}', n))
                                    for n in range(2, 7)]

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-job-private.h"
+
+#include "qs-call.h"
+#include "qs-dbus-error.h"
+#include "qs-limits.h"
+
+static gboolean
+check_room (const QsUser *user, GError **error)
+{
+  if (user->n_queued_jobs < QS_MAX_QUEUED_JOBS_PER_UID)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED,
+               "%d operations of uid %u are waiting already", QS_MAX_QUEUED_JOBS_PER_UID,
+               user->uid);
+  return FALSE;
+}
+
+static gboolean
+check_domain (const QsService *service, const QsDomain *domain, GError **error)
+{
+  if (service->degraded != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_DEGRADED, "the records cannot be written: %s",
+                   service->degraded);
+      return FALSE;
+    }
+  if (domain != NULL && domain->quarantine_reason != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_QUARANTINED, "domain ‘%s’ is in quarantine: %s",
+                   domain->name, domain->quarantine_reason);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static void
+set_busy (GError **error, const QsJob *holder)
+{
+  g_autofree char *path = qs_object_path_job (holder->number);
+
+  g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_BUSY,
+               "another operation works on the domain; wait for job %s", path);
+}
+
+static void
+refuse_busy (QsJob *job, const QsJob *holder)
+{
+  GError *error = NULL;
+
+  set_busy (&error, holder);
+  qs_job_refuse (job, error);
+}
+
+static gboolean
+is_destroy (const QsJob *job)
+{
+  return job->request->verb == QS_VERB_DESTROY;
+}
+
+/* the domain is another value by now, with another QEMU perhaps */
+static gboolean
+look_up_again (QsJob *job, GError **error)
+{
+  g_clear_pointer (&job->domain, qs_domain_unref);
+  job->domain = qs_service_lookup (job->service, job->domain_id);
+  if (job->domain != NULL)
+    return check_domain (job->service, job->domain, error);
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_NO_DOMAIN, "no such domain");
+  return FALSE;
+}
+
+static void
+kill_guest (gpointer data)
+{
+  QsJob *job = data;
+
+  qs_engine_kill (job->service->engine, job->domain_id, &job->error);
+}
+
+static void
+on_killed (gpointer data)
+{
+  g_autoptr (QsJob) job = data;
+
+  qs_jobs_end (job->service->jobs, job);
+}
+
+/* the operation that hangs keeps the domain and ends by itself, for its QEMU is gone */
+static void
+kill_now (QsJobs *self, QsJob *job)
+{
+  job->number = ++self->last_number;
+  self->n_open++;
+  job->committed = TRUE;
+  qs_job_take_notes (job);
+  qs_jobs_publish (self, job, TRUE);
+  qs_work_push (self->service->work, kill_guest, on_killed, qs_job_ref (job));
+}
+
+static void
+destroy_now (gpointer data)
+{
+  g_autoptr (QsJob) job = data;
+  QsJobs *self = job->service->jobs;
+  QsJob *holder = qs_reservations_get (self->reservations, job->key);
+  GError *error = NULL;
+
+  if (!look_up_again (job, &error))
+    qs_job_refuse (job, error);
+  else if (holder == NULL)
+    qs_jobs_prepare (self, job);
+  else if (is_destroy (holder))
+    refuse_busy (job, holder);
+  else
+    kill_now (self, job);
+}
+
+/* Destroy always passes: what runs is given some time to take itself back. One that is only queued
+   ends here and now, so we wait before we cancel */
+static void
+start_after (QsJobs *self, QsJob *job, QsJob *holder)
+{
+  qs_jobs_wait (self, job->key, QS_DESTROY_WAIT_SECONDS, destroy_now, qs_job_ref (job));
+  qs_job_cancel (holder, NULL);
+}
+
+static gboolean
+check_start (QsJobs *self, const QsCall *call, GError **error)
+{
+  gboolean is_root = call->peer->user->uid == 0;
+  guint rate = is_root ? 0 : self->service->settings.mutations_per_second;
+
+  return check_domain (self->service, call->domain, error) && check_room (call->peer->user, error)
+         && qs_user_take_mutation (call->peer->user, rate, g_get_monotonic_time (), error);
+}
+
+/**
+ * qs_jobs_start:
+ * @invocation: (transfer full): of a call that is let in, its objects looked up
+ * @request: (transfer full)
+ *
+ * Reserves the domain, surveys and plans in a thread, and then carries the plan out. A refusal is
+ * the answer of the call.
+ */
+void
+qs_jobs_start (QsJobs *self, GDBusMethodInvocation *invocation, QsRequest *request,
+               const QsJobShape *shape)
+{
+  g_autoptr (QsRequest) owned = request;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsJob) job = NULL;
+  const QsCall *call = qs_call_get (invocation);
+  QsJob *holder;
+
+  request->caller = qs_call_get_uid (call);
+  if (!check_start (self, call, &error))
+    {
+      qs_dbus_error_return (invocation, g_steal_pointer (&error));
+      return;
+    }
+  job = qs_job_new (self->service, invocation, request, shape);
+  request->caller_is_owner = job->owner == request->caller;
+  job->key = call->domain != NULL ? g_strdup (call->domain->id) : qs_jobs_define_key (job->owner);
+  holder = qs_reservations_get (self->reservations, job->key);
+  if (holder == NULL)
+    qs_jobs_prepare (self, job);
+  else if (is_destroy (job) && !is_destroy (holder))
+    start_after (self, job, holder);
+  else
+    refuse_busy (job, holder);
+}
