@@ -10,10 +10,12 @@
 struct QsWork
 {
   GThreadPool *pool;
+  guint n_pending; /* main thread only: pushed, and its end not yet told */
 };
 
 typedef struct
 {
+  QsWork *work;
   QsWorkFunc func;
   QsWorkFunc done;
   gpointer data;
@@ -24,17 +26,22 @@ on_done (gpointer data)
 {
   g_autofree QsWorkItem *item = data;
 
+  item->work->n_pending--;
   item->done (item->data);
   return G_SOURCE_REMOVE;
 }
 
+/* not g_main_context_invoke(): that would tell the end in this thread when no loop runs any more */
 static void
 run_item (gpointer data, gpointer user_data)
 {
   QsWorkItem *item = data;
+  g_autoptr (GSource) source = g_idle_source_new ();
 
   item->func (item->data);
-  g_main_context_invoke (NULL, on_done, item);
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, on_done, item, NULL);
+  g_source_attach (source, NULL);
 }
 
 QsWork *
@@ -49,13 +56,16 @@ qs_work_new (void)
 /**
  * qs_work_free:
  *
- * Waits for what runs; its end is not told any more.
+ * Waits for what was pushed and tells its end. The main context turns meanwhile, for threads may wait
+ * for it.
  */
 void
 qs_work_free (QsWork *self)
 {
   if (self == NULL)
     return;
+  while (self->n_pending > 0)
+    g_main_context_iteration (NULL, TRUE);
   g_thread_pool_free (self->pool, TRUE, TRUE);
   g_free (self);
 }
@@ -70,7 +80,8 @@ qs_work_push (QsWork *self, QsWorkFunc func, QsWorkFunc done, gpointer data)
 {
   QsWorkItem *item = g_new0 (QsWorkItem, 1);
 
-  *item = (QsWorkItem){ func, done, data };
+  *item = (QsWorkItem){ self, func, done, data };
+  self->n_pending++;
   /* an error means that no thread could be made now: the item waits for one that there is */
   g_thread_pool_push (self->pool, item, NULL);
 }
