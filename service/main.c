@@ -126,6 +126,7 @@ stop (Daemon *daemon)
   if (daemon->stopping)
     return;
   daemon->stopping = TRUE;
+  daemon->service->stopping = TRUE;
   qs_jobs_cancel_all (daemon->service->jobs);
   if (!on_stopping (daemon))
     return;

@@ -20,6 +20,11 @@ check_room (const QsUser *user, GError **error)
 static gboolean
 check_domain (const QsService *service, const QsDomain *domain, GError **error)
 {
+  if (service->stopping)
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_FAILED, "the service is stopping, call again");
+      return FALSE;
+    }
   if (service->degraded != NULL)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_DEGRADED, "the records cannot be written: %s",

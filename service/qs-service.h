@@ -21,6 +21,7 @@ typedef struct QsJobs QsJobs;
 typedef struct
 {
   gboolean system_mode;
+  gboolean stopping; /* nothing new is begun */
   QsSettings settings;
   GDBusConnection *connection;
   QsEngine *engine;
