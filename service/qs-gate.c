@@ -103,14 +103,24 @@ on_answer (QsAnswer answer, gpointer user_data)
   gate_go_on (call);
 }
 
+/* what a rule may look at; NULL: that of a job is gone */
+static QsDomain *
+domain_of (const QsCall *call)
+{
+  if (call->job != NULL)
+    return qs_service_lookup (call->service, qs_job_get_domain (call->job));
+  return call->domain != NULL ? qs_domain_ref (call->domain) : NULL;
+}
+
 static void
 ask (QsCall *call, const char *action)
 {
   QsGateQuestion *asked = g_new0 (QsGateQuestion, 1);
+  g_autoptr (QsDomain) domain = domain_of (call);
   QsQuestion question = {
     .action = action,
     .operation = qs_call_get_method (call),
-    .domain = call->domain,
+    .domain = domain,
     .snapshot = call->snapshot,
     .interaction = qs_call_get_interaction (call),
   };
