@@ -74,23 +74,49 @@ find_namesakes (QsNamesakes *found, const QsService *service, const QsDomainDef 
     }
 }
 
+/* what another owner has is told only to one who may see it anyway */
 static gboolean
-check_new (const QsService *service, const QsNamesakes *found, const QsDomainDef *def,
-           GError **error)
+may_be_told (const QsCall *call, const QsNamesakes *found)
+{
+  return found->owner == qs_call_get_uid (call) || qs_call_is_privileged (call)
+         || g_hash_table_contains (call->granted, "inspect");
+}
+
+static void
+set_exists (const QsCall *call, const QsNamesakes *found, const QsDomainDef *def, GError **error)
+{
+  if (may_be_told (call, found))
+    g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_EXISTS,
+                 "a domain ‘%s’ is there already, with uuid %s", def->name, found->same_name->uuid);
+  else
+    g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_EXISTS, "uid %u has a domain ‘%s’ already",
+                 found->owner, def->name);
+}
+
+static void
+set_full (const QsCall *call, const QsNamesakes *found, GError **error)
+{
+  if (may_be_told (call, found))
+    g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED, "uid %u has %u domains, that is all",
+                 found->owner, found->n_of_owner);
+  else
+    g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED, "no more domains for uid %u",
+                 found->owner);
+}
+
+static gboolean
+check_new (const QsCall *call, const QsNamesakes *found, const QsDomainDef *def, GError **error)
 {
   if (found->same_name != NULL && found->same_name != found->same_uuid)
     {
-      g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_EXISTS,
-                   "a domain ‘%s’ is there already, with uuid %s", def->name,
-                   found->same_name->uuid);
+      set_exists (call, found, def, error);
       return FALSE;
     }
   if (found->same_uuid == NULL
       && (found->n_of_owner >= QS_MAX_DOMAINS_PER_UID
-          || g_hash_table_size (service->domains) >= QS_MAX_DOMAINS))
+          || g_hash_table_size (call->service->domains) >= QS_MAX_DOMAINS))
     {
-      g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED, "uid %u has %u domains, that is all",
-                   found->owner, found->n_of_owner);
+      set_full (call, found, error);
       return FALSE;
     }
   return TRUE;
@@ -133,7 +159,7 @@ define (GDBusMethodInvocation *invocation, QsRequest *request)
       return;
     }
   find_namesakes (&found, call->service, request->domain_def);
-  if (!check_new (call->service, &found, request->domain_def, &error))
+  if (!check_new (call, &found, request->domain_def, &error))
     {
       qs_request_unref (request);
       qs_dbus_error_return (invocation, g_steal_pointer (&error));
