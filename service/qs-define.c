@@ -126,48 +126,76 @@ typedef struct
 {
   GDBusMethodInvocation *invocation;
   QsRequest *request;
+  gint64 deadline;
 } QsDefineWait;
 
-static void define (GDBusMethodInvocation *invocation, QsRequest *request);
+static void try_define (const QsDefineWait *wait);
 
 static void
 define_again (gpointer data)
 {
   g_autofree QsDefineWait *wait = data;
 
-  define (wait->invocation, wait->request);
+  try_define (wait);
 }
 
-/* new domains of one owner are defined one after the other: each must see the names of the last.
-   @invocation and @request: (transfer full) */
+/* new domains of one owner are defined one after the other: each must see the names of the last */
 static void
-define (GDBusMethodInvocation *invocation, QsRequest *request)
+wait_for_others (const QsDefineWait *wait, const char *key)
 {
-  QsCall *call = qs_call_get (invocation);
+  const QsCall *call = qs_call_get (wait->invocation);
+  gint64 left = wait->deadline - g_get_monotonic_time ();
+
+  if (left > 0)
+    {
+      qs_jobs_wait (call->service->jobs, key, left / G_USEC_PER_SEC + 1, define_again,
+                    g_memdup2 (wait, sizeof *wait));
+      return;
+    }
+  qs_request_unref (wait->request);
+  qs_dbus_error_return (wait->invocation,
+                        g_error_new (QS_ERROR, QS_ERROR_TIMEOUT,
+                                     "other definitions took more than %d seconds; nothing was "
+                                     "changed",
+                                     QS_CALL_SECONDS));
+}
+
+static void
+try_define (const QsDefineWait *wait)
+{
+  QsCall *call = qs_call_get (wait->invocation);
+  const QsDomainDef *def = wait->request->domain_def;
   QsNamesakes found = { 0 };
   g_autoptr (GError) error = NULL;
   g_autofree char *key = NULL;
 
-  g_variant_lookup (request->options, "owner", "u", &found.owner);
+  g_variant_lookup (wait->request->options, "owner", "u", &found.owner);
   key = qs_jobs_define_key (found.owner);
   if (qs_jobs_is_reserved (call->service->jobs, key))
     {
-      QsDefineWait *wait = g_new0 (QsDefineWait, 1);
-
-      *wait = (QsDefineWait){ invocation, request };
-      qs_jobs_wait (call->service->jobs, key, 0, define_again, wait);
+      wait_for_others (wait, key);
       return;
     }
-  find_namesakes (&found, call->service, request->domain_def);
-  if (!check_new (call, &found, request->domain_def, &error))
+  find_namesakes (&found, call->service, def);
+  if (!check_new (call, &found, def, &error))
     {
-      qs_request_unref (request);
-      qs_dbus_error_return (invocation, g_steal_pointer (&error));
+      qs_request_unref (wait->request);
+      qs_dbus_error_return (wait->invocation, g_steal_pointer (&error));
       return;
     }
   g_clear_pointer (&call->domain, qs_domain_unref);
   call->domain = found.same_uuid != NULL ? qs_domain_ref (found.same_uuid) : NULL;
-  qs_jobs_start (call->service->jobs, invocation, request, &qs_job_shape_domain);
+  qs_jobs_start (call->service->jobs, wait->invocation, wait->request, &qs_job_shape_domain);
+}
+
+/* @invocation and @request: (transfer full) */
+static void
+define (GDBusMethodInvocation *invocation, QsRequest *request)
+{
+  gint64 limit = QS_CALL_SECONDS * (gint64)G_USEC_PER_SEC;
+  QsDefineWait wait = { invocation, request, g_get_monotonic_time () + limit };
+
+  try_define (&wait);
 }
 
 /* the owner is always among the options of the request: the planner records it */

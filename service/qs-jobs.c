@@ -181,11 +181,13 @@ on_run (gpointer data)
   run_queued (self);
 }
 
+/* one without an object changes records alone: its call is not kept waiting behind long ones */
 static gboolean
 may_run (const QsJobs *self, const QsJob *job)
 {
-  return self->n_running < QS_MAX_RUNNING_JOBS
-         && job->starter->n_running_jobs < QS_MAX_RUNNING_JOBS_PER_UID;
+  return !job->shape->has_object
+         || (self->n_running < QS_MAX_RUNNING_JOBS
+             && job->starter->n_running_jobs < QS_MAX_RUNNING_JOBS_PER_UID);
 }
 
 static void
