@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #pragma once
 
+#include "qs-call.h"
 #include "qs-jobs.h"
 #include "qs-reservations.h"
 
@@ -64,6 +65,8 @@ char *qs_job_snapshot_path (const QsJob *job);
 
 extern const QsTaskSink qs_job_sink;
 
+gboolean qs_jobs_check_caller (const QsCall *call, GError **error);
+gboolean qs_jobs_check_room (const QsUser *user, GError **error);
 void qs_jobs_prepare (QsJobs *self, QsJob *job);
 void qs_jobs_publish (QsJobs *self, QsJob *job, gboolean runs);
 void qs_jobs_end (QsJobs *self, QsJob *job);

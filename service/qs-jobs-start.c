@@ -6,8 +6,18 @@
 #include "qs-dbus-error.h"
 #include "qs-limits.h"
 
-static gboolean
-check_room (const QsUser *user, GError **error)
+/* nothing is begun for one that has left the bus */
+gboolean
+qs_jobs_check_caller (const QsCall *call, GError **error)
+{
+  if (!g_cancellable_is_cancelled (call->peer->gone))
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_CANCELLED, "the caller has left the bus");
+  return FALSE;
+}
+
+gboolean
+qs_jobs_check_room (const QsUser *user, GError **error)
 {
   if (user->n_queued_jobs < QS_MAX_QUEUED_JOBS_PER_UID)
     return TRUE;
@@ -112,7 +122,7 @@ destroy_now (gpointer data)
   QsJob *holder = qs_reservations_get (self->reservations, job->key);
   GError *error = NULL;
 
-  if (!look_up_again (job, &error))
+  if (!qs_jobs_check_caller (qs_call_get (job->invocation), &error) || !look_up_again (job, &error))
     qs_job_refuse (job, error);
   else if (holder == NULL)
     qs_jobs_prepare (self, job);
@@ -137,7 +147,8 @@ check_start (QsJobs *self, const QsCall *call, GError **error)
   gboolean is_root = call->peer->user->uid == 0;
   guint rate = is_root ? 0 : self->service->settings.mutations_per_second;
 
-  return check_domain (self->service, call->domain, error) && check_room (call->peer->user, error)
+  return qs_jobs_check_caller (call, error) && check_domain (self->service, call->domain, error)
+         && qs_jobs_check_room (call->peer->user, error)
          && qs_user_take_mutation (call->peer->user, rate, g_get_monotonic_time (), error);
 }
 

@@ -248,6 +248,17 @@ prepare (gpointer data)
   job->task = qs_engine_prepare (job->service->engine, job->domain, job->request, &job->error);
 }
 
+/* others may have been queued while this one was looked into */
+static gboolean
+may_begin (const QsJobs *self, QsJob *job)
+{
+  if (job->error != NULL || job->invocation == NULL)
+    return FALSE;
+  return !g_cancellable_set_error_if_cancelled (job->cancellable, &job->error)
+         && qs_jobs_check_caller (qs_call_get (job->invocation), &job->error)
+         && (may_run (self, job) || qs_jobs_check_room (job->starter, &job->error));
+}
+
 /* InterfacesAdded, then the reply, then what happens */
 static void
 on_prepared (gpointer data)
@@ -257,9 +268,7 @@ on_prepared (gpointer data)
   gboolean runs;
 
   g_clear_handle_id (&job->timeout, g_source_remove);
-  if (job->error == NULL)
-    g_cancellable_set_error_if_cancelled (job->cancellable, &job->error);
-  if (job->error != NULL || job->invocation == NULL)
+  if (!may_begin (self, job))
     {
       qs_jobs_end (self, job);
       return;
