@@ -65,6 +65,9 @@ char *qs_job_snapshot_path (const QsJob *job);
 
 extern const QsTaskSink qs_job_sink;
 
+void qs_job_log_start (const QsJob *job);
+void qs_job_log_end (const QsJob *job);
+
 gboolean qs_jobs_check_caller (const QsCall *call, GError **error);
 gboolean qs_jobs_check_room (const QsUser *user, GError **error);
 void qs_jobs_prepare (QsJobs *self, QsJob *job);

@@ -109,6 +109,7 @@ kill_now (QsJobs *self, QsJob *job)
   job->number = ++self->last_number;
   self->n_open++;
   job->committed = TRUE;
+  qs_job_log_start (job);
   qs_job_take_notes (job);
   qs_jobs_publish (self, job, TRUE);
   qs_work_push (self->service->work, kill_guest, on_killed, qs_job_ref (job));

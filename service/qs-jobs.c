@@ -142,6 +142,7 @@ qs_jobs_end (QsJobs *self, QsJob *job)
   self->n_open--;
   if (job->error != NULL)
     qs_error_fold (&job->error);
+  qs_job_log_end (job);
   if (job->result == NULL)
     job->result = g_variant_ref_sink (g_variant_new ("a{sv}", NULL));
   qs_reservations_release (self->reservations, job->key, job);
@@ -310,6 +311,7 @@ qs_jobs_prepare (QsJobs *self, QsJob *job)
   job->number = ++self->last_number;
   self->n_open++;
   qs_reservations_put (self->reservations, job->key, job);
+  qs_job_log_start (job);
   job->timeout = g_timeout_add_seconds (QS_CALL_SECONDS, on_timeout, job);
   qs_work_push (self->service->work, prepare, on_prepared, qs_job_ref (job));
 }
