@@ -13,6 +13,7 @@ struct QsPeers
   GDBusConnection *connection;
   GHashTable *by_name; /* of QsPeer */
   GHashTable *users;   /* by uid, of QsUser */
+  guint watch;
 };
 
 typedef struct
@@ -21,6 +22,35 @@ typedef struct
   gpointer user_data;
 } QsPeerWait;
 
+static void
+forget (QsPeer *peer)
+{
+  if (!g_hash_table_remove (peer->peers->by_name, peer->name))
+    return;
+  qs_peer_unsubscribe (peer);
+  qs_peer_unref (peer);
+}
+
+static void /* NOLINTNEXTLINE(readability-function-size): GDBus's signature */
+on_owner_changed (GDBusConnection *connection, const char *sender, const char *path,
+                  const char *interface, const char *signal, GVariant *parameters,
+                  gpointer user_data)
+{
+  QsPeers *self = user_data;
+  g_autoptr (QsPeer) gone = NULL;
+  QsPeer *peer;
+  const char *name, *new_owner;
+
+  g_variant_get (parameters, "(&s&s&s)", &name, NULL, &new_owner);
+  peer = g_hash_table_lookup (self->by_name, name);
+  if (peer == NULL || *new_owner != '\0')
+    return;
+  gone = qs_peer_ref (peer);
+  g_cancellable_cancel (gone->gone);
+  forget (gone);
+}
+
+/* one match for all: the bus allows a connection a limited number of them */
 QsPeers *
 qs_peers_new (GDBusConnection *connection)
 {
@@ -29,17 +59,10 @@ qs_peers_new (GDBusConnection *connection)
   self->connection = g_object_ref (connection);
   self->by_name = g_hash_table_new (g_str_hash, g_str_equal);
   self->users = g_hash_table_new_full (g_direct_hash, g_direct_equal, NULL, g_free);
+  self->watch = g_dbus_connection_signal_subscribe (
+      connection, BUS_NAME, BUS_NAME, "NameOwnerChanged", BUS_PATH, NULL, G_DBUS_SIGNAL_FLAGS_NONE,
+      on_owner_changed, self, NULL);
   return self;
-}
-
-static void
-forget (QsPeer *peer)
-{
-  if (!g_hash_table_remove (peer->peers->by_name, peer->name))
-    return;
-  g_dbus_connection_signal_unsubscribe (peer->peers->connection, peer->watch);
-  qs_peer_unsubscribe (peer);
-  qs_peer_unref (peer);
 }
 
 void
@@ -49,6 +72,7 @@ qs_peers_free (QsPeers *self)
 
   if (self == NULL)
     return;
+  g_dbus_connection_signal_unsubscribe (self->connection, self->watch);
   peers = g_hash_table_get_values (self->by_name);
   g_list_foreach (peers, (GFunc)(GCallback)forget, NULL);
   g_hash_table_unref (self->by_name);
@@ -106,21 +130,6 @@ answer_waiting (QsPeer *peer, QsPeer *answer)
     }
 }
 
-static void /* NOLINTNEXTLINE(readability-function-size): GDBus's signature */
-on_owner_changed (GDBusConnection *connection, const char *sender, const char *path,
-                  const char *interface, const char *signal, GVariant *parameters,
-                  gpointer user_data)
-{
-  g_autoptr (QsPeer) peer = qs_peer_ref (user_data);
-  const char *new_owner;
-
-  g_variant_get (parameters, "(&s&s&s)", NULL, NULL, &new_owner);
-  if (*new_owner != '\0')
-    return;
-  g_cancellable_cancel (peer->gone);
-  forget (peer);
-}
-
 static void
 on_credentials (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -143,7 +152,7 @@ on_credentials (GObject *source, GAsyncResult *result, gpointer user_data)
   answer_waiting (peer, peer);
 }
 
-/* the match for the end of the name is sent first: a name that is gone by then has no credentials */
+/* we hear of ends from the start on: a name that is gone by then has no credentials */
 static QsPeer *
 add_peer (QsPeers *self, const char *name)
 {
@@ -156,10 +165,6 @@ add_peer (QsPeers *self, const char *name)
   peer->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_queue_init (&peer->waiting);
   g_hash_table_insert (self->by_name, peer->name, peer);
-  peer->watch = g_dbus_connection_signal_subscribe (
-      self->connection, BUS_NAME, BUS_NAME, "NameOwnerChanged", BUS_PATH, name,
-      G_DBUS_SIGNAL_FLAGS_NONE, on_owner_changed, qs_peer_ref (peer),
-      (GDestroyNotify)qs_peer_unref);
   g_dbus_connection_call (self->connection, BUS_NAME, BUS_PATH, BUS_NAME,
                           "GetConnectionCredentials", g_variant_new ("(s)", name),
                           G_VARIANT_TYPE ("(a{sv})"), G_DBUS_CALL_FLAGS_NONE, -1, NULL,

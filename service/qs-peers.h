@@ -41,8 +41,7 @@ typedef struct
   GHashTable *seen;
   gboolean may_see_others; /* polkit's last word on those of others in general */
   GHashTable *newcomers;   /* ids that came while the others were asked for; NULL: nobody asks */
-  guint watch;
-  GQueue waiting; /* of QsPeerWait */
+  GQueue waiting;          /* of QsPeerWait */
 } QsPeer;
 
 typedef void (*QsPeerFunc) (QsPeer *peer, gpointer user_data);
