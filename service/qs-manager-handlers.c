@@ -43,21 +43,43 @@ matches (const QsDomain *domain, const char *text)
   return g_str_equal (domain->name, text);
 }
 
-/* the caller's own comes first, and of a uuid one is as good as the other */
-static void
-answer_lookup (GDBusMethodInvocation *invocation, QsVisible *visible)
+static gboolean
+is_named (const QsDomain *domain, const char *text)
 {
-  guint32 uid = qs_call_get_uid (qs_call_get (invocation));
-  g_autoptr (GPtrArray) found = g_ptr_array_new ();
-  const char *text;
+  return g_str_equal (domain->name, text);
+}
 
-  g_variant_get (g_dbus_method_invocation_get_parameters (invocation), "(&s)", &text);
+/* the caller's own comes first */
+static GPtrArray *
+find_visible (QsVisible *visible, guint32 uid, const char *text,
+              gboolean (*is_it) (const QsDomain *domain, const char *text))
+{
+  GPtrArray *found = g_ptr_array_new ();
+
   for (guint i = 0; i < visible->domains->len; i++)
     {
       QsDomain *domain = g_ptr_array_index (visible->domains, i);
 
-      if (matches (domain, text))
+      if (is_it (domain, text))
         g_ptr_array_insert (found, domain->owner == uid ? 0 : -1, domain);
+    }
+  return found;
+}
+
+/* of a uuid one is as good as the other; what looks like one may still be a name */
+static void
+answer_lookup (GDBusMethodInvocation *invocation, QsVisible *visible)
+{
+  guint32 uid = qs_call_get_uid (qs_call_get (invocation));
+  g_autoptr (GPtrArray) found = NULL;
+  const char *text;
+
+  g_variant_get (g_dbus_method_invocation_get_parameters (invocation), "(&s)", &text);
+  found = find_visible (visible, uid, text, matches);
+  if (found->len == 0)
+    {
+      g_ptr_array_unref (found);
+      found = find_visible (visible, uid, text, is_named);
     }
   if (found->len == 0)
     qs_dbus_error_return (invocation,

@@ -220,6 +220,16 @@ class Snapshots(Base):
         error_of(self, 'NoSnapshot', self.s3.properties)
 
 
+class Names(Base):
+    def test_name_like_a_uuid(self):
+        """A uuid comes first; what is nobody's uuid may be a name."""
+        name = '00000000-0000-4000-8000-000000000042'
+        named = self.manager.define(domain_xml(name, 50))
+        self.assertEqual(self.manager.LookupDomain(name), named.path)
+        other = self.manager.define(domain_xml('other', 42))
+        self.assertEqual(self.manager.LookupDomain(name), other.path)
+
+
 class Plans(Base):
     def test_plan(self):
         domain = self.manager.define(domain_xml('vm'))
