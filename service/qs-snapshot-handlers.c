@@ -9,8 +9,10 @@
 #include "qs-options.h"
 #include "qs-plan-call.h"
 
-/* none yet: a snapshot taken before the revert is not supported by this version */
+static gboolean check_safety (const char *key, GVariant *value, GError **error);
+
 static const QsOption revert_options[] = {
+  { "safety-snapshot", "b", check_safety },
   { NULL, NULL, NULL },
 };
 
@@ -19,6 +21,16 @@ static const QsOption edit_options[] = {
   { "description", "s", NULL },
   { NULL, NULL, NULL },
 };
+
+static gboolean
+check_safety (const char *key, GVariant *value, GError **error)
+{
+  if (!g_variant_get_boolean (value))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+               "option ‘%s’ is not supported by this version, create a snapshot before", key);
+  return FALSE;
+}
 
 /* @request: (transfer full) (nullable): NULL: @error is the answer */
 static gboolean

@@ -212,6 +212,12 @@ class Snapshots(Base):
         error_of(self, 'InvalidArgument', self.s1.Edit, {})
         error_of(self, 'InvalidArgument', self.s1.Edit, {'colour': 'red'})
 
+    def test_safety_snapshot(self):
+        """Only one who wants none gets what he asks for."""
+        error_of(self, 'OperationUnsupported', self.s3.Revert, 0, {'safety-snapshot': True})
+        summary = self.s3.RevertPlan(0, {'safety-snapshot': False})[0]
+        self.assertNotIn('blocked-by', summary)
+
     def test_missing_snapshot(self):
         missing = qs_client.Snapshot(self.session.connection, self.domain.path + '/snapshot/x')
         error_of(self, 'NoSnapshot', missing.properties)
