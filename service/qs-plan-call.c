@@ -80,29 +80,73 @@ pause_class (GPtrArray *plans)
   return words[longest];
 }
 
-static GVariant *
-list_notes (QsTask *task)
+/* what is lost for good: data that no undo and no later revert brings back */
+static gboolean
+is_final (const QsStep *step)
 {
-  GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_STRING_ARRAY);
-  GPtrArray *notes = qs_task_get_notes (task);
-
-  for (guint i = 0; notes != NULL && i < notes->len; i++)
-    g_variant_builder_add (&builder, "s", g_ptr_array_index (notes, i));
-  return g_variant_builder_end (&builder);
+  switch (step->kind)
+    {
+    case QS_STEP_IMAGE_SNAPSHOT_APPLY:
+    case QS_STEP_IMAGE_SNAPSHOT_DELETE:
+    case QS_STEP_NODE_SNAPSHOT_DELETE:
+    case QS_STEP_POWERDOWN:
+    case QS_STEP_QUIT:
+    case QS_STEP_FILE_UNLINK:
+      return TRUE;
+    case QS_STEP_IMAGE_CREATE:
+    case QS_STEP_IMAGE_SNAPSHOT:
+    case QS_STEP_NODE_ADD:
+    case QS_STEP_BLOCKDEV_SNAPSHOT:
+    case QS_STEP_NVRAM_CREATE:
+    case QS_STEP_PROOF_START:
+    case QS_STEP_SPAWN:
+    case QS_STEP_STOP:
+    case QS_STEP_CONT:
+    case QS_STEP_RECORD:
+      return FALSE;
+    }
+  g_return_val_if_reached (TRUE);
 }
 
-/* a part that is committed stays, so only one part can be taken back as a whole */
+typedef struct
+{
+  gboolean undoable;
+  guint64 bytes; /* to which the new files may grow */
+} QsPlanSums;
+
+static QsPlanSums
+sum_up (GPtrArray *plans)
+{
+  QsPlanSums sums = { TRUE, 0 };
+
+  for (guint i = 0; i < plans->len; i++)
+    {
+      const QsPlan *plan = g_ptr_array_index (plans, i);
+
+      for (guint k = 0; k < plan->steps->len; k++)
+        {
+          const QsStep *step = g_ptr_array_index (plan->steps, k);
+
+          sums.undoable = sums.undoable && !is_final (step);
+          if (step->kind == QS_STEP_IMAGE_CREATE)
+            sums.bytes += qs_step_uint64 (step, "size");
+        }
+    }
+  return sums;
+}
+
 static GVariant *
 describe_plans (QsTask *task)
 {
   GPtrArray *plans = qs_task_get_plans (task);
+  QsPlanSums sums = sum_up (plans);
   GVariantDict summary = G_VARIANT_DICT_INIT (NULL);
 
   g_variant_dict_insert_value (&summary, "files-created", list_files (plans, QS_STEP_IMAGE_CREATE));
   g_variant_dict_insert_value (&summary, "files-removed", list_files (plans, QS_STEP_FILE_UNLINK));
+  g_variant_dict_insert (&summary, "bytes", "t", sums.bytes);
   g_variant_dict_insert (&summary, "pause-class", "s", pause_class (plans));
-  g_variant_dict_insert (&summary, "undoable", "b", plans->len <= 1);
-  g_variant_dict_insert_value (&summary, "notes", list_notes (task));
+  g_variant_dict_insert (&summary, "undoable", "b", sums.undoable);
   return g_variant_new ("(@a{sv}@aa{sv})", g_variant_dict_end (&summary), describe_steps (plans));
 }
 

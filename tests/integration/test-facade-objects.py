@@ -243,11 +243,19 @@ class Plans(Base):
         self.assertEqual(summary['files-created'], ['/images/vda.new'])
         self.assertEqual(summary['files-removed'], [])
         self.assertEqual((summary['pause-class'], summary['undoable']), ('none', True))
+        self.assertEqual(summary['bytes'], 1048576)
         self.assertEqual([(step['name'], step['phase'], step['target']) for step in steps],
                          [('image-create', 'prepare', 'vda'), ('record', 'commit', 'records')])
         self.assertTrue(steps[0]['undo'])
         self.assertEqual(domain.NumSnapshots(0), 0)
         self.assertEqual(self.manager.managed().keys(), {domain.path})
+
+    def test_final_plan(self):
+        """What a plan deletes nobody brings back."""
+        domain = self.manager.define(domain_xml('vm'))
+        summary, _ = domain.create(snapshot_xml('s1'))[0].DeletePlan(0)
+        self.assertEqual((summary['undoable'], summary['bytes']), (False, 0))
+        self.assertEqual(summary['files-removed'], ['/images/vda.old'])
 
     def test_refusal_is_data(self):
         domain = self.manager.define(domain_xml('vm'))

@@ -126,14 +126,21 @@ make_plan (const QsRequest *request)
   QsPlan *plan = qs_plan_new ();
   GVariantDict image = G_VARIANT_DICT_INIT (NULL);
   GVariantDict record = G_VARIANT_DICT_INIT (NULL);
+  GVariantDict file = G_VARIANT_DICT_INIT (NULL);
 
   if (request->verb == QS_VERB_SNAPSHOT_CREATE)
     {
       g_variant_dict_insert (&image, "path", "s", "/images/vda.new");
+      g_variant_dict_insert (&image, "size", "t", G_GUINT64_CONSTANT (1048576));
       qs_plan_add (plan, QS_STEP_IMAGE_CREATE, QS_PHASE_PREPARE, "vda",
                    g_variant_dict_end (&image));
     }
   qs_plan_add (plan, QS_STEP_RECORD, QS_PHASE_COMMIT, "records", g_variant_dict_end (&record));
+  if (request->verb == QS_VERB_SNAPSHOT_DELETE)
+    {
+      g_variant_dict_insert (&file, "path", "s", "/images/vda.old");
+      qs_plan_add (plan, QS_STEP_FILE_UNLINK, QS_PHASE_FINISH, "vda", g_variant_dict_end (&file));
+    }
   return plan;
 }
 
