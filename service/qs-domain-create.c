@@ -65,6 +65,21 @@ create (GDBusMethodInvocation *invocation, QsRequest *request)
   qs_dbus_error_return (invocation, g_steal_pointer (&error));
 }
 
+/* @request: (transfer full) */
+static void
+plan (GDBusMethodInvocation *invocation, QsRequest *request)
+{
+  GError *error = NULL;
+
+  if (check_quota (qs_call_get (invocation), request->flags, &error))
+    {
+      qs_plan_call_start (invocation, request);
+      return;
+    }
+  qs_request_unref (request);
+  qs_plan_call_refuse (invocation, error);
+}
+
 static gboolean
 read_document (GDBusMethodInvocation *invocation, const char *xml, guint flags, QsDraftFunc func)
 {
@@ -90,7 +105,7 @@ handle_create_xml (QsDBusDomain *object, GDBusMethodInvocation *invocation, cons
 static gboolean
 handle_plan (QsDBusDomain *object, GDBusMethodInvocation *invocation, const char *xml, guint flags)
 {
-  return read_document (invocation, xml, flags, qs_plan_call_start);
+  return read_document (invocation, xml, flags, plan);
 }
 
 static QsRequest *

@@ -204,6 +204,17 @@ on_timeout (gpointer user_data)
 }
 
 /**
+ * qs_plan_call_refuse:
+ * @invocation: (transfer full): of a …Plan method
+ * @error: (transfer full): why the operation would be refused
+ */
+void
+qs_plan_call_refuse (GDBusMethodInvocation *invocation, GError *error)
+{
+  g_dbus_method_invocation_return_value (invocation, describe_refusal (error));
+}
+
+/**
  * qs_plan_call_start:
  * @invocation: (transfer full): of a …Plan method that is let in
  * @request: (transfer full)

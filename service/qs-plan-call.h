@@ -5,3 +5,4 @@
 #include "qs-call.h"
 
 void qs_plan_call_start (GDBusMethodInvocation *invocation, QsRequest *request);
+void qs_plan_call_refuse (GDBusMethodInvocation *invocation, GError *error);

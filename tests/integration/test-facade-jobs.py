@@ -374,6 +374,8 @@ class Limits(Base):
         domain = manager.define(domain_xml('vm'))
         domain.create(snapshot_xml('s1'))
         error_of(self, 'LimitExceeded', domain.SnapshotCreateXML, snapshot_xml('s2'), 0)
+        blockers = domain.SnapshotPlan(snapshot_xml('s2'), 0)[0]['blocked-by']
+        self.assertEqual([name for name, _ in blockers], [qs_client.ERROR + 'LimitExceeded'])
         self.assertIsNone(domain.create(snapshot_xml('s3'), 4)[0])
 
     def test_degraded(self):
