@@ -126,6 +126,24 @@ qs_announce_added (QsService *service, const QsAudience *audience, const char *m
                       g_variant_new ("(o@a{sa{sv}})", path, interfaces));
 }
 
+/**
+ * qs_announce_added_to:
+ *
+ * The same to one peer, which sees the object only now.
+ */
+void
+qs_announce_added_to (QsService *service, const QsPeer *peer, const char *manager, const char *path,
+                      GVariant *interfaces)
+{
+  GVariant *parameters = g_variant_new ("(o@a{sa{sv}})", path, interfaces);
+  g_autoptr (GVariant) owned = g_variant_ref_sink (parameters);
+  QsSignal signal = {
+    service, NULL, manager, QS_OBJECT_MANAGER_INTERFACE, "InterfacesAdded", owned
+  };
+
+  emit (&signal, peer->name);
+}
+
 /* changes that are still waiting go first */
 void
 qs_announce_removed (QsService *service, const QsAudience *audience, const char *manager,

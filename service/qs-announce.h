@@ -32,6 +32,8 @@ void qs_announce_signal (QsService *service, const QsAudience *audience, const c
                          const char *interface, const char *name, GVariant *parameters);
 void qs_announce_added (QsService *service, const QsAudience *audience, const char *manager,
                         const char *path, GVariant *interfaces);
+void qs_announce_added_to (QsService *service, const QsPeer *peer, const char *manager,
+                           const char *path, GVariant *interfaces);
 void qs_announce_removed (QsService *service, const QsAudience *audience, const char *manager,
                           const char *path, const char *const *interfaces);
 void qs_announce_changed (QsService *service, const QsAudience *audience, const char *path,

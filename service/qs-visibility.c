@@ -2,6 +2,10 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-visibility.h"
 
+#include "qs-announce.h"
+#include "qs-names.h"
+#include "qs-properties.h"
+
 #define REFRESH_DELAY_MS 500
 
 /**
@@ -228,9 +232,23 @@ qs_visibility_refresh (QsService *service)
 
 typedef struct
 {
+  QsService *service;
   QsPeer *peer;
   QsDomain *domain;
 } QsNewcomer;
+
+/* it was announced before polkit had answered for this peer */
+static void
+announce_to (QsService *service, QsPeer *peer, const char *id)
+{
+  g_autoptr (QsDomain) domain = qs_service_lookup (service, id);
+  QsSubject subject = { .service = service, .domain = domain };
+  g_autofree char *path = qs_object_path_domain (id);
+
+  if (domain != NULL && peer->subscribed)
+    qs_announce_added_to (service, peer, QS_PATH, path,
+                          qs_properties_interfaces (QS_OBJECT_DOMAIN, &subject));
+}
 
 static void
 on_newcomer_answer (QsAnswer answer, gpointer user_data)
@@ -241,7 +259,8 @@ on_newcomer_answer (QsAnswer answer, gpointer user_data)
 
   if (answer != QS_ANSWER_YES)
     return;
-  g_hash_table_add (peer->seen, g_strdup (domain->id));
+  if (g_hash_table_add (peer->seen, g_strdup (domain->id)))
+    announce_to (newcomer->service, peer, domain->id);
   if (peer->newcomers != NULL)
     g_hash_table_add (peer->newcomers, g_strdup (domain->id));
 }
@@ -263,7 +282,7 @@ ask_for_newcomer (QsPeer *peer, gpointer user_data)
       || (!peer->may_see_others && peer->newcomers == NULL))
     return;
   newcomer = g_new0 (QsNewcomer, 1);
-  *newcomer = (QsNewcomer){ qs_peer_ref (peer), qs_domain_ref (news->domain) };
+  *newcomer = (QsNewcomer){ news->service, qs_peer_ref (peer), qs_domain_ref (news->domain) };
   qs_authority_ask (news->service->authority, peer, &question, on_newcomer_answer, newcomer);
 }
 
