@@ -183,7 +183,7 @@ start_process (QsLauncher *launcher, const QsLaunch *launch, int log, GError **e
   else if (!qs_worker_pool_launch (launcher->pool, launch->uid, launch->argv, log, &pid, error))
     return NULL;
   if (pid > 0)
-    process = qs_process_identify (pid, launch->socket, unit);
+    process = qs_process_identify (pid, launch->uid, launch->socket, unit);
   if (process != NULL)
     return process;
   text = read_log (log);

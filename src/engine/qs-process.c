@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -46,30 +45,48 @@ read_start_time (gint64 pid, guint64 *start_time)
   return TRUE;
 }
 
+/* its real uid: who owns /proc/PID is another if the program may not be dumped */
+static gboolean
+has_uid (gint64 pid, guint32 uid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%" G_GINT64_FORMAT "/status", pid);
+  g_autofree char *line = g_strdup_printf ("\nUid:\t%u\t", uid);
+  g_autofree char *text = NULL;
+
+  return g_file_get_contents (path, &text, NULL, NULL) && strstr (text, line) != NULL;
+}
+
+static int
+open_pid (gint64 pid)
+{
+  return pid > 0 ? (int)syscall (SYS_pidfd_open, (pid_t)pid, 0) : -1;
+}
+
 QsProcess *
-qs_process_identify (gint64 pid, const char *socket, const char *unit)
+qs_process_identify (gint64 pid, guint32 uid, const char *socket, const char *unit)
 {
   g_autofree char *boot_id = read_boot_id ();
-  guint64 start_time;
+  guint64 start_time = 0;
+  int pidfd = open_pid (pid);
+  gboolean known;
 
-  if (!read_start_time (pid, &start_time))
+  if (pidfd < 0)
     return NULL;
-  return qs_process_new (pid, start_time, boot_id, socket, unit);
+  /* what was read belongs to one process if that lives on after it */
+  known = read_start_time (pid, &start_time) && has_uid (pid, uid) && !qs_pidfd_wait (pidfd, 0);
+  close (pidfd);
+  return known ? qs_process_new (pid, start_time, boot_id, socket, unit) : NULL;
 }
 
 static gboolean
-has_argument (const char *pid, guint32 uid, const char *text)
+has_argument (const char *pid, const char *text)
 {
-  g_autofree char *folder = g_build_filename ("/proc", pid, NULL);
-  g_autofree char *path = g_build_filename (folder, "cmdline", NULL);
+  g_autofree char *path = g_build_filename ("/proc", pid, "cmdline", NULL);
   g_autofree char *arguments = NULL;
-  struct stat info;
   gsize length;
 
-  if (stat (folder, &info) != 0 || info.st_uid != uid
-      || !g_file_get_contents (path, &arguments, &length, NULL))
-    return FALSE;
-  return memmem (arguments, length, text, strlen (text)) != NULL;
+  return g_file_get_contents (path, &arguments, &length, NULL)
+         && memmem (arguments, length, text, strlen (text)) != NULL;
 }
 
 GPtrArray *
@@ -81,12 +98,14 @@ qs_process_find (guint32 uid, const char *text)
 
   while (all != NULL && (name = g_dir_read_name (all)) != NULL)
     {
-      QsProcess *process = NULL;
+      g_autoptr (QsProcess) process = NULL;
 
-      if (g_ascii_isdigit (*name) && has_argument (name, uid, text))
-        process = qs_process_identify (g_ascii_strtoll (name, NULL, 10), "", "");
-      if (process != NULL)
-        g_ptr_array_add (found, process);
+      if (!g_ascii_isdigit (*name))
+        continue;
+      /* first who it is: one that gets the pid later is then not taken for it */
+      process = qs_process_identify (g_ascii_strtoll (name, NULL, 10), uid, "", "");
+      if (process != NULL && has_argument (name, text))
+        g_ptr_array_add (found, g_steal_pointer (&process));
     }
   return found;
 }
@@ -104,10 +123,8 @@ qs_process_is_alive (const QsProcess *process)
 int
 qs_process_open (const QsProcess *process)
 {
-  int pidfd = -1;
+  int pidfd = open_pid (process->pid);
 
-  if (process->pid > 0)
-    pidfd = syscall (SYS_pidfd_open, (pid_t)process->pid, 0);
   if (pidfd < 0)
     return -1;
   /* what is open now is the process, or one that got its pid before */

@@ -7,9 +7,10 @@
 /**
  * qs_process_identify:
  *
- * Returns: (nullable): the identity of the process that has @pid now; NULL if none is alive
+ * Returns: (nullable): the identity of the process that has @pid now; NULL if none is alive, or if it
+ *   is not @uid's: then a recycled pid
  */
-QsProcess *qs_process_identify (gint64 pid, const char *socket, const char *unit);
+QsProcess *qs_process_identify (gint64 pid, guint32 uid, const char *socket, const char *unit);
 
 /**
  * qs_process_find:

@@ -125,8 +125,9 @@ real_qemu_new (void)
   g_object_unref (g_steal_pointer (&launcher)); /* and with it our copy of QEMU's end */
   qemu->control = qs_qmp_new (ends[0], NULL, NULL, NULL, &error);
   g_assert_no_error (error);
-  qemu->process = qs_process_identify (
-      g_ascii_strtoll (g_subprocess_get_identifier (qemu->child), NULL, 10), qemu->socket, "");
+  qemu->process =
+      qs_process_identify (g_ascii_strtoll (g_subprocess_get_identifier (qemu->child), NULL, 10),
+                           getuid (), qemu->socket, "");
   g_assert_nonnull (qemu->process);
   return qemu;
 }
