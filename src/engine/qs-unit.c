@@ -72,14 +72,16 @@ qs_unit_name (const char *id)
   return g_strdup_printf ("snapshotd-vm-%s.service", id);
 }
 
+/* a name of a file may have a `$` in it, which plain ExecStart would expand */
 static void
 add_command (GVariantBuilder *list, const QsLaunch *launch)
 {
+  static const char *const flags[] = { "no-env-expand", NULL };
   GVariantBuilder commands;
 
-  g_variant_builder_init (&commands, G_VARIANT_TYPE ("a(sasb)"));
-  g_variant_builder_add (&commands, "(s^asb)", launch->argv[0], launch->argv, FALSE);
-  g_variant_builder_add (list, "(sv)", "ExecStart", g_variant_builder_end (&commands));
+  g_variant_builder_init (&commands, G_VARIANT_TYPE ("a(sasas)"));
+  g_variant_builder_add (&commands, "(s^as^as)", launch->argv[0], launch->argv, flags);
+  g_variant_builder_add (list, "(sv)", "ExecStartEx", g_variant_builder_end (&commands));
 }
 
 /* nothing but KVM and the disks that are devices; systemd adds null, zero, ptmx and the like */

@@ -66,13 +66,16 @@ read_command (GVariant *list)
 {
   g_autoptr (GVariant) value = NULL;
   g_autoptr (GVariantIter) commands = NULL;
+  g_auto (GStrv) flags = NULL;
   const char *program;
   GStrv argv = NULL;
 
-  g_assert_nonnull (find_property (list, "ExecStart", &value));
-  g_variant_get (value, "a(sasb)", &commands);
-  g_assert_true (g_variant_iter_next (commands, "(&s^asb)", &program, &argv, NULL));
+  g_assert_nonnull (find_property (list, "ExecStartEx", &value));
+  g_variant_get (value, "a(sasas)", &commands);
+  g_assert_true (g_variant_iter_next (commands, "(&s^as^as)", &program, &argv, &flags));
   g_assert_cmpstr (program, ==, argv[0]);
+  g_assert_cmpstr (flags[0], ==, "no-env-expand"); /* else a `$` would be expanded */
+  g_assert_null (flags[1]);
   return argv;
 }
 
