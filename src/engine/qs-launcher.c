@@ -247,3 +247,24 @@ qs_launcher_kill_lost (QsLauncher *launcher, guint32 uid, const char *socket, GE
       return FALSE;
   return TRUE;
 }
+
+gboolean
+qs_launcher_end_unknown (QsLauncher *launcher, QsWorker *worker, guint32 uid, const char *id,
+                         GError **error)
+{
+  g_autofree char *folder = qs_launcher_folder (launcher, worker, id, error);
+  g_autofree char *socket = NULL;
+  g_autoptr (GError) ignored = NULL;
+  gboolean stopped;
+
+  if (folder == NULL)
+    return FALSE;
+  socket = g_build_filename (folder, "qmp.sock", NULL);
+  stopped = !launcher->units || qs_unit_stop (launcher->system_mode, id, error);
+  /* also where its unit does not stop: then it is free for the next try */
+  if (!qs_launcher_kill_lost (launcher, uid, socket, stopped ? error : NULL) || !stopped)
+    return FALSE;
+  if (!launcher->units && !qs_worker_clear_runtime (worker, folder, &ignored))
+    g_debug ("%s, ignoring", ignored->message);
+  return TRUE;
+}

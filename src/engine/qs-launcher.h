@@ -64,6 +64,16 @@ QsProcess *qs_launcher_start (QsLauncher *launcher, QsWorker *worker, const QsLa
 gboolean qs_launcher_kill_lost (QsLauncher *launcher, guint32 uid, const char *socket,
                                 GError **error);
 
+/**
+ * qs_launcher_end_unknown:
+ *
+ * Ends whatever was started, or is being started, as @id after a crash that has kept its identity
+ * from us: a unit by its name, and any process by the socket that it was to listen on. Its folder
+ * goes too.
+ */
+gboolean qs_launcher_end_unknown (QsLauncher *launcher, QsWorker *worker, guint32 uid,
+                                  const char *id, GError **error);
+
 /* SIGTERM, then SIGKILL, to exactly this process; TRUE if it has ended */
 gboolean qs_launcher_kill (QsLauncher *launcher, const QsProcess *process, GError **error);
 

@@ -18,7 +18,7 @@ typedef struct
   GDBusConnection *bus;
   GMainContext *context;
   const QsLaunch *launch;
-  char *unit;
+  const char *unit;
   int log;
   gboolean system_mode;
   char *result;
@@ -267,6 +267,47 @@ start_and_wait (Start *start, GError **error)
   return 0;
 }
 
+static gint64
+stop_and_wait (Start *start, GError **error)
+{
+  g_autoptr (GVariant) subscribed = call_manager (start->bus, "Subscribe", NULL, NULL);
+  g_autoptr (GVariant) job = NULL;
+  g_autoptr (GError) problem = NULL;
+  g_autofree char *name = NULL;
+
+  job = call_manager (start->bus, "StopUnit", g_variant_new ("(ss)", start->unit, "replace"),
+                      &problem);
+  if (job == NULL && g_dbus_error_is_remote_error (problem))
+    name = g_dbus_error_get_remote_error (problem);
+  if (g_strcmp0 (name, SYSTEMD ".NoSuchUnit") == 0
+      || (job != NULL && wait_until (start, has_result, 2 * QS_TERM_SECONDS)))
+    return 1;
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "systemd could not stop ‘%s’: %s", start->unit,
+               problem != NULL ? problem->message : "it takes too long");
+  return 0;
+}
+
+/* runs @func, which turns the loop, while systemd's signals are heard */
+static gint64
+listen_and_run (Start *start, gint64 (*func) (Start *start, GError **error), GError **error)
+{
+  guint subscription;
+  gint64 result;
+
+  g_main_context_push_thread_default (start->context);
+  subscription =
+      g_dbus_connection_signal_subscribe (start->bus, SYSTEMD, SYSTEMD_MANAGER, NULL, SYSTEMD_PATH,
+                                          NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, start, NULL);
+  result = func (start, error);
+  g_dbus_connection_signal_unsubscribe (start->bus, subscription);
+  /* what is still queued for the subscription */
+  while (g_main_context_iteration (start->context, FALSE))
+    continue;
+  g_main_context_pop_thread_default (start->context);
+  g_clear_pointer (&start->result, g_free);
+  return result;
+}
+
 gint64
 qs_unit_start (gboolean system_mode, const QsLaunch *launch, int log, GError **error)
 {
@@ -274,21 +315,17 @@ qs_unit_start (gboolean system_mode, const QsLaunch *launch, int log, GError **e
   g_autoptr (GMainContext) context = g_main_context_new ();
   g_autofree char *unit = qs_unit_name (launch->id);
   Start start = { bus, context, launch, unit, log, system_mode, NULL, FALSE };
-  guint subscription;
-  gint64 pid;
 
-  if (bus == NULL)
-    return 0;
-  g_main_context_push_thread_default (context);
-  subscription =
-      g_dbus_connection_signal_subscribe (bus, SYSTEMD, SYSTEMD_MANAGER, NULL, SYSTEMD_PATH, NULL,
-                                          G_DBUS_SIGNAL_FLAGS_NONE, on_signal, &start, NULL);
-  pid = start_and_wait (&start, error);
-  g_dbus_connection_signal_unsubscribe (bus, subscription);
-  /* what is still queued for the subscription */
-  while (g_main_context_iteration (context, FALSE))
-    continue;
-  g_main_context_pop_thread_default (context);
-  g_free (start.result);
-  return pid;
+  return bus != NULL ? listen_and_run (&start, start_and_wait, error) : 0;
+}
+
+gboolean
+qs_unit_stop (gboolean system_mode, const char *id, GError **error)
+{
+  g_autoptr (GDBusConnection) bus = get_bus (system_mode, error);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autofree char *unit = qs_unit_name (id);
+  Start stop = { .bus = bus, .context = context, .unit = unit, .system_mode = system_mode };
+
+  return bus != NULL && listen_and_run (&stop, stop_and_wait, error) != 0;
 }

@@ -22,3 +22,10 @@ char *qs_unit_name (const char *id);
  * Returns: the pid of the process, which has been executed; 0 on error
  */
 gint64 qs_unit_start (gboolean system_mode, const QsLaunch *launch, int log, GError **error);
+
+/**
+ * qs_unit_stop:
+ *
+ * Returns: TRUE: no unit of the process @id is there any more, nor being started
+ */
+gboolean qs_unit_stop (gboolean system_mode, const char *id, GError **error);

@@ -22,6 +22,8 @@ static const char interface_xml[] =
     "<arg type='a(sv)' direction='in'/><arg type='a(sa(sv))' direction='in'/>"
     "<arg type='o' direction='out'/></method>"
     "<method name='GetUnit'><arg type='s' direction='in'/><arg type='o' direction='out'/></method>"
+    "<method name='StopUnit'><arg type='s' direction='in'/><arg type='s' direction='in'/>"
+    "<arg type='o' direction='out'/></method>"
     "<signal name='JobRemoved'><arg type='u'/><arg type='o'/><arg type='s'/><arg "
     "type='s'/></signal>"
     "<signal name='UnitRemoved'><arg type='s'/><arg type='o'/></signal>"
@@ -139,12 +141,33 @@ start_service (Systemd *systemd, GVariant *arguments, GDBusMethodInvocation *inv
         g_variant_new ("(uoss)", 2, "/job", unit, systemd->child == NULL ? "failed" : "done"));
 }
 
+static void
+stop_service (Systemd *systemd, GVariant *arguments, GDBusMethodInvocation *invocation)
+{
+  const char *unit;
+
+  g_variant_get (arguments, "(&s&s)", &unit, NULL);
+  if (systemd->child == NULL)
+    {
+      g_dbus_method_invocation_return_dbus_error (invocation, "org.freedesktop.systemd1.NoSuchUnit",
+                                                  "it is not there");
+      return;
+    }
+  g_subprocess_send_signal (systemd->child, SIGTERM);
+  g_subprocess_wait (systemd->child, NULL, NULL);
+  g_clear_object (&systemd->child);
+  g_dbus_method_invocation_return_value (invocation, g_variant_new ("(o)", "/job"));
+  emit (systemd, "JobRemoved", g_variant_new ("(uoss)", 3, "/job", unit, "done"));
+}
+
 static void /* NOLINTNEXTLINE(readability-function-size): GIO's signature */
 on_call (GDBusConnection *connection, const char *sender, const char *path, const char *interface,
          const char *method, GVariant *arguments, GDBusMethodInvocation *invocation, gpointer data)
 {
   if (g_str_equal (method, "StartTransientUnit"))
     start_service (data, arguments, invocation);
+  else if (g_str_equal (method, "StopUnit"))
+    stop_service (data, arguments, invocation);
   else if (g_str_equal (method, "GetUnit"))
     g_dbus_method_invocation_return_value (invocation, g_variant_new ("(o)", "/unit"));
   else
@@ -280,6 +303,24 @@ test_start (Fixture *f, gconstpointer data)
   g_assert_true (qs_launcher_clear (launcher, f->worker, process, &error));
 }
 
+/* nobody has written down which process it is */
+static void
+test_unknown (Fixture *f, gconstpointer data)
+{
+  g_autoptr (QsLauncher) launcher = qs_launcher_new (f->pool, FALSE, f->folder);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsProcess) process = start (f, launcher, "none", &error);
+
+  g_assert_no_error (error);
+  for (guint i = 0; i < 2; i++) /* and once more: none is there */
+    {
+      g_assert_true (qs_launcher_end_unknown (launcher, f->worker, getuid (), "vm-1", &error));
+      g_assert_no_error (error);
+      g_assert_null (systemd.child);
+      g_assert_false (qs_process_is_alive (process));
+    }
+}
+
 static void
 test_failure (Fixture *f, gconstpointer data)
 {
@@ -343,6 +384,8 @@ main (int argc, char **argv)
               fixture_tear_down);
   g_test_add ("/launcher-unit/name-taken", Fixture, GUINT_TO_POINTER (1), fixture_set_up,
               test_start, fixture_tear_down);
+  g_test_add ("/launcher-unit/unknown", Fixture, NULL, fixture_set_up, test_unknown,
+              fixture_tear_down);
   g_test_add ("/launcher-unit/failure", Fixture, NULL, fixture_set_up, test_failure,
               fixture_tear_down);
   g_test_add ("/launcher-unit/system", Fixture, NULL, fixture_set_up, test_system,
