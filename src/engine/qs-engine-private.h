@@ -3,6 +3,7 @@
 #pragma once
 
 #include "qs-engine.h"
+#include "qs-errands.h"
 #include "qs-launcher.h"
 #include "qs-registry.h"
 #include "qs-store.h"
@@ -17,7 +18,9 @@ struct QsEngine
   QsWorkerPool *workers;
   QsLauncher *launcher;
   QsRegistry *registry;
-  char *tool_refusal; /* why qemu-img may not be given images; NULL: it may */
+  QsErrands *errands;    /* to guests */
+  QsErrands *recoveries; /* of operations */
+  char *tool_refusal;    /* why qemu-img may not be given images; NULL: it may */
   QsEngineSink sink;
   gpointer user_data;
 };
@@ -42,7 +45,8 @@ QsFacts *qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request
 /* qs-watch.c: keeps the registry's state true to what QEMU says */
 QsGuest *qs_watch_connect (QsEngine *engine, QsWorker *worker, const QsDomain *domain,
                            const QsProcess *process, GError **error);
-gboolean qs_watch_find (QsEngine *engine, QsDomain *domain, GError **error);
+gboolean qs_watch_find (QsEngine *engine, QsDomain *known, GError **error);
+gboolean qs_watch_is_lost (QsEngine *engine, const QsDomain *domain);
 
 /* qs-recovery.c */
 gboolean qs_recovery_run (QsEngine *engine, GError **error);

@@ -3,17 +3,24 @@
 #include "qs-engine-private.h"
 
 #include "qs-error.h"
+#include "qs-limits.h"
 #include "qs-xml.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* threads for errands to guests, and as many for what a crash has left */
+#define THREADS 8
+
+/* how long the start of the service waits for guests; the others are found later */
+#define FIND_SECONDS 10
+#define FIND_PAUSE_SECONDS 15
+
 typedef struct
 {
   QsEngine *engine;
-  GPtrArray *domains;
-  GAsyncQueue *done;
+  char *domain; /* id */
 } Finding;
 
 static void
@@ -21,13 +28,16 @@ on_changed (const QsDomain *before, QsDomain *after, gpointer user_data)
 {
   QsEngine *engine = user_data;
 
-  engine->sink.domain_changed (before, after, engine->user_data);
+  /* who listens is on the way out too */
+  if (!qs_errands_is_closed (engine->errands))
+    engine->sink.domain_changed (before, after, engine->user_data);
 }
 
 /* a qemu-img that can be led astray by an image is not given any */
 static void
-test_tool (QsEngine *engine)
+test_tool (gpointer data)
 {
+  QsEngine *engine = data;
   g_autoptr (GError) error = NULL;
   g_autoptr (QsWorker) worker = qs_worker_pool_acquire (engine->workers, getuid (), &error);
 
@@ -37,22 +47,38 @@ test_tool (QsEngine *engine)
   engine->tool_refusal = g_strdup (error->message);
 }
 
-static gpointer
-find_guests (gpointer data)
+static void
+free_finding (gpointer data)
 {
   Finding *finding = data;
 
-  test_tool (finding->engine);
-  for (guint i = 0; i < finding->domains->len; i++)
-    {
-      g_autoptr (GError) error = NULL;
+  g_free (finding->domain);
+  g_free (finding);
+}
 
-      if (!qs_watch_find (finding->engine, g_ptr_array_index (finding->domains, i), &error))
-        g_warning ("%s, ignoring", error->message);
-    }
-  g_async_queue_push (finding->done, finding);
-  g_main_context_wakeup (NULL);
-  return NULL;
+static Finding *
+new_finding (QsEngine *engine, const char *domain)
+{
+  Finding *finding = g_new0 (Finding, 1);
+
+  finding->engine = engine;
+  finding->domain = g_strdup (domain);
+  return finding;
+}
+
+/* one that does not answer is shown as it was recorded */
+static void
+find_guest (gpointer data)
+{
+  Finding *finding = data;
+  g_autoptr (QsDomain) domain = qs_registry_get (finding->engine->registry, finding->domain);
+  g_autoptr (GError) error = NULL;
+
+  if (domain == NULL || qs_watch_find (finding->engine, domain, &error))
+    return;
+  g_message ("%s, trying again", error->message);
+  qs_errands_push_later (finding->engine->errands, FIND_PAUSE_SECONDS, find_guest,
+                         new_finding (finding->engine, finding->domain), free_finding);
 }
 
 /* guests that went on while nobody looked; with the main loop turning for the registry */
@@ -60,18 +86,21 @@ static gboolean
 load_domains (QsEngine *engine, GError **error)
 {
   g_autoptr (GPtrArray) domains = qs_store_load_domains (engine->store, error);
-  g_autoptr (GAsyncQueue) done = g_async_queue_new ();
-  Finding finding = { engine, domains, done };
-  g_autoptr (GThread) thread = NULL;
 
   if (domains == NULL)
     return FALSE;
   for (guint i = 0; i < domains->len; i++)
     qs_registry_put (engine->registry, g_ptr_array_index (domains, i));
 
-  thread = g_thread_new ("find-guests", find_guests, &finding);
-  while (g_async_queue_try_pop (done) == NULL)
-    g_main_context_iteration (NULL, TRUE);
+  qs_errands_push (engine->recoveries, test_tool, engine, NULL);
+  for (guint i = 0; i < domains->len; i++)
+    {
+      const QsDomain *domain = g_ptr_array_index (domains, i);
+
+      qs_errands_push (engine->errands, find_guest, new_finding (engine, domain->id), free_finding);
+    }
+  qs_errands_wait (engine->errands, FIND_SECONDS);
+  qs_errands_wait (engine->recoveries, QS_TOOL_QUERY_SECONDS + 2 * QS_CALL_SECONDS);
   return TRUE;
 }
 
@@ -116,6 +145,8 @@ qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_d
   copy_config (&engine->config, config);
   engine->sink = *sink;
   engine->user_data = user_data;
+  engine->errands = qs_errands_new (THREADS);
+  engine->recoveries = qs_errands_new (THREADS);
   engine->registry = qs_registry_new (on_changed, engine);
   engine->store = qs_store_open (config->state_folder, error);
   if (engine->store == NULL || !make_runtime_folder (config, error))
@@ -138,10 +169,14 @@ qs_engine_free (QsEngine *engine)
 {
   if (engine == NULL)
     return;
+  qs_errands_close (engine->recoveries);
+  qs_errands_close (engine->errands);
   g_clear_pointer (&engine->registry, qs_registry_free);
   g_clear_pointer (&engine->launcher, qs_launcher_free);
   g_clear_pointer (&engine->workers, qs_worker_pool_free);
   g_clear_pointer (&engine->store, qs_store_free);
+  g_clear_pointer (&engine->recoveries, qs_errands_unref);
+  g_clear_pointer (&engine->errands, qs_errands_unref);
   g_free (engine->tool_refusal);
   g_free (engine->config.state_folder);
   g_free (engine->config.runtime_folder);

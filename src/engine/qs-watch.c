@@ -5,45 +5,68 @@
 #include "qs-error.h"
 #include "qs-main-call.h"
 
-/* how long a QEMU whose monitor has closed may take to end */
-#define END_SECONDS 10
+/* how long a QEMU whose monitor has closed is waited for at a time, and how often */
+#define END_SECONDS 2
+#define END_PAUSE_SECONDS 5
 
 /* the connection of a daemon that was killed may still be on its way out */
 #define CONNECT_TRIES 3
 
-/* @guest is not referenced: it would keep itself alive through its own listener */
+typedef enum
+{
+  IDLE,
+  ASKING,
+  ASKING_AGAIN, /* there was news meanwhile */
+} Question;
+
+/* @guest is not referenced: it would keep itself alive through its own listener. @errands tell
+   whether there is an engine still */
 typedef struct
 {
   QsEngine *engine;
+  QsErrands *errands;
   char *domain; /* id */
   gpointer guest;
+  guint question; /* atomic */
 } Watch;
 
 typedef struct
 {
-  QsEngine *engine;
-  char *domain;
+  Watch *watch;
   QsGuest *guest;
 } Errand;
 
 static void
-unref_watch (gpointer data)
+clear_watch (gpointer data)
 {
   Watch *watch = data;
 
+  qs_errands_unref (watch->errands);
   g_free (watch->domain);
 }
 
 static void
 release_watch (gpointer data)
 {
-  g_atomic_rc_box_release_full (data, unref_watch);
+  g_atomic_rc_box_release_full (data, clear_watch);
+}
+
+static Errand *
+new_errand (Watch *watch, QsGuest *guest)
+{
+  Errand *errand = g_new0 (Errand, 1);
+
+  errand->watch = g_atomic_rc_box_acquire (watch);
+  errand->guest = qs_guest_ref (guest);
+  return errand;
 }
 
 static void
-free_errand (Errand *errand)
+free_errand (gpointer data)
 {
-  g_free (errand->domain);
+  Errand *errand = data;
+
+  release_watch (errand->watch);
   qs_guest_unref (errand->guest);
   g_free (errand);
 }
@@ -63,58 +86,77 @@ set_state (QsEngine *engine, const char *id, QsDomainState state)
 
 /* the folder of its sockets goes with a process that ended by itself */
 static void
-clear_after (const Errand *errand, const QsProcess *process)
+clear_after (QsEngine *engine, const QsDomain *domain, const QsProcess *process)
 {
-  g_autoptr (QsDomain) domain = qs_registry_get (errand->engine->registry, errand->domain);
   g_autoptr (QsWorker) worker = NULL;
   g_autoptr (GError) error = NULL;
 
   if (domain == NULL || domain->process == NULL || domain->process->pid != process->pid)
     return;
-  worker = qs_worker_pool_acquire (errand->engine->workers, domain->owner, &error);
-  if (worker == NULL || !qs_launcher_clear (errand->engine->launcher, worker, process, &error))
+  worker = qs_worker_pool_acquire (engine->workers, domain->owner, &error);
+  if (worker == NULL || !qs_launcher_clear (engine->launcher, worker, process, &error))
     g_debug ("%s, ignoring", error->message);
 }
 
-static gpointer
+/* its monitor was closed by a fault, or by us for one: it may be talked to once more */
+static gboolean
+reconnect (QsEngine *engine, QsDomain *domain)
+{
+  g_autoptr (QsGuest) guest = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (!qs_watch_find (engine, domain, &error))
+    g_debug ("%s, trying again", error->message);
+  guest = qs_registry_get_guest (engine->registry, domain->id);
+  return guest != NULL && qs_guest_is_open (guest);
+}
+
+/* a thread waits for a moment only, and then others have their turn */
+static void
 await_end (gpointer data)
 {
   Errand *errand = data;
+  Watch *watch = errand->watch;
+  QsEngine *engine = watch->engine;
   const QsProcess *process = qs_guest_get_process (errand->guest);
+  g_autoptr (QsDomain) domain = qs_registry_get (engine->registry, watch->domain);
+  g_autoptr (QsGuest) guest = NULL;
 
-  if (!qs_process_wait (process, END_SECONDS))
-    g_message ("domain %s: QEMU %" G_GINT64_FORMAT " has closed its monitor and goes on",
-               errand->domain, process->pid);
-  else
+  if (qs_process_wait (process, END_SECONDS))
     {
-      clear_after (errand, process);
-      qs_registry_drop_guest (errand->engine->registry, errand->domain, errand->guest);
+      clear_after (engine, domain, process);
+      qs_registry_drop_guest (engine->registry, watch->domain, errand->guest);
+      return;
     }
-  free_errand (errand);
-  return NULL;
-}
-
-static gpointer
-ask_again (gpointer data)
-{
-  Errand *errand = data;
-  QsDomainState state;
-
-  if (qs_guest_query_state (errand->guest, &state, NULL, NULL))
-    set_state (errand->engine, errand->domain, state);
-  free_errand (errand);
-  return NULL;
+  guest = qs_registry_get_guest (engine->registry, watch->domain);
+  if (domain != NULL && guest == errand->guest && !reconnect (engine, domain))
+    qs_errands_push_later (watch->errands, END_PAUSE_SECONDS, await_end,
+                           new_errand (watch, errand->guest), free_errand);
 }
 
 static void
-send_out (Watch *watch, QsGuest *guest, GThreadFunc errand_func)
+ask_again (gpointer data)
 {
-  Errand *errand = g_new0 (Errand, 1);
+  Errand *errand = data;
+  Watch *watch = errand->watch;
+  QsDomainState state;
 
-  errand->engine = watch->engine;
-  errand->domain = g_strdup (watch->domain);
-  errand->guest = qs_guest_ref (guest);
-  g_thread_unref (g_thread_new ("guest-news", errand_func, errand));
+  g_atomic_int_set (&watch->question, ASKING);
+  if (qs_guest_query_state (errand->guest, &state, NULL, NULL))
+    set_state (watch->engine, watch->domain, state);
+  if (!g_atomic_int_compare_and_exchange (&watch->question, ASKING, IDLE))
+    qs_errands_push_later (watch->errands, 1, ask_again, new_errand (watch, errand->guest),
+                           free_errand);
+}
+
+/* on the main context, as all of it: one question to a guest at a time */
+static void
+ask (Watch *watch, QsGuest *guest)
+{
+  if (g_atomic_int_compare_and_exchange (&watch->question, IDLE, ASKING))
+    qs_errands_push (watch->errands, ask_again, new_errand (watch, guest), free_errand);
+  else
+    g_atomic_int_compare_and_exchange (&watch->question, ASKING, ASKING_AGAIN);
 }
 
 /* on the main context: news of a guest that the domain does not have any more are dropped */
@@ -122,17 +164,20 @@ static void
 hear (gpointer data)
 {
   Watch *watch = data;
-  g_autoptr (QsGuest) guest = qs_registry_get_guest (watch->engine->registry, watch->domain);
+  g_autoptr (QsGuest) guest = NULL;
   QsGuestNews news = { 0 };
 
+  if (qs_errands_is_closed (watch->errands))
+    return;
+  guest = qs_registry_get_guest (watch->engine->registry, watch->domain);
   if (guest == NULL || guest != watch->guest || !qs_guest_take_news (guest, &news))
     return;
   if (news.has_state && !news.gone)
     set_state (watch->engine, watch->domain, news.state);
   if (news.gone)
-    send_out (watch, guest, await_end);
+    qs_errands_push (watch->errands, await_end, new_errand (watch, guest), free_errand);
   else if (news.ask)
-    send_out (watch, guest, ask_again);
+    ask (watch, guest);
 }
 
 static void
@@ -158,6 +203,7 @@ qs_watch_connect (QsEngine *engine, QsWorker *worker, const QsDomain *domain,
   QsGuest *guest;
 
   watch->engine = engine;
+  watch->errands = qs_errands_ref (engine->errands);
   watch->domain = g_strdup (domain->id);
   guest = qs_guest_connect (worker, &identity, &listener, error);
   watch->guest = guest;
@@ -184,35 +230,78 @@ forget_process (QsEngine *engine, const char *id)
   qs_registry_apply (engine->registry, id, changes, NULL);
 }
 
+/* the connection that the domain has, if it can be used */
+static QsGuest *
+open_guest (QsEngine *engine, const char *id)
+{
+  g_autoptr (QsGuest) guest = qs_registry_get_guest (engine->registry, id);
+
+  return guest != NULL && qs_guest_is_open (guest) ? g_steal_pointer (&guest) : NULL;
+}
+
 /**
- * qs_watch_find:
+ * qs_watch_is_lost:
  *
- * After a start of the service: finds the QEMU again that the domain had, or learns that it ended
- * meanwhile.
+ * Returns: whether the domain's QEMU lives and nobody talks to it
  */
 gboolean
-qs_watch_find (QsEngine *engine, QsDomain *domain, GError **error)
+qs_watch_is_lost (QsEngine *engine, const QsDomain *domain)
 {
-  g_autoptr (QsWorker) worker = NULL;
   g_autoptr (QsGuest) guest = NULL;
-  QsDomainState state;
 
-  if (domain->process == NULL || !qs_process_is_alive (domain->process))
-    {
-      forget_process (engine, domain->id);
-      return TRUE;
-    }
-  worker = qs_worker_pool_acquire (engine->workers, domain->owner, error);
+  if (domain == NULL || domain->process == NULL || !qs_process_is_alive (domain->process))
+    return FALSE;
+  guest = open_guest (engine, domain->id);
+  return guest == NULL;
+}
+
+/* QEMU talks to one client at a time: somebody else may be faster */
+static QsGuest *
+connect_again (QsEngine *engine, const QsDomain *domain, GError **error)
+{
+  g_autoptr (QsWorker) worker = qs_worker_pool_acquire (engine->workers, domain->owner, error);
+  QsGuest *guest = NULL;
+
   for (guint i = 0; worker != NULL && guest == NULL && i < CONNECT_TRIES; i++)
     {
       g_clear_error (error);
       guest = qs_watch_connect (engine, worker, domain, domain->process, error);
+      if (guest == NULL)
+        guest = open_guest (engine, domain->id);
     }
-  if (guest == NULL || !qs_guest_query_state (guest, &state, NULL, error))
+  return guest;
+}
+
+/**
+ * qs_watch_find:
+ * @known: the domain, maybe as it was earlier
+ *
+ * Finds the QEMU again that the domain had, or learns that it ended meanwhile.
+ */
+gboolean
+qs_watch_find (QsEngine *engine, QsDomain *known, GError **error)
+{
+  const char *id = known->id;
+  g_autoptr (QsDomain) domain = qs_registry_get (engine->registry, id);
+  g_autoptr (QsGuest) guest = open_guest (engine, id);
+  g_autoptr (GError) problem = NULL;
+  QsDomainState state;
+
+  if (domain == NULL || guest != NULL)
+    return TRUE;
+  if (domain->process == NULL || !qs_process_is_alive (domain->process))
     {
-      g_prefix_error (error, "domain ‘%s’ runs, but its QEMU cannot be asked: ", domain->name);
-      return FALSE;
+      forget_process (engine, id);
+      return TRUE;
     }
-  set_state (engine, domain->id, state);
-  return TRUE;
+  guest = connect_again (engine, domain, &problem);
+  if (guest != NULL && qs_guest_query_state (guest, &state, NULL, &problem))
+    {
+      set_state (engine, id, state);
+      return TRUE;
+    }
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+               "domain ‘%s’ runs, but its QEMU cannot be asked: %s", domain->name,
+               problem != NULL ? problem->message : "it does not answer");
+  return FALSE;
 }
