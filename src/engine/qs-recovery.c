@@ -7,12 +7,37 @@
 #include "qs-real-world.h"
 #include "qs-runner.h"
 
+/* how long the start of the service waits; what takes longer goes on, and its domain is busy */
+#define WAIT_SECONDS 15
+
+/* to a QEMU that lives and does not answer */
+#define FIND_TRIES 3
+#define PAUSE_SECONDS 30
+
 typedef struct
 {
   QsEngine *engine;
+  GPtrArray *ops; /* holds @op */
   QsOpenOp *op;
-  GAsyncQueue *done;
 } Recovery;
+
+static Recovery *
+new_recovery (QsEngine *engine, GPtrArray *ops, QsOpenOp *op)
+{
+  Recovery *recovery = g_new0 (Recovery, 1);
+
+  *recovery = (Recovery){ engine, g_ptr_array_ref (ops), op };
+  return recovery;
+}
+
+static void
+free_recovery (gpointer data)
+{
+  Recovery *recovery = data;
+
+  g_ptr_array_unref (recovery->ops);
+  g_free (recovery);
+}
 
 static void
 quarantine (QsEngine *engine, const char *domain, const GError *error)
@@ -42,21 +67,33 @@ resume_part (Recovery *recovery, const QsPartRecord *part, GError **error)
   return qs_runner_resume (&runner, part, error);
 }
 
+/* parts that were not begun are not begun now: then the operation has failed, whatever was done */
 static QsOutcome
 resume_parts (Recovery *recovery, GError **error)
 {
-  for (guint i = 0; i < recovery->op->parts->len; i++)
-    {
-      const QsPartRecord *part = g_ptr_array_index (recovery->op->parts, i);
-      QsOutcome outcome;
+  const QsOpenOp *op = recovery->op;
+  guint n_done = 0;
 
-      if (part->state == QS_PART_CLOSED || part->state == QS_PART_UNDONE)
-        continue;
-      outcome = resume_part (recovery, part, error);
-      if (outcome != QS_OUTCOME_DONE)
+  for (guint i = 0; i < op->parts->len; i++)
+    {
+      const QsPartRecord *part = g_ptr_array_index (op->parts, i);
+      QsOutcome outcome = QS_OUTCOME_UNDONE;
+
+      if (part->state == QS_PART_CLOSED)
+        outcome = QS_OUTCOME_DONE;
+      else if (part->state != QS_PART_UNDONE)
+        outcome = resume_part (recovery, part, error);
+      if (outcome == QS_OUTCOME_OPEN || outcome == QS_OUTCOME_QUARANTINE)
         return outcome;
+      if (outcome == QS_OUTCOME_DONE)
+        n_done++;
     }
-  return QS_OUTCOME_DONE;
+  if (n_done > 0 && n_done >= op->n_parts)
+    return QS_OUTCOME_DONE;
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED,
+               "interrupted by the end of the service: %u of %u parts were done", n_done,
+               op->n_parts);
+  return QS_OUTCOME_UNDONE;
 }
 
 /* what was asked for and not begun is not begun now: the caller saw the daemon go */
@@ -71,67 +108,66 @@ settle (Recovery *recovery, QsOutcome outcome, GError *error)
       quarantine (recovery->engine, op->domain, error);
       return;
     }
-  g_message ("operation %s on domain %s was %s", op->name, op->domain,
-             outcome == QS_OUTCOME_DONE ? "finished" : "undone");
+  g_message ("operation %s on domain %s: %s", op->name, op->domain,
+             error == NULL ? "finished" : error->message);
   if (!qs_store_close_op (recovery->engine->store, op->id, error, &failure))
     g_warning ("operation %s: %s, ignoring", op->name, failure->message);
 }
 
-static gpointer
+/* TRUE: its QEMU lives and cannot be asked, so that nothing is known. Who is to end it does not ask */
+static gboolean
+is_out_of_reach (Recovery *recovery)
+{
+  QsEngine *engine = recovery->engine;
+  g_autoptr (QsDomain) domain = qs_registry_get (engine->registry, recovery->op->domain);
+  gboolean lost =
+      recovery->op->request->verb != QS_VERB_DESTROY && qs_watch_is_lost (engine, domain);
+
+  for (guint i = 0; lost && i < FIND_TRIES; i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      if (!qs_watch_find (engine, domain, &error))
+        g_message ("operation %s stays open: %s", recovery->op->name, error->message);
+      lost = qs_watch_is_lost (engine, domain);
+    }
+  return lost;
+}
+
+static void
 recover (gpointer data)
 {
   Recovery *recovery = data;
   g_autoptr (GError) error = NULL;
-  QsOutcome outcome = resume_parts (recovery, &error);
+  QsOutcome outcome;
 
-  if (error == NULL && outcome != QS_OUTCOME_DONE)
-    error =
-        g_error_new (QS_ERROR, QS_ERROR_FAILED,
-                     "operation %s was interrupted by the end of the service", recovery->op->name);
-  settle (recovery, outcome, error);
-  g_async_queue_push (recovery->done, recovery);
-  g_main_context_wakeup (NULL);
-  return NULL;
-}
-
-/* one thread an operation; the registry needs turns of the main loop, so it is kept turning */
-static void
-wait_for (GAsyncQueue *done, guint n)
-{
-  while (n > 0)
+  if (is_out_of_reach (recovery))
     {
-      g_autofree Recovery *recovery = g_async_queue_try_pop (done);
-
-      if (recovery != NULL)
-        n--;
-      else
-        g_main_context_iteration (NULL, TRUE);
+      qs_errands_push_later (recovery->engine->recoveries, PAUSE_SECONDS, recover,
+                             new_recovery (recovery->engine, recovery->ops, recovery->op),
+                             free_recovery);
+      return;
     }
+  outcome = resume_parts (recovery, &error);
+  settle (recovery, outcome, error);
 }
 
 /**
  * qs_recovery_run:
  *
  * Finishes or undoes what a previous run left open; before the bus name is owned, so that no call
- * comes in between.
+ * comes in between. An operation that is open still keeps others of its domain out.
  */
 gboolean
 qs_recovery_run (QsEngine *engine, GError **error)
 {
   g_autoptr (GPtrArray) ops = qs_store_load_open_ops (engine->store, error);
-  g_autoptr (GAsyncQueue) done = g_async_queue_new ();
 
   if (ops == NULL)
     return FALSE;
   for (guint i = 0; i < ops->len; i++)
-    {
-      Recovery *recovery = g_new0 (Recovery, 1);
-
-      recovery->engine = engine;
-      recovery->op = g_ptr_array_index (ops, i);
-      recovery->done = done;
-      g_thread_unref (g_thread_new ("recovery", recover, recovery));
-    }
-  wait_for (done, ops->len);
+    qs_errands_push (engine->recoveries, recover,
+                     new_recovery (engine, ops, g_ptr_array_index (ops, i)), free_recovery);
+  qs_errands_wait (engine->recoveries, WAIT_SECONDS);
   return TRUE;
 }
