@@ -140,6 +140,19 @@ class Jobs(Base):
         self.assertEqual(values['StartedByUID'], os.getuid())
         self.assertEqual(self.domain.NumSnapshots(0), 0)
 
+    def test_journal(self):
+        """Who does what to which domain, without a word of the caller's."""
+        _, path = self.domain.SnapshotCreateXML(snapshot_xml('fail-ImageFailed'), 0)
+        error_of(self, 'ImageFailed', self.domain.wait, path)
+        with open(self.session.log_path, encoding='utf-8') as file:
+            lines = [line for line in file if f'job {path.split("/")[-1]}:' in line]
+        uid, uuid = os.getuid(), self.domain['UUID']
+        said = f'snapshot-create of domain {uuid}, called by uid {uid}, as uid {uid}: '
+        self.assertEqual([line.strip().endswith(said + word) for word, line
+                          in zip(('begins', 'ImageFailed'), lines)], [True, True], lines)
+        self.assertEqual(len(lines), 2)
+        self.assertNotIn('fail-', ''.join(lines))
+
     def test_cancel(self):
         ear = self.session.ear()
         with self.session.hold('undo') as undo, self.session.hold('run') as hold:

@@ -275,6 +275,22 @@ class Secrets(Base):
                                        bed.manager('qs-none').LookupDomain, self.name))
         root.wait(root.Undefine(0))
 
+    def test_new_domain(self):
+        """One who may see others hears of a new domain, once; one who may not does not."""
+        deaf, ears = bed.ear('snapbob'), [bed.ear('qs-none'), bed.ear('root')]
+        for ear in (deaf, *ears):
+            qs_client.Manager(ear.connection).Subscribe()
+        wait_until(lambda: self.path in qs_client.Manager(ears[0].connection).ListDomains(32))
+        new = bed.manager('snapalice').define(domain_xml('new', 9000))
+        self.alice.start()
+        for ear in ears:
+            ear.wait('PropertiesChanged', self.path)
+            added = [values[0] for _, _, name, values in ear.heard if name == 'InterfacesAdded']
+            self.assertEqual(added.count(new.path), 1, added)
+        deaf.flush()
+        self.assertEqual(deaf.heard, [])
+        new.wait(new.Undefine(0))
+
     def test_signals(self):
         deaf = [bed.ear('nobody'), bed.ear('snapbob'), bed.ear('qs-none')]
         caller = bed.ear('snapbob')
