@@ -114,7 +114,7 @@ settle (Recovery *recovery, QsOutcome outcome, GError *error)
     g_warning ("operation %s: %s, ignoring", op->name, failure->message);
 }
 
-/* TRUE: its QEMU lives and cannot be asked, so that nothing is known. Who is to end it does not ask */
+/* TRUE: its QEMU lives and cannot be asked, so that nothing is known. To end it none is asked */
 static gboolean
 is_out_of_reach (Recovery *recovery)
 {
