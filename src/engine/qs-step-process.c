@@ -148,35 +148,18 @@ proof_id (const QsStepCall *call)
   return g_strconcat (qs_step_string (call->step, "id"), "-proof", NULL);
 }
 
-/* ends a QEMU that was to be started under @id and whose identity a crash has kept from us: its
-   socket is in a folder that only we name */
-static gboolean
-end_unknown (QsStepCall *call, const char *id, GError **error)
-{
-  QsLauncher *launcher = call->world->engine->launcher;
-  QsWorker *worker = qs_real_world_worker (call->world, error);
-  g_autofree char *folder =
-      worker != NULL ? qs_launcher_folder (launcher, worker, id, error) : NULL;
-  g_autofree char *socket = NULL;
-
-  if (folder == NULL)
-    return FALSE;
-  socket = g_build_filename (folder, "qmp.sock", NULL);
-  return qs_launcher_kill_lost (launcher, call->world->owner, socket, error);
-}
-
 /* the folder of its sockets goes with a process */
 static gboolean
 end_process (QsStepCall *call, const QsProcess *process, GError **error)
 {
   QsLauncher *launcher = call->world->engine->launcher;
-  QsWorker *worker = qs_real_world_worker (call->world, error);
   g_autoptr (GError) ignored = NULL;
+  QsWorker *worker;
 
-  if (worker == NULL
-      || (qs_process_is_alive (process) && !qs_launcher_kill (launcher, process, error)))
+  if (qs_process_is_alive (process) && !qs_launcher_kill (launcher, process, error))
     return FALSE;
-  if (!qs_launcher_clear (launcher, worker, process, &ignored))
+  worker = qs_real_world_worker (call->world, &ignored);
+  if (worker == NULL || !qs_launcher_clear (launcher, worker, process, &ignored))
     g_debug ("%s, ignoring", ignored->message);
   return TRUE;
 }
@@ -185,8 +168,15 @@ static gboolean
 undo_start (QsStepCall *call, const char *id, GError **error)
 {
   g_autoptr (QsProcess) process = read_process (qs_step_call_result (call));
+  QsWorker *worker;
 
-  return process == NULL ? end_unknown (call, id, error) : end_process (call, process, error);
+  if (process != NULL)
+    return end_process (call, process, error);
+  /* a crash has kept its identity from us */
+  worker = qs_real_world_worker (call->world, error);
+  return worker != NULL
+         && qs_launcher_end_unknown (call->world->engine->launcher, worker, call->world->owner, id,
+                                     error);
 }
 
 /* `-incoming defer` opens every image and takes no lock: the old QEMU may still run on them. What
