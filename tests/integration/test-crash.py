@@ -2,6 +2,7 @@
 """kill -9 of the daemon at random moments: nothing is lost, no unknown file stays."""
 import os
 import random
+import signal
 import time
 import unittest
 
@@ -94,6 +95,25 @@ class Crash(unittest.TestCase):
         self.session.restart_daemon()
         self.domain = self.session.manager.domain(self.guest.name)
         self.assertEqual(self.domain['State'], 'shutoff')
+
+    def test_guest_hangs(self):
+        """A QEMU that does not answer holds up no start, and is found when it does."""
+        self.domain.start()
+        self.guest.serial.wait_past(3)
+        self.session.kill_daemon()
+        pids = self.session.left_behind()
+        self.assertTrue(pids)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            self.session.start_daemon(18)
+            self.domain = self.session.manager.domain(self.guest.name)
+            self.assertNotEqual(self.domain['State'], 'shutoff')
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        self.domain.wait(self.domain.Suspend())
+        self.assertEqual(self.domain['State'], 'paused')
 
     def test_guest_ends_unseen(self):
         self.domain.start()
