@@ -321,6 +321,12 @@ settle_name (QsSelection *selection, const QsDomain *domain, const QsSnapshotDef
     }
   if (!qs_name_check (def->name, error))
     return FALSE;
+  if (qs_tree_lookup_name (domain->tree, def->name) != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_SNAPSHOT_EXISTS,
+                   "the domain has a snapshot ‘%s’ already", def->name);
+      return FALSE;
+    }
   selection->name = g_strdup (def->name);
   return TRUE;
 }

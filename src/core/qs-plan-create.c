@@ -57,18 +57,6 @@ check_flags (const QsDomain *domain, const QsRequest *request, GError **error)
   return TRUE;
 }
 
-static gboolean
-check_name (const QsDomain *domain, const QsSelection *selection, GError **error)
-{
-  if (qs_tree_lookup_name (domain->tree, selection->name) != NULL)
-    {
-      g_set_error (error, QS_ERROR, QS_ERROR_SNAPSHOT_EXISTS,
-                   "the domain has a snapshot ‘%s’ already", selection->name);
-      return FALSE;
-    }
-  return TRUE;
-}
-
 static gboolean build_image (QsCreate *create, QsPlan *plan, GError **error);
 static gboolean build_transaction (QsCreate *create, QsPlan *plan, GError **error);
 
@@ -119,7 +107,7 @@ align (const QsDomain *domain, const QsRequest *request, gint64 now, GError **er
   for (guint i = 0; i < selection->disks->len; i++)
     if (!qs_check_disk_snapshot (g_ptr_array_index (selection->disks, i), error))
       return NULL;
-  if (!check_name (domain, selection, error) || !check_recipe (selection, error))
+  if (!check_recipe (selection, error))
     return NULL;
   return g_steal_pointer (&selection);
 }

@@ -160,6 +160,9 @@ class Snapshots(unittest.TestCase):
         path, _ = self.active()['vda']
         self.assertEqual(len(images.chain(path)), 4)
         with self.assertRaises(Exception) as caught:
+            self.domain.create(document('s3', vda='external'))
+        self.assertEqual(caught.exception.name, 'SnapshotExists')
+        with self.assertRaises(Exception) as caught:
             self.domain.snapshot('s1').revert()
         self.assertEqual(caught.exception.name, 'RevertRisky')
         for word in ('DISCARD', 'COMMIT', 'BRANCH'):
