@@ -26,6 +26,14 @@ wait_until_closed (int fd)
   poll (&entry, 1, START_MILLISECONDS);
 }
 
+/* on a desktop its own agent is to ask; polkit looks for that one only where there is a session,
+ * and without one a fallback would never be asked */
+static gboolean
+has_desktop (void)
+{
+  return g_getenv ("DISPLAY") != NULL || g_getenv ("WAYLAND_DISPLAY") != NULL;
+}
+
 /**
  * qs_ctl_agent_start:
  *
@@ -48,7 +56,7 @@ qs_ctl_agent_start (void)
   g_subprocess_launcher_take_fd (launcher, fds[1], NOTIFY_FD);
   agent = g_new0 (QsCtlAgent, 1);
   agent->process = g_subprocess_launcher_spawn (launcher, NULL, program, "--notify-fd", notify,
-                                                "--fallback", NULL);
+                                                has_desktop () ? "--fallback" : NULL, NULL);
   g_clear_object (&launcher);
   if (agent->process != NULL)
     wait_until_closed (fds[0]);

@@ -195,5 +195,29 @@ class Polkit(unittest.TestCase):
         self.assertNotEqual(status, 0, output)
         self.assertNotIn(name, self.domain.ListSnapshotNames(0))
 
+    def snapshotctl(self, passwords, *words):
+        """snapalice types a command at a terminal; it brings the text agent itself."""
+        done = subprocess.run(
+            [AGENT, passwords, 'setpriv', '--reuid', 'snapalice', '--regid', 'snapalice',
+             '--init-groups', qs_testing.CLI, '--system', *words],
+            stdout=subprocess.PIPE, text=True, timeout=90, check=False)
+        return done.returncode, done.stdout
+
+    def test_a_the_command_line_asks(self):
+        grant('inspect')
+        uuid, before = self.guest.uuid, self.domain.NumSnapshots(0)
+        qs_testing.wait_until(
+            lambda: self.error_of_or_none(self.seen_by(self.alice).properties) is None, 10,
+            'what alice can see')
+        status, output = self.snapshotctl('wrong', 'snapshot-create-as', uuid, 'typed')
+        self.assertEqual(status, 1, output)
+        self.assertIn('AUTHENTICATING FOR org.example.snapshot.create', output)
+        self.assertIn('error: not authorized', output)
+        self.assertEqual(self.domain.NumSnapshots(0), before)
+        status, output = self.snapshotctl('alicepw', 'snapshot-create-as', uuid, 'typed')
+        self.assertEqual(status, 0, output)
+        self.assertIn('Domain snapshot typed created', output)
+        self.assertIn('typed', self.domain.ListSnapshotNames(0))
+
 
 qs_tap.main()
