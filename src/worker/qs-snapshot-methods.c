@@ -76,7 +76,7 @@ check_before (const QsPlace *place, int fd, const Verb *verb, const char *tag, G
 
   if (image != NULL && check_image (image, error) && check_tags (image, tag, verb->before, error))
     return TRUE;
-  if (error != NULL && *error != NULL)
+  if (error != NULL && g_error_matches (*error, QS_ERROR, QS_ERROR_IMAGE_FAILED))
     (*error)->code = QS_ERROR_OPERATION_INVALID;
   return FALSE;
 }

@@ -265,7 +265,8 @@ test_tag (void)
   g_autofree char *path = real_qemu_path (qemu, "vda.qcow2");
   g_autoptr (QsStep) step =
       make_step (QS_STEP_NODE_SNAPSHOT_DELETE, QS_PHASE_FINISH, "vda",
-                 "{'target': <'vda'>, 'node': <'snapd-vda'>, 'tag': <'s-1'>}");
+                 "{'target': <'vda'>, 'node': <'snapd-vda'>, 'tag': <'s-1'>, 'path': <'/x'>,"
+                 " 'format': <'qcow2'>, 'dev': <uint64 1>, 'ino': <uint64 1>}");
 
   real_qemu_do (qemu, "blockdev-snapshot-internal-sync",
                 "{'device': <'snapd-vda'>, 'name': <'s-1'>}");

@@ -111,15 +111,15 @@ test_tags_not_unique (Fixture *f, gconstpointer data)
   g_autoptr (GError) error = NULL;
 
   assert_refused (change_tag (f, QS_TOOL_SNAPSHOT_APPLY, path, "s-one", &error), error,
-                  QS_ERROR_IMAGE_FAILED, "s-one");
+                  QS_ERROR_OPERATION_INVALID, "s-one");
   assert_refused (change_tag (f, QS_TOOL_SNAPSHOT_DELETE, path, "s-one", &error), error,
-                  QS_ERROR_IMAGE_FAILED, "s-one");
+                  QS_ERROR_OPERATION_INVALID, "s-one");
   assert_changes (f, QS_TOOL_SNAPSHOT_CREATE, path, "s-one");
   assert_refused (change_tag (f, QS_TOOL_SNAPSHOT_CREATE, path, "s-one", &error), error,
-                  QS_ERROR_IMAGE_FAILED, "s-one");
+                  QS_ERROR_OPERATION_INVALID, "s-one");
   run_tool (QEMU_IMG, "snapshot", "-c", "s-one", path, NULL);
   assert_refused (change_tag (f, QS_TOOL_SNAPSHOT_DELETE, path, "s-one", &error), error,
-                  QS_ERROR_IMAGE_FAILED, "2 snapshots");
+                  QS_ERROR_OPERATION_INVALID, "2 snapshots");
   g_assert_cmpuint (count_tags (f, path, "s-one"), ==, 2);
 }
 
@@ -133,7 +133,7 @@ test_tag_is_an_id (Fixture *f, gconstpointer data)
   run_tool (QEMU_IMG, "snapshot", "-c", "other", path, NULL);
   run_tool (QEMU_IMG, "snapshot", "-c", "1", path, NULL);
   assert_refused (change_tag (f, QS_TOOL_SNAPSHOT_APPLY, path, "1", &error), error,
-                  QS_ERROR_IMAGE_FAILED, "1 with it as id");
+                  QS_ERROR_OPERATION_INVALID, "1 with it as id");
 }
 
 static void
@@ -194,7 +194,7 @@ test_locked (Fixture *f, gconstpointer data)
   g_autoptr (GError) error = NULL;
 
   assert_refused (change_tag (f, QS_TOOL_SNAPSHOT_CREATE, path, "s-one", &error), error,
-                  QS_ERROR_IMAGE_FAILED, "another program has the image open");
+                  QS_ERROR_OPERATION_INVALID, "another program has the image open");
   g_assert_cmpuint (count_tags (f, path, "s-one"), ==, 0);
   g_output_stream_close (g_subprocess_get_stdin_pipe (other), NULL, NULL);
   g_assert_true (g_subprocess_wait (other, NULL, NULL));
@@ -240,7 +240,7 @@ test_dirty (Fixture *f, gconstpointer data)
   patch_byte (path, 79, 2);
   g_assert_true (g_file_get_contents (path, &before, NULL, NULL));
   assert_refused (change_tag (f, QS_TOOL_SNAPSHOT_CREATE, path, "s-one", &error), error,
-                  QS_ERROR_IMAGE_FAILED, "qemu-img check -r");
+                  QS_ERROR_OPERATION_INVALID, "qemu-img check -r");
   patch_byte (path, 79, 4);
   assert_refused (change_tag (f, QS_TOOL_SNAPSHOT_CREATE, path, "s-one", &error), error,
                   QS_ERROR_CONFIG_UNSUPPORTED, "another file");
