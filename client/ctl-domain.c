@@ -72,12 +72,13 @@ static gboolean
 operate (QsCtl *ctl, const QsCtlArguments *arguments, QsCtlOperation *operation, const char *told,
          GError **error)
 {
-  g_autoptr (GVariant) values =
-      operation->arguments != NULL ? g_variant_ref_sink (operation->arguments) : NULL;
+  g_autoptr (GVariant) kept = NULL;
   g_autofree char *path = qs_ctl_find_domain (ctl, arguments, error);
   g_auto (QsCtlOutcome) outcome = { NULL };
   g_autofree char *name = NULL;
 
+  if (operation->arguments != NULL)
+    kept = g_variant_ref_sink (operation->arguments);
   if (path == NULL)
     return FALSE;
   /* asked for beforehand: afterwards the domain may be gone */

@@ -9,8 +9,8 @@
 
 #include "qs-name.h"
 
-static void
-print_line (FILE *file, const char *prefix, const char *format, va_list values)
+static void G_GNUC_PRINTF (3, 0)
+    print_line (FILE *file, const char *prefix, const char *format, va_list values)
 {
   g_autofree char *text = g_strdup_vprintf (format, values);
   g_autofree char *escaped = qs_escape_for_terminal (text);

@@ -2,9 +2,12 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "ctl-plan.h"
 
+#include <string.h>
+
 #include "ctl-table.h"
 #include "qs-error.h"
 #include "qs-name.h"
+#include "qs-names.h"
 
 static const struct
 {
@@ -81,6 +84,8 @@ format_blockers (GVariant *summary, GString *text)
       g_autofree char *escaped = NULL;
 
       g_variant_get_child (blockers, i, "(&s&s)", &name, &message);
+      if (g_str_has_prefix (name, QS_ERROR_PREFIX))
+        name += strlen (QS_ERROR_PREFIX);
       line = g_strdup_printf ("%s: %s", name, message);
       escaped = qs_escape_for_terminal (line);
       g_string_append_printf (text, "%-15s %s\n", i == 0 ? "Refused:" : "", escaped);

@@ -187,7 +187,7 @@ class Snapshots(Base):
         self.take('s1')
         result = self.ctl('snapshot-create-as', 'vm', 's1', '--dry-run')
         self.assertEqual(result.returncode, 1)
-        self.assertRegex(result.stdout, r'Refused: +\S*SnapshotExists: snapshot ‘s1’ exists\n')
+        self.assertRegex(result.stdout, r'Refused: +SnapshotExists: snapshot ‘s1’ exists\n')
         self.assertEqual(result.stderr, 'error: the operation would be refused\n')
 
     def test_refused_and_failed(self):

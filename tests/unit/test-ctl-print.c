@@ -156,8 +156,9 @@ test_plan (void)
 static void
 test_blocked_plan (void)
 {
-  g_autoptr (GVariant) plan = make_plan (
-      "({'blocked-by': <[('SnapshotExists', 'there is one'), ('NoSpace', 'none')]>}, [])");
+  g_autoptr (GVariant) plan =
+      make_plan ("({'blocked-by': <[('org.example.Snapshot.Error.SnapshotExists', 'there is one'), "
+                 "('NoSpace', 'none')]>}, [])");
   g_autofree char *text = qs_ctl_plan_format (plan);
   g_autoptr (GError) error = NULL;
 
