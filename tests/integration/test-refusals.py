@@ -107,6 +107,17 @@ class Refusals(unittest.TestCase):
     def test_path_of_another_disk(self):
         self.refuse('ConfigUnsupported', external(vda=self.guest.disks[1][1]))
 
+    def test_ambiguous_path(self):
+        other = Guest(self.session.folder, disks=2, name='twice')
+        path = other.disks[0][1]
+        domain = self.session.manager.define(other.xml().replace(other.disks[1][1], path))
+        with self.assertRaises(DBusError) as caught:
+            domain.create(f"<domainsnapshot><disks><disk name='{path}'/></disks></domainsnapshot>")
+        self.assertEqual(caught.exception.name, 'ConfigUnsupported')
+        self.assertIn('ambiguous', caught.exception.message)
+        self.assertEqual(images.tags(path), [])
+        domain.wait(domain.Undefine(0))
+
     def test_names(self):
         for name in ('a/b', '.hidden', 'x' * 201, 'tab\there'):
             with self.subTest(name=name):
