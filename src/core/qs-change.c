@@ -160,6 +160,19 @@ qs_changes_add (QsChangeList *list, QsChangeKind kind, ...)
 }
 
 /**
+ * qs_changes_add_end_of_process:
+ *
+ * What changes when the domain's QEMU has ended, or is not the domain's any more.
+ */
+void
+qs_changes_add_end_of_process (QsChangeList *list)
+{
+  qs_changes_add (list, QS_CHANGE_PROCESS, "pid", "x", G_GINT64_CONSTANT (0), NULL);
+  qs_changes_add (list, QS_CHANGE_LIVE_DEF, "definition", "s", "", NULL);
+  qs_changes_add (list, QS_CHANGE_DOMAIN_STATE, "state", "s", "shutoff", NULL);
+}
+
+/**
  * qs_changes_end:
  *
  * Returns: (transfer none): a floating a(sa{sv})

@@ -41,6 +41,7 @@ gboolean qs_change_lookup (const char *name, QsChangeKind *kind);
 typedef GVariantBuilder QsChangeList;
 void qs_changes_init (QsChangeList *list);
 void qs_changes_add (QsChangeList *list, QsChangeKind kind, ...) G_GNUC_NULL_TERMINATED;
+void qs_changes_add_end_of_process (QsChangeList *list);
 GVariant *qs_changes_end (QsChangeList *list);
 
 gboolean qs_changes_check (GVariant *changes, GError **error);

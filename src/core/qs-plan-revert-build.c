@@ -127,9 +127,7 @@ add_record_changes (Build *build, QsChangeList *changes)
                     revert->domain->uuid, NULL);
   if (build->was_active)
     {
-      qs_changes_add (changes, QS_CHANGE_PROCESS, "pid", "x", G_GINT64_CONSTANT (0), NULL);
-      qs_changes_add (changes, QS_CHANGE_LIVE_DEF, "definition", "s", "", NULL);
-      qs_changes_add (changes, QS_CHANGE_DOMAIN_STATE, "state", "s", "shutoff", NULL);
+      qs_changes_add_end_of_process (changes);
     }
   qs_changes_add (changes, QS_CHANGE_CURRENT, "uuid", "s", revert->snapshot->uuid, NULL);
   for (guint i = 0; i < build->dropped->len; i++)

@@ -61,9 +61,7 @@ record_end (QsPlan *plan, const QsDomain *domain)
   QsChangeList changes;
 
   qs_changes_init (&changes);
-  qs_changes_add (&changes, QS_CHANGE_PROCESS, "pid", "x", G_GINT64_CONSTANT (0), NULL);
-  qs_changes_add (&changes, QS_CHANGE_LIVE_DEF, "definition", "s", "", NULL);
-  qs_changes_add (&changes, QS_CHANGE_DOMAIN_STATE, "state", "s", "shutoff", NULL);
+  qs_changes_add_end_of_process (&changes);
   qs_planning_add_record (plan, QS_PHASE_FINISH, domain->name, &changes);
 }
 

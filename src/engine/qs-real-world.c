@@ -195,6 +195,8 @@ QsProbe
 qs_probe_record (QsStepCall *call, GError **error)
 {
   g_autoptr (GError) failure = NULL;
+  g_autoptr (GVariant) planned = NULL;
+  g_autoptr (GVariant) changes = NULL;
   gboolean recorded = qs_store_is_recorded (call->world->engine->store, call->world->op,
                                             call->world->part, call->index, &failure);
 
@@ -203,5 +205,11 @@ qs_probe_record (QsStepCall *call, GError **error)
       g_propagate_error (error, g_steal_pointer (&failure));
       return QS_PROBE_UNKNOWN;
     }
-  return recorded ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
+  if (!recorded)
+    return QS_PROBE_NOT_DONE;
+  planned = qs_step_value (call->step, "changes");
+  changes = qs_changes_resolve (planned, call->results, NULL);
+  if (changes != NULL)
+    show_late (call, changes);
+  return QS_PROBE_DONE;
 }

@@ -223,9 +223,7 @@ forget_process (QsEngine *engine, const char *id)
   QsChangeList list;
 
   qs_changes_init (&list);
-  qs_changes_add (&list, QS_CHANGE_PROCESS, "pid", "x", G_GINT64_CONSTANT (0), NULL);
-  qs_changes_add (&list, QS_CHANGE_LIVE_DEF, "definition", "s", "", NULL);
-  qs_changes_add (&list, QS_CHANGE_DOMAIN_STATE, "state", "s", "shutoff", NULL);
+  qs_changes_add_end_of_process (&list);
   changes = g_variant_ref_sink (qs_changes_end (&list));
   qs_registry_apply (engine->registry, id, changes, NULL);
 }
