@@ -18,9 +18,14 @@ typedef enum
   QS_CHANGE_LIVE_DEF,     /* definition s, "" when the process has ended */
   QS_CHANGE_PROCESS,      /* pid x, start-time t, boot-id s, socket s, unit s; pid 0: gone.
                                  step u: taken from the result of that step instead */
+  QS_CHANGE_ATTACHMENT,   /* socket s, agent s, stable-path b, follow b */
   QS_CHANGE_ACTIVE,       /* target s, path s, format s, stem s; path "": the definition's source */
   QS_CHANGE_FILE_PUT,     /* path s, format s, role s, backing s, ours b, dev t, ino t, btime x;
                                  step u: identity from the result of that step */
+  QS_CHANGE_FILE_RENAME,  /* path s, to s: the same file has another name, all that refer to it
+                                follow */
+  QS_CHANGE_FILE_MODE,    /* path s, mode u: what its mode was before the write bits were taken
+                                off, 0: they were put back; step u: from the result of that step */
   QS_CHANGE_FILE_TOMBSTONE,  /* path s: unlinked by a finish step, forgotten then */
   QS_CHANGE_FILE_FORGET,     /* path s */
   QS_CHANGE_SNAPSHOT_PUT,    /* uuid, name, parent, description, state, kind, memory, origin s,

@@ -128,6 +128,16 @@ apply_process (QsDomain *domain, GVariant *arguments, GError **error)
 }
 
 static gboolean
+apply_attachment (QsDomain *domain, GVariant *arguments, GError **error)
+{
+  g_clear_pointer (&domain->attachment, qs_attachment_free);
+  domain->attachment = qs_attachment_new (
+      qs_change_string (arguments, "socket"), qs_change_string (arguments, "agent"),
+      qs_change_boolean (arguments, "stable-path"), qs_change_boolean (arguments, "follow"));
+  return TRUE;
+}
+
+static gboolean
 apply_active (QsDomain *domain, GVariant *arguments, GError **error)
 {
   qs_domain_put_active (
@@ -243,6 +253,22 @@ apply_quarantine (QsDomain *domain, GVariant *arguments, GError **error)
   return TRUE;
 }
 
+/* the disk whose file it is goes with it; a change of its active file may follow in the same list */
+static gboolean
+apply_file_rename (QsDomain *domain, GVariant *arguments, GError **error)
+{
+  const char *path = qs_change_string (arguments, "path");
+
+  for (guint i = 0; i < domain->actives->len; i++)
+    {
+      QsActive *active = g_ptr_array_index (domain->actives, i);
+
+      if (g_str_equal (active->path, path))
+        replace_string (&active->path, qs_change_string (arguments, "to"));
+    }
+  return TRUE;
+}
+
 /* files are in the store alone: a QsDomain holds the active ones, the rest is asked for when needed */
 static gboolean
 apply_file (QsDomain *domain, GVariant *arguments, GError **error)
@@ -258,8 +284,11 @@ static const ApplyFunc apply_funcs[] = {
   [QS_CHANGE_DOMAIN_STATE] = apply_domain_state,
   [QS_CHANGE_LIVE_DEF] = apply_live_def,
   [QS_CHANGE_PROCESS] = apply_process,
+  [QS_CHANGE_ATTACHMENT] = apply_attachment,
   [QS_CHANGE_ACTIVE] = apply_active,
   [QS_CHANGE_FILE_PUT] = apply_file,
+  [QS_CHANGE_FILE_RENAME] = apply_file_rename,
+  [QS_CHANGE_FILE_MODE] = apply_file,
   [QS_CHANGE_FILE_TOMBSTONE] = apply_file,
   [QS_CHANGE_FILE_FORGET] = apply_file,
   [QS_CHANGE_SNAPSHOT_PUT] = apply_snapshot_put,

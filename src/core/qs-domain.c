@@ -59,6 +59,8 @@ qs_domain_copy (const QsDomain *domain)
   copy->def = qs_domain_def_ref (domain->def);
   copy->live_def = domain->live_def != NULL ? qs_domain_def_ref (domain->live_def) : NULL;
   copy->process = domain->process != NULL ? qs_process_copy (domain->process) : NULL;
+  copy->attachment = domain->attachment != NULL ? qs_attachment_copy (domain->attachment) : NULL;
+  copy->connected = domain->connected;
   copy->tree = qs_tree_ref (domain->tree);
   copy->quarantine_reason = g_strdup (domain->quarantine_reason);
   copy->actives = actives_new ();
@@ -86,6 +88,7 @@ domain_clear (QsDomain *domain)
   qs_domain_def_unref (domain->def);
   g_clear_pointer (&domain->live_def, qs_domain_def_unref);
   g_clear_pointer (&domain->process, qs_process_free);
+  g_clear_pointer (&domain->attachment, qs_attachment_free);
   g_ptr_array_unref (domain->actives);
   qs_tree_unref (domain->tree);
   g_free (domain->quarantine_reason);
@@ -253,4 +256,33 @@ qs_process_free (QsProcess *process)
   g_free (process->socket);
   g_free (process->unit);
   g_free (process);
+}
+
+QsAttachment *
+qs_attachment_new (const char *socket, const char *agent, gboolean stable_path, gboolean follow)
+{
+  QsAttachment *attachment = g_new0 (QsAttachment, 1);
+
+  attachment->socket = g_strdup (socket);
+  attachment->agent = g_strdup (agent);
+  attachment->stable_path = stable_path;
+  attachment->follow = follow;
+  return attachment;
+}
+
+QsAttachment *
+qs_attachment_copy (const QsAttachment *attachment)
+{
+  return qs_attachment_new (attachment->socket, attachment->agent, attachment->stable_path,
+                            attachment->follow);
+}
+
+void
+qs_attachment_free (QsAttachment *attachment)
+{
+  if (attachment == NULL)
+    return;
+  g_free (attachment->socket);
+  g_free (attachment->agent);
+  g_free (attachment);
 }

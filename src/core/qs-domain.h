@@ -34,6 +34,19 @@ typedef struct
 } QsProcess;
 
 /**
+ * QsAttachment:
+ *
+ * How the service reaches a QEMU that somebody else starts.
+ */
+typedef struct
+{
+  char *socket; /* of QMP; "" where the connection was handed over and its path is unknown */
+  char *agent;  /* socket of the guest agent, or "" */
+  gboolean stable_path; /* overlays take over the name that the owner's start script knows */
+  gboolean follow;      /* the next QEMU at @socket is connected to without being asked to */
+} QsAttachment;
+
+/**
  * QsDomain:
  *
  * All that the service knows of a domain: an immutable, atomically reference-counted value.
@@ -46,10 +59,12 @@ typedef struct
   guint32 owner; /* uid */
   guint64 rev;
   QsDomainState state;
-  QsDomainDef *def;      /* used from the next start on */
-  QsDomainDef *live_def; /* of the running process, or NULL */
-  GPtrArray *actives;    /* of QsActive */
-  QsProcess *process;    /* or NULL */
+  QsDomainDef *def;         /* used from the next start on */
+  QsDomainDef *live_def;    /* of the running process, or NULL */
+  GPtrArray *actives;       /* of QsActive */
+  QsProcess *process;       /* or NULL */
+  QsAttachment *attachment; /* NULL: a defined domain, which the service starts itself */
+  gboolean connected;       /* its QEMU can be asked now; not recorded */
   QsTree *tree;
   char *quarantine_reason; /* or NULL */
 } QsDomain;
@@ -72,5 +87,11 @@ QsProcess *qs_process_new (gint64 pid, guint64 start_time, const char *boot_id, 
 QsProcess *qs_process_copy (const QsProcess *process);
 void qs_process_free (QsProcess *process);
 
+QsAttachment *qs_attachment_new (const char *socket, const char *agent, gboolean stable_path,
+                                 gboolean follow);
+QsAttachment *qs_attachment_copy (const QsAttachment *attachment);
+void qs_attachment_free (QsAttachment *attachment);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsDomain, qs_domain_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsProcess, qs_process_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsAttachment, qs_attachment_free)

@@ -176,6 +176,7 @@ typedef struct
   guint64 ino;
   gint64 btime; /* nanoseconds, 0: unknown */
   gboolean ours;
+  guint32 mode;        /* what it was before the write bits were taken off; 0: they were not */
   GPtrArray *state_of; /* of char: uuids of snapshots whose state file it is */
   GPtrArray *tags;     /* of char: tags of recorded snapshots in it */
   GPtrArray *tag_of;   /* of char: uuids of those snapshots */

@@ -115,6 +115,35 @@ apply_file_put (QsDb *db, const char *domain, GVariant *arguments, GError **erro
 }
 
 static gboolean
+apply_attachment (QsDb *db, const char *domain, GVariant *arguments, GError **error)
+{
+  return qs_db_run (db, error, QS_SQL_ATTACHMENT_PUT, "sssii", domain, STRING ("socket"),
+                    STRING ("agent"), BOOLEAN ("stable-path"), BOOLEAN ("follow"));
+}
+
+static gboolean
+apply_file_rename (QsDb *db, const char *domain, GVariant *arguments, GError **error)
+{
+  return qs_db_run (db, error, QS_SQL_TOMBSTONE_FORGET, "ss", domain, STRING ("to"))
+         && qs_db_run (db, error, QS_SQL_FILE_RENAME, "sss", domain, STRING ("path"), STRING ("to"))
+         && qs_db_run (db, error, QS_SQL_FILE_RENAME_BACKING, "sss", domain, STRING ("path"),
+                       STRING ("to"));
+}
+
+static gboolean
+apply_file_mode (QsDb *db, const char *domain, GVariant *arguments, GError **error)
+{
+  guint32 mode = 0;
+
+  g_variant_lookup (arguments, "mode", "u", &mode);
+  if (mode == 0)
+    return qs_db_run (db, error, QS_SQL_FILE_MODE_FORGET, "ss", domain, STRING ("path"));
+  return know_file (db, domain, STRING ("path"), "", error)
+         && qs_db_run (db, error, QS_SQL_FILE_MODE_PUT, "ssi", domain, STRING ("path"),
+                       (gint64)mode);
+}
+
+static gboolean
 apply_file_tombstone (QsDb *db, const char *domain, GVariant *arguments, GError **error)
 {
   return qs_db_run (db, error, QS_SQL_TOMBSTONE_PUT, "ss", domain, STRING ("path"))
@@ -266,8 +295,11 @@ static const struct
   [QS_CHANGE_DOMAIN_STATE] = { apply_domain_state, TRUE },
   [QS_CHANGE_LIVE_DEF] = { apply_live_def, TRUE },
   [QS_CHANGE_PROCESS] = { apply_process, TRUE },
+  [QS_CHANGE_ATTACHMENT] = { apply_attachment, TRUE },
   [QS_CHANGE_ACTIVE] = { apply_active, TRUE },
   [QS_CHANGE_FILE_PUT] = { apply_file_put, TRUE },
+  [QS_CHANGE_FILE_RENAME] = { apply_file_rename, TRUE },
+  [QS_CHANGE_FILE_MODE] = { apply_file_mode, TRUE },
   [QS_CHANGE_SNAPSHOT_PUT] = { apply_snapshot_put, TRUE },
   [QS_CHANGE_SNAPSHOT_FILE] = { apply_snapshot_file, TRUE },
   [QS_CHANGE_SNAPSHOT_DELETE] = { apply_snapshot_delete, TRUE },

@@ -233,7 +233,7 @@ choose_check (QsDb *db)
 }
 
 static gboolean
-check_rows (QsDb *db, GError **error)
+check_rows (QsDb *db, guint version, GError **error)
 {
   g_autofree char *pages = query_text (db->sqlite, choose_check (db), error);
   g_autofree char *table = NULL;
@@ -245,7 +245,7 @@ check_rows (QsDb *db, GError **error)
       g_set_error (error, QS_ERROR, QS_ERROR_DEGRADED, "it is damaged: %s", pages);
       return FALSE;
     }
-  table = query_text (db->sqlite, qs_sql_verify, error);
+  table = query_text (db->sqlite, qs_sql_verify[version - 1], error);
   if (table == NULL)
     return FALSE;
   if (*table == '\0')
@@ -278,7 +278,8 @@ qs_db_check_content (QsDb *db, GError **error)
 
   if (!qs_db_exec (db->sqlite, "PRAGMA query_only = ON", error)
       || !check_version (db, &version, error) || !check_schema (db, error)
-      || !check_rows (db, error) || !qs_db_exec (db->sqlite, "PRAGMA query_only = OFF", error))
+      || !check_rows (db, version, error)
+      || !qs_db_exec (db->sqlite, "PRAGMA query_only = OFF", error))
     return FALSE;
   return version == QS_STORE_VERSION
          || (keep_old_version (db, version, error) && qs_db_upgrade (db, version, error));

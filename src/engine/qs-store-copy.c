@@ -10,10 +10,16 @@ static const struct
   const char *name;
   QsSql id;
 } tables[] = {
-  { "domain", QS_SQL_COPY_DOMAIN },       { "definition", QS_SQL_COPY_DEFINITION },
-  { "active", QS_SQL_COPY_ACTIVE },       { "file", QS_SQL_COPY_FILE },
-  { "snapshot", QS_SQL_COPY_SNAPSHOT },   { "document", QS_SQL_COPY_DOCUMENT },
-  { "snap_file", QS_SQL_COPY_SNAP_FILE }, { "tip", QS_SQL_COPY_TIP },
+  { "domain", QS_SQL_COPY_DOMAIN },
+  { "definition", QS_SQL_COPY_DEFINITION },
+  { "attachment", QS_SQL_COPY_ATTACHMENT },
+  { "active", QS_SQL_COPY_ACTIVE },
+  { "file", QS_SQL_COPY_FILE },
+  { "file_mode", QS_SQL_COPY_FILE_MODE },
+  { "snapshot", QS_SQL_COPY_SNAPSHOT },
+  { "document", QS_SQL_COPY_DOCUMENT },
+  { "snap_file", QS_SQL_COPY_SNAP_FILE },
+  { "tip", QS_SQL_COPY_TIP },
   { "tombstone", QS_SQL_COPY_TOMBSTONE },
 };
 

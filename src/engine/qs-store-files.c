@@ -81,6 +81,7 @@ take_file (GetFiles *get, sqlite3_stmt *row)
   file->ino = (guint64)sqlite3_column_int64 (row, 6);
   file->btime = sqlite3_column_int64 (row, 7);
   file->active_of = g_strdup (qs_db_text (row, 8));
+  file->mode = (guint32)sqlite3_column_int64 (row, 9);
   file->state_of = g_ptr_array_new_with_free_func (g_free);
   file->tags = g_ptr_array_new_with_free_func (g_free);
   file->tag_of = g_ptr_array_new_with_free_func (g_free);

@@ -139,6 +139,19 @@ take_domain (Load *load, sqlite3_stmt *row, GError **error)
 }
 
 static gboolean
+take_attachment (Load *load, sqlite3_stmt *row, GError **error)
+{
+  Loading *loading = find (load, qs_db_text (row, 0), error);
+
+  if (loading == NULL)
+    return FALSE;
+  loading->domain->attachment =
+      qs_attachment_new (qs_db_text (row, 1), qs_db_text (row, 2), sqlite3_column_int (row, 3) != 0,
+                         sqlite3_column_int (row, 4) != 0);
+  return TRUE;
+}
+
+static gboolean
 take_active (Load *load, sqlite3_stmt *row, GError **error)
 {
   Loading *loading = find (load, qs_db_text (row, 0), error);
@@ -185,9 +198,8 @@ static const struct
   QsSql id;
   TakeFunc take;
 } tables[] = {
-  { QS_SQL_DEFINITION_LIST, take_definition },
-  { QS_SQL_DOMAIN_LIST, take_domain },
-  { QS_SQL_ACTIVE_LIST, take_active },
+  { QS_SQL_DEFINITION_LIST, take_definition }, { QS_SQL_DOMAIN_LIST, take_domain },
+  { QS_SQL_ATTACHMENT_LIST, take_attachment }, { QS_SQL_ACTIVE_LIST, take_active },
   { QS_SQL_SNAPSHOT_LIST, take_snapshot },
 };
 

@@ -20,6 +20,8 @@ const char *const qs_sql_settings[] = {
 #define SNAP_FILE_COLUMNS "domain, snapshot, target, path, tag"
 #define TIP_COLUMNS "domain, snapshot, target, path"
 #define TOMBSTONE_COLUMNS "domain, path, dev, ino, btime"
+#define ATTACHMENT_COLUMNS "domain, socket, agent, stable_path, follow"
+#define FILE_MODE_COLUMNS "domain, path, mode"
 #define OP_COLUMNS "id, domain, name, request, parts, caller, state, error, message"
 #define REQUEST_COLUMNS "op, n, request"
 #define PART_COLUMNS "op, n, plan, state"
@@ -130,22 +132,44 @@ static const char *const version_1[] = {
   NULL,
 };
 
-const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION] = { version_1 };
+/* QEMUs that somebody else starts, and files whose write bits were taken off */
+static const char *const version_2[] = {
+  "CREATE TABLE attachment (domain TEXT NOT NULL PRIMARY KEY "
+  "REFERENCES domain (id) ON DELETE CASCADE, socket TEXT NOT NULL, agent TEXT NOT NULL, "
+  "stable_path INTEGER NOT NULL, follow INTEGER NOT NULL, " HASH_COLUMN ") STRICT",
+  HASHED ("attachment", ATTACHMENT_COLUMNS),
+
+  "CREATE TABLE file_mode (domain TEXT NOT NULL, path TEXT NOT NULL, mode INTEGER NOT "
+  "NULL, " HASH_COLUMN ", PRIMARY KEY (domain, path), "
+  "FOREIGN KEY (domain, path) REFERENCES file (domain, path) ON UPDATE CASCADE "
+  "ON DELETE CASCADE) STRICT",
+  HASHED ("file_mode", FILE_MODE_COLUMNS),
+  NULL,
+};
+
+const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION] = { version_1, version_2 };
 
 #define DAMAGED(table, columns)                                                                    \
   "SELECT '" table "' FROM " table " WHERE hash <> row_hash (" columns ")"
 #define AND " UNION ALL "
 
 /* documents of snapshots are looked at when they are asked for: there may be gigabytes of them */
-const char qs_sql_verify[] =
-    DAMAGED ("domain", DOMAIN_COLUMNS) AND DAMAGED ("definition", DEFINITION_COLUMNS)
-AND DAMAGED ("file", FILE_COLUMNS)
-AND DAMAGED ("active", ACTIVE_COLUMNS)
-AND DAMAGED ("snapshot", SNAPSHOT_COLUMNS)
-AND DAMAGED ("snap_file", SNAP_FILE_COLUMNS)
-AND DAMAGED ("tip", TIP_COLUMNS)
-AND DAMAGED ("tombstone", TOMBSTONE_COLUMNS)
-AND DAMAGED ("op", OP_COLUMNS)
-AND DAMAGED ("op_request", REQUEST_COLUMNS)
-AND DAMAGED ("op_part", PART_COLUMNS)
-AND DAMAGED ("op_step", STEP_COLUMNS) " LIMIT 1";
+#define DAMAGED_1                                                                                  \
+  DAMAGED ("domain", DOMAIN_COLUMNS)                                                               \
+  AND DAMAGED ("definition", DEFINITION_COLUMNS)                                                   \
+  AND DAMAGED ("file", FILE_COLUMNS)                                                               \
+  AND DAMAGED ("active", ACTIVE_COLUMNS)                                                           \
+  AND DAMAGED ("snapshot", SNAPSHOT_COLUMNS)                                                       \
+  AND DAMAGED ("snap_file", SNAP_FILE_COLUMNS)                                                     \
+  AND DAMAGED ("tip", TIP_COLUMNS)                                                                 \
+  AND DAMAGED ("tombstone", TOMBSTONE_COLUMNS)                                                     \
+  AND DAMAGED ("op", OP_COLUMNS)                                                                   \
+  AND DAMAGED ("op_request", REQUEST_COLUMNS)                                                      \
+  AND DAMAGED ("op_part", PART_COLUMNS)                                                            \
+  AND DAMAGED ("op_step", STEP_COLUMNS)
+#define DAMAGED_2                                                                                  \
+  DAMAGED_1                                                                                        \
+  AND DAMAGED ("attachment", ATTACHMENT_COLUMNS)                                                   \
+  AND DAMAGED ("file_mode", FILE_MODE_COLUMNS)
+
+const char *const qs_sql_verify[QS_STORE_VERSION] = { DAMAGED_1 " LIMIT 1", DAMAGED_2 " LIMIT 1" };

@@ -28,6 +28,13 @@ static const char *const statements[] = {
                             "ON CONFLICT (domain, live) DO UPDATE SET document = ?3",
   [QS_SQL_DEFINITION_DELETE] = "DELETE FROM definition WHERE domain = ?1 AND live = ?2",
 
+  [QS_SQL_ATTACHMENT_LIST] =
+      "SELECT domain, socket, agent, stable_path, follow FROM attachment ORDER BY rowid",
+  [QS_SQL_ATTACHMENT_PUT] =
+      "INSERT INTO attachment (domain, socket, agent, stable_path, follow) "
+      "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (domain) DO UPDATE SET socket = ?2, agent = ?3, "
+      "stable_path = ?4, follow = ?5",
+
   [QS_SQL_ACTIVE_LIST] = "SELECT domain, target, path, format, stem FROM active ORDER BY rowid",
   [QS_SQL_ACTIVE_PUT] =
       "INSERT INTO active (domain, target, path, format, stem) VALUES (?1, ?2, ?3, ?4, ?5) "
@@ -40,10 +47,18 @@ static const char *const statements[] = {
       "INSERT INTO file (domain, path, format, role, backing, ours, dev, ino, btime) "
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (domain, path) DO UPDATE SET "
       "format = ?3, role = ?4, backing = ?5, ours = ?6, dev = ?7, ino = ?8, btime = ?9",
+  /* whoever refers to the file follows by its foreign key */
+  [QS_SQL_FILE_RENAME] = "UPDATE file SET path = ?3 WHERE domain = ?1 AND path = ?2",
+  [QS_SQL_FILE_RENAME_BACKING] = "UPDATE file SET backing = ?3 WHERE domain = ?1 AND backing = ?2",
+  [QS_SQL_FILE_MODE_PUT] = "INSERT INTO file_mode (domain, path, mode) VALUES (?1, ?2, ?3) "
+                           "ON CONFLICT (domain, path) DO UPDATE SET mode = ?3",
+  [QS_SQL_FILE_MODE_FORGET] = "DELETE FROM file_mode WHERE domain = ?1 AND path = ?2",
   [QS_SQL_FILE_FORGET] = "DELETE FROM file WHERE domain = ?1 AND path = ?2",
   [QS_SQL_FILE_LIST] =
       "SELECT path, format, role, NULLIF (backing, ''), ours, dev, ino, btime, "
-      "(SELECT target FROM active WHERE active.domain = file.domain AND active.path = file.path) "
+      "(SELECT target FROM active WHERE active.domain = file.domain AND active.path = file.path), "
+      "(SELECT mode FROM file_mode WHERE file_mode.domain = file.domain "
+      "AND file_mode.path = file.path) "
       "FROM file WHERE domain = ?1 ORDER BY rowid",
   [QS_SQL_FILE_USERS] =
       "SELECT path, snapshot, tag FROM snap_file WHERE domain = ?1 ORDER BY rowid",
@@ -93,8 +108,10 @@ static const char *const statements[] = {
   [QS_SQL_DOMAIN_GET_REV] = "SELECT rev FROM domain WHERE id = ?1",
   [QS_SQL_COPY_DOMAIN] = "SELECT * FROM domain WHERE id = ?1",
   [QS_SQL_COPY_DEFINITION] = "SELECT * FROM definition WHERE domain = ?1 ORDER BY live",
+  [QS_SQL_COPY_ATTACHMENT] = "SELECT * FROM attachment WHERE domain = ?1",
   [QS_SQL_COPY_ACTIVE] = "SELECT * FROM active WHERE domain = ?1 ORDER BY target",
   [QS_SQL_COPY_FILE] = "SELECT * FROM file WHERE domain = ?1 ORDER BY path",
+  [QS_SQL_COPY_FILE_MODE] = "SELECT * FROM file_mode WHERE domain = ?1 ORDER BY path",
   [QS_SQL_COPY_SNAPSHOT] = "SELECT * FROM snapshot WHERE domain = ?1 ORDER BY rev",
   [QS_SQL_COPY_DOCUMENT] =
       "SELECT document.* FROM snapshot, document WHERE document.snapshot = snapshot.uuid "

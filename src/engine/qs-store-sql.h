@@ -6,7 +6,7 @@
 
 /* "Snpd" */
 #define QS_STORE_APPLICATION_ID 0x536e7064
-#define QS_STORE_VERSION 1
+#define QS_STORE_VERSION 2
 
 /**
  * QsSql:
@@ -32,12 +32,19 @@ typedef enum
   QS_SQL_DEFINITION_PUT,
   QS_SQL_DEFINITION_DELETE,
 
+  QS_SQL_ATTACHMENT_LIST,
+  QS_SQL_ATTACHMENT_PUT,
+
   QS_SQL_ACTIVE_LIST,
   QS_SQL_ACTIVE_PUT,
   QS_SQL_ACTIVE_DELETE,
 
   QS_SQL_FILE_KNOW,
   QS_SQL_FILE_PUT,
+  QS_SQL_FILE_RENAME,
+  QS_SQL_FILE_RENAME_BACKING,
+  QS_SQL_FILE_MODE_PUT,
+  QS_SQL_FILE_MODE_FORGET,
   QS_SQL_FILE_FORGET,
   QS_SQL_FILE_LIST,
   QS_SQL_FILE_USERS,
@@ -62,8 +69,10 @@ typedef enum
   QS_SQL_DOMAIN_GET_REV,
   QS_SQL_COPY_DOMAIN,
   QS_SQL_COPY_DEFINITION,
+  QS_SQL_COPY_ATTACHMENT,
   QS_SQL_COPY_ACTIVE,
   QS_SQL_COPY_FILE,
+  QS_SQL_COPY_FILE_MODE,
   QS_SQL_COPY_SNAPSHOT,
   QS_SQL_COPY_DOCUMENT,
   QS_SQL_COPY_SNAP_FILE,
@@ -104,5 +113,6 @@ extern const char *const qs_sql_settings[];
 typedef const char *const *QsUpgrade;
 extern const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION];
 
-/* the first row names a table with a row that is not as it was written */
-extern const char qs_sql_verify[];
+/* for each schema version from 1: the first row names a table with a row that is not as it was
+   written */
+extern const char *const qs_sql_verify[QS_STORE_VERSION];

@@ -175,6 +175,10 @@ describe_domain (const QsDomain *domain)
     g_string_append_printf (
         text, "process: %" G_GINT64_FORMAT " %" G_GUINT64_FORMAT " %s %s ‘%s’\n", process->pid,
         process->start_time, process->boot_id, process->socket, process->unit);
+  if (domain->attachment != NULL)
+    g_string_append_printf (text, "attachment: ‘%s’ ‘%s’ stable %d follow %d\n",
+                            domain->attachment->socket, domain->attachment->agent,
+                            domain->attachment->stable_path, domain->attachment->follow);
   describe_actives (text, domain);
   describe_tree (text, domain->tree);
   return g_string_free (text, FALSE);
@@ -208,9 +212,9 @@ describe_files (QsStore *store, const char *domain)
       g_string_append_printf (
           text,
           "%s %s %s backing %s ours %d %" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT
-          " %" G_GINT64_FORMAT " state of [%s] tags [%s] of [%s] active of %s\n",
+          " %" G_GINT64_FORMAT " state of [%s] tags [%s] of [%s] active of %s mode %o\n",
           file->path, file->format, file->role, file->backing, file->ours, file->dev, file->ino,
-          file->btime, state_of, tags, tag_of, file->active_of);
+          file->btime, state_of, tags, tag_of, file->active_of, file->mode);
     }
   return g_string_free (text, FALSE);
 }

@@ -132,7 +132,7 @@ static const struct
   const char *sql;
   const char *message;
 } changed[] = {
-  { "UPDATE meta SET value = '2' WHERE key = 'schema'", "written by a newer snapshotd" },
+  { "UPDATE meta SET value = '99' WHERE key = 'schema'", "written by a newer snapshotd" },
   { "UPDATE meta SET value = 'x' WHERE key = 'schema'", "it has no schema version" },
   { "DELETE FROM meta", "it has no schema version" },
   { "DROP TABLE meta", "it is damaged" },

@@ -264,7 +264,7 @@ test_record (void)
   files = describe_files (fixture.store, UUID);
   g_assert_cmpstr (files, ==,
                    "/i/over qcow2 disk backing (null) ours 1 5:6 7 state of [] tags [] of [] "
-                   "active of (null)\n");
+                   "active of (null) mode 0\n");
 }
 
 static void

@@ -63,6 +63,14 @@ add_process (QsChangeList *list)
 }
 
 static void
+add_attachment (QsChangeList *list)
+{
+  qs_changes_add (list, QS_CHANGE_ATTACHMENT, "socket", "s", PICK ("/run/q", ""), "agent", "s",
+                  PICK ("/run/a", ""), "stable-path", "b", g_test_rand_bit () != 0, "follow", "b",
+                  g_test_rand_bit () != 0, NULL);
+}
+
+static void
 add_active (QsChangeList *list)
 {
   qs_changes_add (list, QS_CHANGE_ACTIVE, "target", "s", PICK ("vda", "vdb", "vdc"), "path", "s",
@@ -78,6 +86,24 @@ add_file_put (QsChangeList *list)
   qs_changes_add (list, QS_CHANGE_FILE_PUT, "path", "s", path, "format", "s", "qcow2", "role", "s",
                   "disk", "backing", "s", "", "ours", "b", TRUE, "dev", "t", (guint64)1, "ino", "t",
                   (guint64)g_test_rand_int (), NULL);
+}
+
+/* to a name that no file has */
+static void
+add_file_rename (QsChangeList *list)
+{
+  static guint n_renamed;
+  g_autofree char *path = some ("/i/", N_FILES);
+  g_autofree char *to = g_strdup_printf ("/i/renamed-%u", n_renamed++);
+
+  qs_changes_add (list, QS_CHANGE_FILE_RENAME, "path", "s", path, "to", "s", to, NULL);
+}
+
+static void
+add_file_mode (QsChangeList *list)
+{
+  qs_changes_add (list, QS_CHANGE_FILE_MODE, "path", "s", PICK ("/i/0", "/i/9"), "mode", "u",
+                  g_test_rand_bit () != 0 ? 0644u : 0u, NULL);
 }
 
 /* of paths that nothing uses: what files are used by is in the store alone */
@@ -157,8 +183,11 @@ static void (*const adders[]) (QsChangeList *list) = {
   [QS_CHANGE_DOMAIN_STATE] = add_domain_state,
   [QS_CHANGE_LIVE_DEF] = add_live_def,
   [QS_CHANGE_PROCESS] = add_process,
+  [QS_CHANGE_ATTACHMENT] = add_attachment,
   [QS_CHANGE_ACTIVE] = add_active,
   [QS_CHANGE_FILE_PUT] = add_file_put,
+  [QS_CHANGE_FILE_RENAME] = add_file_rename,
+  [QS_CHANGE_FILE_MODE] = add_file_mode,
   [QS_CHANGE_FILE_TOMBSTONE] = add_file_tombstone,
   [QS_CHANGE_FILE_FORGET] = add_file_forget,
   [QS_CHANGE_SNAPSHOT_PUT] = add_snapshot_put,

@@ -98,6 +98,11 @@ every_kind (void)
                   "s", "/i/over", "tag", "s", "tag-3", NULL);
   qs_changes_add (&list, QS_CHANGE_ACTIVE, "target", "s", "vda", "path", "s", "/i/over", "format",
                   "s", "qcow2", "stem", "s", "base", NULL);
+  qs_changes_add (&list, QS_CHANGE_ATTACHMENT, "socket", "s", "/run/q", "agent", "s", "/run/a",
+                  "stable-path", "b", TRUE, "follow", "b", FALSE, NULL);
+  qs_changes_add (&list, QS_CHANGE_FILE_MODE, "path", "s", "/i/base", "mode", "u", 0640, NULL);
+  qs_changes_add (&list, QS_CHANGE_FILE_RENAME, "path", "s", "/i/base", "to", "s", "/i/first",
+                  NULL);
   qs_changes_add (&list, QS_CHANGE_FILE_TOMBSTONE, "path", "s", "/i/gone", NULL);
   qs_changes_add (&list, QS_CHANGE_FILE_FORGET, "path", "s", "/i/gone", NULL);
   qs_changes_add (&list, QS_CHANGE_SNAPSHOT_DELETE, "uuid", "s", "s-2", NULL);
@@ -124,11 +129,12 @@ test_every_kind (void)
   store_reopen (&fixture);
   domain = load_domain (fixture.store, UUID);
   text = describe_domain (domain);
-  g_assert_true (g_str_has_prefix (text, UUID " ‘d’ " UUID " owner 7 rev 18 running quarantine "
+  g_assert_true (g_str_has_prefix (text, UUID " ‘d’ " UUID " owner 7 rev 21 running quarantine "
                                               "why\n"));
   tail = strstr (text, "process:");
   g_assert_cmpstr (tail, ==,
                    "process: 77 18446744073709551615 b /run/s ‘u’\n"
+                   "attachment: ‘/run/q’ ‘/run/a’ stable 1 follow 0\n"
                    "active: vda /i/over qcow2 base\n"
                    "current: s-3\n"
                    "snapshot: s-1 ‘first’ below ‘’ ‘’ 1700000000000000 rev 7 shutoff external no "
@@ -137,10 +143,10 @@ test_every_kind (void)
                    "no user 0 0, 0 children\n");
   files = describe_files (fixture.store, UUID);
   g_assert_cmpstr (files, ==,
-                   "/i/base raw disk backing (null) ours 0 18446744073709551615:2 "
-                   "-9223372036854775808 state of [s-1] tags [] of [] active of (null)\n"
-                   "/i/over qcow2 disk backing /i/base ours 1 1:3 0 state of [] tags [tag-3] of "
-                   "[s-3] active of vda\n");
+                   "/i/first raw disk backing (null) ours 0 18446744073709551615:2 "
+                   "-9223372036854775808 state of [s-1] tags [] of [] active of (null) mode 640\n"
+                   "/i/over qcow2 disk backing /i/first ours 1 1:3 0 state of [] tags [tag-3] of "
+                   "[s-3] active of vda mode 0\n");
   document = qs_store_get_document (fixture.store, "s-3", NULL);
   g_assert_cmpstr (document, ==, "<x/>");
 }
@@ -191,7 +197,7 @@ static const struct
   { "[('domain-state', {'state': <'paused'>}), ('current', {'uuid': <'s-9'>})]",
     QS_ERROR_NO_SNAPSHOT },
   /* in use as a state file */
-  { "[('file-forget', {'path': <'/i/base'>})]", QS_ERROR_FAILED },
+  { "[('file-forget', {'path': <'/i/first'>})]", QS_ERROR_FAILED },
   { "[('file-tombstone', {'path': <'/i/over'>})]", QS_ERROR_FAILED },
   { "[('unheard', @a{sv} {})]", QS_ERROR_FAILED },
 };
