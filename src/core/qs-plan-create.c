@@ -146,29 +146,6 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
 }
 
 static gboolean
-plan_overlay (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
-{
-  const QsImage *image = qs_check_disk_image (selected, create->facts, error);
-  const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
-
-  if (image == NULL || !qs_check_target (selected, create->facts, error))
-    return FALSE;
-
-  QsOverlay overlay = {
-    .target = selected->disk->target,
-    .path = selected->path,
-    .base = selected->active,
-    .base_format = selected->active_format,
-    .base_image = image,
-    .virtual_size = node != NULL ? node->virtual_size : image->virtual_size,
-    .owner = create->domain->owner,
-  };
-  g_hash_table_insert (create->steps, selected->disk->target, GUINT_TO_POINTER (plan->steps->len));
-  qs_planning_image_create (plan, &overlay);
-  return TRUE;
-}
-
-static gboolean
 plan_tag (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
 {
   const QsImage *image = qs_check_disk_image (selected, create->facts, error);
@@ -183,12 +160,14 @@ plan_tag (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **e
   return TRUE;
 }
 
-typedef gboolean (*SelectedFunc) (QsCreate *create, QsPlan *plan, const QsSelected *selected,
-                                  GError **error);
-
-static gboolean
-for_each_choice (QsCreate *create, QsPlan *plan, QsLocation choice, SelectedFunc func,
-                 GError **error)
+/**
+ * qs_create_each:
+ *
+ * Calls @func for every disk for which @choice was chosen, until one is refused.
+ */
+gboolean
+qs_create_each (QsCreate *create, QsPlan *plan, QsLocation choice, QsCreateFunc func,
+                GError **error)
 {
   for (guint i = 0; i < create->selection->disks->len; i++)
     {
@@ -203,90 +182,17 @@ for_each_choice (QsCreate *create, QsPlan *plan, QsLocation choice, SelectedFunc
 static gboolean
 build_image (QsCreate *create, QsPlan *plan, GError **error)
 {
-  return for_each_choice (create, plan, QS_LOCATION_EXTERNAL, plan_overlay, error)
-         && for_each_choice (create, plan, QS_LOCATION_INTERNAL, plan_tag, error)
+  return qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_file, error)
+         && qs_create_each (create, plan, QS_LOCATION_INTERNAL, plan_tag, error)
          && qs_create_add_record (create, plan, QS_PHASE_COMMIT, error);
-}
-
-/* the overlay names the recorded file as its base: QEMU must have that very one open. QEMU writes
-   a file with options of its own as json: text, which tells no name */
-static gboolean
-check_node_file (const QsSelected *selected, const QsNode *node, GError **error)
-{
-  if (node->path == NULL || g_str_has_prefix (node->path, "json:")
-      || g_str_equal (node->path, selected->active))
-    return TRUE;
-  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
-               "disk ‘%s’: the running QEMU has ‘%s’ open, but ‘%s’ is recorded; shut the guest "
-               "down first",
-               selected->disk->target, node->path, selected->active);
-  return FALSE;
-}
-
-static gboolean
-plan_node (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
-{
-  const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
-  g_autofree char *name = g_strdup_printf ("snapd-%s-%u", create->facts->op, plan->steps->len);
-
-  if (node == NULL)
-    {
-      g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
-                   "disk ‘%s’: the running QEMU has no such disk", selected->disk->target);
-      return FALSE;
-    }
-  if (!check_node_file (selected, node, error))
-    return FALSE;
-  qs_plan_add (plan, QS_STEP_NODE_ADD, QS_PHASE_PREPARE, selected->disk->target,
-               g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'path': <%s>,"
-                                     " 'format': <'qcow2'>, 'direct': <%b>, 'no-flush': <%b>,"
-                                     " 'detect-zeroes': <%s>}",
-                                     selected->disk->target, name, selected->path, node->direct,
-                                     node->no_flush,
-                                     node->detect_zeroes != NULL ? node->detect_zeroes : "off"));
-  return TRUE;
-}
-
-/* one transaction for all disks: the nodes stand in the plan just before it */
-static void
-add_transaction (QsCreate *create, QsPlan *plan)
-{
-  g_auto (GVariantBuilder) disks = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
-
-  for (guint i = 0; i < plan->steps->len; i++)
-    {
-      const QsStep *step = g_ptr_array_index (plan->steps, i);
-      const QsNode *node = qs_facts_find_node (create->facts, step->target);
-
-      if (step->kind == QS_STEP_NODE_ADD)
-        g_variant_builder_add_parsed (&disks,
-                                      "{'target': <%s>, 'node': <%s>, 'overlay': <%s>,"
-                                      " 'path': <%s>, 'active': <%s>}",
-                                      step->target, node->node_name, qs_step_string (step, "node"),
-                                      qs_step_string (step, "path"), node->path);
-    }
-  qs_plan_add (plan, QS_STEP_BLOCKDEV_SNAPSHOT, QS_PHASE_COMMIT, create->selection->name,
-               g_variant_new_parsed ("{'disks': <%@aa{sv}>}", g_variant_builder_end (&disks)));
 }
 
 static gboolean
 build_transaction (QsCreate *create, QsPlan *plan, GError **error)
 {
-  static const char *const needed[] = { "transaction", "blockdev-add", "blockdev-del" };
-
-  for (guint i = 0; i < G_N_ELEMENTS (needed); i++)
-    if (!qs_facts_has_command (create->facts, needed[i]))
-      {
-        g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-                     "this QEMU lacks the command ‘%s’", needed[i]);
-        return FALSE;
-      }
-  if (!qs_planning_check_block_jobs (create->facts, error)
-      || !for_each_choice (create, plan, QS_LOCATION_EXTERNAL, plan_overlay, error)
-      || !for_each_choice (create, plan, QS_LOCATION_EXTERNAL, plan_node, error))
-    return FALSE;
-  add_transaction (create, plan);
-  return qs_create_add_record (create, plan, QS_PHASE_FINISH, error);
+  return qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_file, error)
+         && qs_create_add_switch (create, plan, error)
+         && qs_create_add_record (create, plan, QS_PHASE_FINISH, error);
 }
 
 static void

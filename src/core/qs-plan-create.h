@@ -19,4 +19,12 @@ typedef struct
   GHashTable *steps; /* disk target -> index of the step that made its overlay */
 } QsCreate;
 
+typedef gboolean (*QsCreateFunc) (QsCreate *create, QsPlan *plan, const QsSelected *selected,
+                                  GError **error);
+gboolean qs_create_each (QsCreate *create, QsPlan *plan, QsLocation choice, QsCreateFunc func,
+                         GError **error);
+
+gboolean qs_create_add_file (QsCreate *create, QsPlan *plan, const QsSelected *selected,
+                             GError **error);
+gboolean qs_create_add_switch (QsCreate *create, QsPlan *plan, GError **error);
 gboolean qs_create_add_record (QsCreate *create, QsPlan *plan, QsPhase phase, GError **error);

@@ -304,12 +304,12 @@ test_foreign (void)
   add_image (images, "/elsewhere/link", 1, 3);
   add_image (images, "/elsewhere/other", 1, 5);
   add_image (images, "/elsewhere/unknown", 0, 0);
-  add_image (images, "/i/base", 8, 8);
+  add_image (images, "/i/first", 8, 8);
 
   paths = qs_store_find_foreign (fixture.store, OTHER, images, NULL);
   g_assert_cmpuint (paths->len, ==, 2);
   g_assert_cmpstr (g_ptr_array_index (paths, 0), ==, "/elsewhere/link");
-  g_assert_cmpstr (g_ptr_array_index (paths, 1), ==, "/i/base");
+  g_assert_cmpstr (g_ptr_array_index (paths, 1), ==, "/i/first");
   own = qs_store_find_foreign (fixture.store, UUID, images, NULL);
   g_assert_cmpuint (own->len, ==, 0);
 }
