@@ -30,10 +30,13 @@ typedef struct QsTask QsTask;
  * What the engine tells the façade; every function is called on the main context.
  *
  * @domain_changed: @after is NULL when the domain was deleted, @before when it is new
+ * @qemu_appeared: somebody listens again at the socket of an attached domain that is not connected:
+ *   to be discovered, and attached as an operation of the domain's owner
  */
 typedef struct
 {
   void (*domain_changed) (const QsDomain *before, QsDomain *after, gpointer user_data);
+  void (*qemu_appeared) (const char *domain, gpointer user_data);
 } QsEngineSink;
 
 /**
@@ -47,6 +50,36 @@ typedef struct
                 gpointer user_data);
   void (*committed) (QsTask *task, gpointer user_data);
 } QsTaskSink;
+
+/**
+ * QsVisit:
+ * @socket: (nullable): path of the QMP socket; NULL with @fd
+ * @fd: a connected QMP socket, taken over; -1 with @socket
+ * @owner: uid that the QEMU must have; its worker connects
+ * @name: (nullable): what the domain shall be called
+ * @uuid: (nullable): of a QEMU that has none
+ * @agent: (nullable): socket of the guest agent
+ *
+ * Where a QEMU that somebody else started is, and what the caller says of it.
+ */
+typedef struct
+{
+  const char *socket;
+  int fd;
+  guint32 owner;
+  const char *name;
+  const char *uuid;
+  const char *agent;
+  gboolean stable_path;
+} QsVisit;
+
+/**
+ * QsCandidate:
+ *
+ * A QEMU that was connected to and asked who it is, and that is no domain's yet. Its connection
+ * becomes the domain's when the request made from it has been carried out, else it ends with it.
+ */
+typedef struct QsCandidate QsCandidate;
 
 /* opens the store, recovers open operations, finds running guests again; blocks, before the bus name
    is owned. The domains are announced through @sink */
@@ -66,6 +99,25 @@ char *qs_engine_degraded (QsEngine *engine);
  * Returns: a task, or NULL with the refusal
  */
 QsTask *qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GError **error);
+
+/**
+ * qs_engine_discover:
+ *
+ * Connects, and learns name, uuid, machine and disks; read-only.
+ */
+QsCandidate *qs_engine_discover (QsEngine *engine, const QsVisit *visit, GError **error);
+void qs_candidate_free (QsCandidate *candidate);
+
+/* id of the recorded domain that this QEMU is (its uuid; else socket and owner; else the uuid of the
+   visit), or NULL: a new one */
+const char *qs_candidate_get_domain (const QsCandidate *candidate);
+
+/* whether that domain is connected to this very process already: there is nothing to do */
+gboolean qs_candidate_is_connected (const QsCandidate *candidate);
+
+/* (transfer full): of QS_VERB_ATTACH, its `domain_def` with name and uuid settled, its options with
+   what the planner needs; @candidate must live until the request was carried out or given up */
+QsRequest *qs_candidate_make_request (const QsCandidate *candidate);
 
 /* carries the task out: journal, runner, records. @result is a{sv} */
 gboolean qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data,
@@ -93,5 +145,6 @@ const char *qs_task_get_domain (QsTask *task); /* id of the domain */
 QsTask *qs_task_ref (QsTask *task);
 void qs_task_unref (QsTask *task);
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsCandidate, qs_candidate_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsEngine, qs_engine_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsTask, qs_task_unref)
