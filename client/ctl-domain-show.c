@@ -149,19 +149,37 @@ print_current (QsCtl *ctl, GVariant *domain, GError **error)
 }
 
 static gboolean
+is_set (GVariant *properties, const char *key)
+{
+  gboolean value = FALSE;
+
+  g_variant_lookup (properties, key, "b", &value);
+  return value;
+}
+
+/* lines that virsh does not have are there for domains that virsh cannot have */
+static void
+print_attached (GVariant *domain)
+{
+  if (!is_set (domain, "Attached"))
+    return;
+  qs_ctl_print ("%-15s %s", "Attached:", "yes");
+  qs_ctl_print ("%-15s %s", "Connected:", is_set (domain, "Connected") ? "yes" : "no");
+}
+
+static gboolean
 print_info (QsCtl *ctl, GVariant *domain, GError **error)
 {
-  gboolean is_defined = FALSE;
   guint owner = 0, n_snapshots = 0;
 
-  g_variant_lookup (domain, "Defined", "b", &is_defined);
   g_variant_lookup (domain, "Owner", "u", &owner);
   g_variant_lookup (domain, "SnapshotCount", "u", &n_snapshots);
   qs_ctl_print ("%-15s %s", "Id:", "-");
   qs_ctl_print ("%-15s %s", "Name:", get_word (domain, "Name"));
   qs_ctl_print ("%-15s %s", "UUID:", get_word (domain, "UUID"));
   qs_ctl_print ("%-15s %s", "State:", qs_ctl_state_word (get_word (domain, "State")));
-  qs_ctl_print ("%-15s %s", "Persistent:", is_defined ? "yes" : "no");
+  qs_ctl_print ("%-15s %s", "Persistent:", is_set (domain, "Defined") ? "yes" : "no");
+  print_attached (domain);
   qs_ctl_print ("%-15s %u", "Owner:", owner);
   qs_ctl_print ("%-15s %u", "Snapshots:", n_snapshots);
   if (!print_current (ctl, domain, error))
@@ -249,6 +267,10 @@ static const QsCtlOption list_options[] = {
   { .name = "all", .help = "also domains that do not run" },
   { .name = "inactive", .flag = QS_DOMAINS_INACTIVE, .help = "only domains that do not run" },
   { .name = "with-snapshot", .flag = QS_DOMAINS_WITH_SNAPSHOTS, .help = "only with snapshots" },
+  { .name = "defined",
+    .flag = QS_DOMAINS_DEFINED,
+    .help = "only domains that the service starts itself" },
+  { .name = "attached", .flag = QS_DOMAINS_ATTACHED, .help = "only domains that others start" },
   { .name = "all-owners",
     .flag = QS_DOMAINS_ALL_OWNERS,
     .help = "also domains of other users; may ask for a password" },

@@ -29,7 +29,19 @@ get_state (const QsSubject *subject)
 static GVariant *
 get_defined (const QsSubject *subject)
 {
-  return g_variant_new_boolean (subject->domain->def != NULL);
+  return g_variant_new_boolean (subject->domain->attachment == NULL);
+}
+
+static GVariant *
+get_attached (const QsSubject *subject)
+{
+  return g_variant_new_boolean (subject->domain->attachment != NULL);
+}
+
+static GVariant *
+get_connected (const QsSubject *subject)
+{
+  return g_variant_new_boolean (subject->domain->connected);
 }
 
 static GVariant *
@@ -78,6 +90,8 @@ const QsProperty qs_domain_properties[] = {
   { "Owner", get_owner },
   { "State", get_state },
   { "Defined", get_defined },
+  { "Attached", get_attached },
+  { "Connected", get_connected },
   { "Quarantined", get_quarantined },
   { "QuarantineReason", get_quarantine_reason },
   { "CurrentSnapshot", get_current_snapshot },

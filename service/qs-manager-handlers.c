@@ -118,7 +118,8 @@ passes (const QsDomain *domain, guint flags)
 
   if (group != 0 && !(group & is))
     return FALSE;
-  if (kind != 0 && !(kind & (domain->def != NULL ? QS_DOMAINS_DEFINED : QS_DOMAINS_ATTACHED)))
+  if (kind != 0
+      && !(kind & (domain->attachment == NULL ? QS_DOMAINS_DEFINED : QS_DOMAINS_ATTACHED)))
     return FALSE;
   return !(flags & QS_DOMAINS_WITH_SNAPSHOTS) || qs_tree_size (domain->tree) > 0;
 }

@@ -109,7 +109,8 @@ qs_service_lookup (QsService *self, const char *id)
 /**
  * qs_service_is_idle:
  *
- * Returns: whether nobody would miss the service: no client, no open job, no running domain
+ * Returns: whether nobody would miss the service: no client, no open job, no running domain,
+ *   no QEMU that is listened to
  */
 gboolean
 qs_service_is_idle (QsService *self)
@@ -121,7 +122,7 @@ qs_service_is_idle (QsService *self)
     return FALSE;
   g_hash_table_iter_init (&iter, self->domains);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&domain))
-    if (qs_domain_is_active (domain))
+    if (qs_domain_is_active (domain) || domain->connected)
       return FALSE;
   return TRUE;
 }

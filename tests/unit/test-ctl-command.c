@@ -132,8 +132,8 @@ test_complete (void)
   assert_completes ("dom", "dominfo domstate domblklist domjobabort");
   assert_completes ("-c qemu:///session domi", "dominfo");
   assert_completes ("--s", "--session --system");
-  assert_completes ("list --a", "--all --all-owners");
-  assert_completes ("list --all --a", "--all-owners");
+  assert_completes ("list --a", "--all --attached --all-owners");
+  assert_completes ("list --all --a", "--attached --all-owners");
   assert_completes ("list -- --a", "");
   assert_completes ("help li", "list");
   assert_completes ("help --command li", "list");

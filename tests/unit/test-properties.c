@@ -108,6 +108,35 @@ test_diff (void)
   g_assert_null (qs_properties_diff (QS_OBJECT_SNAPSHOT, &before, &before));
 }
 
+/* Defined, Attached and Connected, as text */
+static char *
+describe_kind (const QsDomain *domain)
+{
+  static const char *const names[] = { "Defined", "Attached", "Connected", NULL };
+  QsSubject subject = { .domain = domain };
+  g_autoptr (GVariant) some =
+      g_variant_ref_sink (qs_properties_get_some (QS_OBJECT_DOMAIN, &subject, names));
+
+  return g_variant_print (some, FALSE);
+}
+
+static void
+test_attached (void)
+{
+  g_autoptr (QsDomain) domain = make_domain ();
+  g_autofree char *defined = describe_kind (domain);
+  g_autofree char *lost = NULL;
+  g_autofree char *connected = NULL;
+
+  domain->attachment = qs_attachment_new ("/run/vm/qmp", "", TRUE, TRUE);
+  lost = describe_kind (domain);
+  domain->connected = TRUE;
+  connected = describe_kind (domain);
+  g_assert_cmpstr (defined, ==, "{'Defined': <true>, 'Attached': <false>, 'Connected': <false>}");
+  g_assert_cmpstr (lost, ==, "{'Defined': <false>, 'Attached': <true>, 'Connected': <false>}");
+  g_assert_cmpstr (connected, ==, "{'Defined': <false>, 'Attached': <true>, 'Connected': <true>}");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -115,5 +144,6 @@ main (int argc, char **argv)
   g_test_add_func ("/properties/complete", test_complete);
   g_test_add_func ("/properties/snapshot", test_snapshot);
   g_test_add_func ("/properties/diff", test_diff);
+  g_test_add_func ("/properties/attached", test_attached);
   return g_test_run ();
 }
