@@ -177,8 +177,23 @@ chunk_free (QsQcow2Chunk *chunk)
   g_free (chunk);
 }
 
-static void
-add_chunk (GPtrArray *chunks, guint64 offset, GByteArray *bytes)
+/**
+ * qs_qcow2_chunks_new:
+ *
+ * Returns: (transfer full) (element-type QsQcow2Chunk): none yet
+ */
+GPtrArray *
+qs_qcow2_chunks_new (void)
+{
+  return g_ptr_array_new_with_free_func ((GDestroyNotify)chunk_free);
+}
+
+/**
+ * qs_qcow2_chunks_add:
+ * @bytes: (transfer full)
+ */
+void
+qs_qcow2_chunks_add (GPtrArray *chunks, guint64 offset, GByteArray *bytes)
 {
   QsQcow2Chunk *chunk = g_new0 (QsQcow2Chunk, 1);
 
@@ -219,7 +234,7 @@ build_refcount_table (guint cluster_size)
 GPtrArray *
 qs_qcow2_build (const QsQcow2Layout *layout, guint64 *file_size, GError **error)
 {
-  g_autoptr (GPtrArray) chunks = g_ptr_array_new_with_free_func ((GDestroyNotify)chunk_free);
+  g_autoptr (GPtrArray) chunks = qs_qcow2_chunks_new ();
   g_autoptr (GByteArray) header = NULL;
   guint cluster_bits = g_bit_nth_lsf (layout->cluster_size, -1);
   guint64 l1_bytes;
@@ -242,9 +257,9 @@ qs_qcow2_build (const QsQcow2Layout *layout, guint64 *file_size, GError **error)
                            "the backing file name does not fit into the first cluster");
       return NULL;
     }
-  add_chunk (chunks, 0, g_steal_pointer (&header));
-  add_chunk (chunks, layout->cluster_size, build_refcount_table (layout->cluster_size));
-  add_chunk (chunks, 2 * (guint64)layout->cluster_size, build_refcounts (n_clusters));
+  qs_qcow2_chunks_add (chunks, 0, g_steal_pointer (&header));
+  qs_qcow2_chunks_add (chunks, layout->cluster_size, build_refcount_table (layout->cluster_size));
+  qs_qcow2_chunks_add (chunks, 2 * (guint64)layout->cluster_size, build_refcounts (n_clusters));
   *file_size = N_METADATA_CLUSTERS * (guint64)layout->cluster_size + l1_bytes;
   return g_steal_pointer (&chunks);
 }

@@ -44,5 +44,7 @@ typedef struct
   GBytes *bytes;
 } QsQcow2Chunk;
 
+GPtrArray *qs_qcow2_chunks_new (void);
+void qs_qcow2_chunks_add (GPtrArray *chunks, guint64 offset, GByteArray *bytes);
 guint64 qs_qcow2_l1_entries (guint64 virtual_size, guint cluster_bits, gboolean extended_l2);
 GPtrArray *qs_qcow2_build (const QsQcow2Layout *layout, guint64 *file_size, GError **error);

@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-image-input.h"
-
-#define QED_MAGIC 0x00444551 /* little endian "QED\0" */
-#define QED_HEADER_BYTES 64
-#define QED_BACKING (1u << 0)
-#define QED_NEED_CHECK (1u << 1)
-#define QED_NO_PROBE (1u << 2)
-#define QED_MIN_CLUSTER 4096u
-#define QED_MAX_CLUSTER (64u * 1024 * 1024)
-#define QED_MAX_TABLE 16u
+#include "qs-qed.h"
 
 static gboolean
 check_qed_sizes (const QsImageInput *in, const QsImageHeader *header, GError **error)
@@ -18,9 +10,10 @@ check_qed_sizes (const QsImageInput *in, const QsImageHeader *header, GError **e
   guint32 table = qs_input_u32le (in, 8);
   guint64 entries = (guint64)cluster * table / 8;
 
-  if (cluster < QED_MIN_CLUSTER || cluster > QED_MAX_CLUSTER || (cluster & (cluster - 1)) != 0)
+  if (cluster < QS_QED_MIN_CLUSTER || cluster > QS_QED_MAX_CLUSTER
+      || (cluster & (cluster - 1)) != 0)
     return qs_input_damaged (error, "the cluster size");
-  if (table == 0 || table > QED_MAX_TABLE || (table & (table - 1)) != 0)
+  if (table == 0 || table > QS_QED_MAX_TABLE || (table & (table - 1)) != 0)
     return qs_input_damaged (error, "the table size");
   if (qs_input_u32le (in, 12) == 0
       || !qs_input_in_file (in, 0, (guint64)qs_input_u32le (in, 12) * cluster))
@@ -45,23 +38,23 @@ qs_qed_header_read (const QsImageInput *in, QsImageHeader *header, GError **erro
   guint64 features;
   guint64 header_bytes;
 
-  if (!qs_input_has (in, 0, QED_HEADER_BYTES) || qs_input_u32le (in, 0) != QED_MAGIC)
+  if (!qs_input_has (in, 0, QS_QED_HEADER_BYTES) || qs_input_u32le (in, 0) != QS_QED_MAGIC)
     return qs_input_damaged (error, "this is not a qed file");
   header->cluster_size = qs_input_u32le (in, 4);
   header->virtual_size = qs_input_u64le (in, 48);
   features = qs_input_u64le (in, 16);
-  if (features & ~(guint64)(QED_BACKING | QED_NEED_CHECK | QED_NO_PROBE))
+  if (features & ~(guint64)(QS_QED_BACKING | QS_QED_NEED_CHECK | QS_QED_NO_PROBE))
     return qs_input_refused (error, "it needs a feature of qed that is not known here");
   if (!check_qed_sizes (in, header, error))
     return FALSE;
-  header->dirty = (features & QED_NEED_CHECK) != 0;
-  if ((features & QED_BACKING) == 0)
+  header->dirty = (features & QS_QED_NEED_CHECK) != 0;
+  if ((features & QS_QED_BACKING) == 0)
     return TRUE;
 
   header_bytes = (guint64)qs_input_u32le (in, 12) * header->cluster_size;
   if ((guint64)qs_input_u32le (in, 56) + qs_input_u32le (in, 60) > header_bytes)
     return qs_input_damaged (error, "the backing file name lies outside of the header");
-  if (features & QED_NO_PROBE)
+  if (features & QS_QED_NO_PROBE)
     header->backing_format = g_strdup ("raw");
   return qs_image_read_backing_name (in, header, qs_input_u32le (in, 56), qs_input_u32le (in, 60),
                                      error);

@@ -15,12 +15,14 @@ typedef struct
   gsize length;
 } File;
 
+typedef GPtrArray *(*Builder) (const QsQcow2Layout *layout, guint64 *size, GError **error);
+
 static inline File
-build (const QsQcow2Layout *layout)
+assemble (Builder builder, const QsQcow2Layout *layout)
 {
   g_autoptr (GError) error = NULL;
   guint64 size = 0;
-  g_autoptr (GPtrArray) chunks = qs_qcow2_build (layout, &size, &error);
+  g_autoptr (GPtrArray) chunks = builder (layout, &size, &error);
   File file;
 
   g_assert_no_error (error);
@@ -35,6 +37,12 @@ build (const QsQcow2Layout *layout)
       memcpy (file.data + chunk->offset, bytes, n);
     }
   return file;
+}
+
+static inline File
+build (const QsQcow2Layout *layout)
+{
+  return assemble (qs_qcow2_build, layout);
 }
 
 static inline File
