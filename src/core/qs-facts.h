@@ -27,6 +27,7 @@ typedef struct
   char *format;
   guint64 dev;
   guint64 ino;
+  guint64 rdev; /* of a block device: two nodes with the same one are the same image; else 0 */
   gint64 btime; /* nanoseconds, 0: unknown */
   guint64 mtime;
   guint64 size;
@@ -41,8 +42,9 @@ typedef struct
   gboolean encrypted;
   gboolean extended_l2;
   gboolean writable;
+  gboolean in_use;      /* a process writes it, or denies others to, by QEMU's locks */
   char *backing_name;   /* as written in the header, or NULL */
-  char *backing_format; /* or NULL */
+  char *backing_format; /* or NULL; for qed, whose header has no room for it, as recorded */
   GPtrArray *tags;      /* of QsTag */
 } QsImage;
 
@@ -66,7 +68,11 @@ typedef struct
   QsTargetType type;
   guint64 dev;
   guint64 ino;
+  guint64 rdev;       /* of a block device, else 0 */
+  guint64 diskseq;    /* which disk is behind it now: a number that no other gets; 0: unknown */
+  guint64 size;       /* in bytes, of a file or block device that can be opened */
   guint64 free_bytes; /* of the file system, for this owner */
+  gboolean in_use;    /* a process writes it, or denies others to, by QEMU's locks */
   GError *error;      /* its folder is missing, not writable, on a read-only file system … */
 } QsTarget;
 

@@ -97,8 +97,11 @@ qs_engine_disks (QsEngine *engine, QsDomain *domain, GError **error)
 {
   const QsDomainDef *def = qs_domain_get_def (domain);
   g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
-  g_autoptr (QsWorker) worker = qs_worker_pool_acquire (engine->workers, domain->owner, error);
+  g_autoptr (GPtrArray) files = qs_store_get_files (engine->store, domain->id, error);
+  g_autoptr (QsWorker) worker = NULL;
 
+  if (files != NULL)
+    worker = qs_worker_pool_acquire (engine->workers, domain->owner, error);
   if (worker == NULL)
     return NULL;
   for (guint i = 0; i < def->disks->len; i++)
@@ -108,9 +111,10 @@ qs_engine_disks (QsEngine *engine, QsDomain *domain, GError **error)
       g_autoptr (GPtrArray) chain = NULL;
       g_autoptr (GError) ignored = NULL;
 
-      if (path != NULL && disk->source_type == QS_SOURCE_FILE
-          && !qs_worker_inspect_chain (worker, path, qs_domain_disk_format (domain, disk), &chain,
-                                       &ignored))
+      if (path != NULL
+          && (disk->source_type == QS_SOURCE_FILE || disk->source_type == QS_SOURCE_BLOCK)
+          && !qs_worker_inspect_chain (worker, path, qs_domain_disk_format (domain, disk), files,
+                                       &chain, &ignored))
         g_debug ("disk ‘%s’: %s, ignoring", disk->target, ignored->message);
       add_disk (&builder, domain, disk, chain);
     }

@@ -12,6 +12,7 @@ typedef struct
   const QsQuestions *questions;
   QsWorker *worker; /* NULL until a question needs it */
   QsFacts *facts;
+  GPtrArray *recorded; /* of QsFile: to walk chains by; NULL until one is walked */
 } Survey;
 
 /* to end a guest nothing is asked: that must not wait for a worker that hangs */
@@ -23,6 +24,15 @@ need_worker (Survey *survey, const GPtrArray *questions, GError **error)
   return questions->len == 0 || survey->worker != NULL;
 }
 
+/* not among the facts: a planner gets what it asks for */
+static gboolean
+need_recorded (Survey *survey, GError **error)
+{
+  if (survey->recorded == NULL)
+    survey->recorded = qs_store_get_files (survey->engine->store, survey->domain->id, error);
+  return survey->recorded != NULL;
+}
+
 /* a disk whose chain cannot be walked is a fact too: the planner decides what follows from it */
 static QsDiskFacts *
 walk_chain (Survey *survey, const char *target, const char *path, const char *format)
@@ -31,7 +41,8 @@ walk_chain (Survey *survey, const char *target, const char *path, const char *fo
 
   disk->target = g_strdup (target);
   /* the files before a failure are in the chain */
-  qs_worker_inspect_chain (survey->worker, path, format, &disk->chain, &disk->error);
+  qs_worker_inspect_chain (survey->worker, path, format, survey->recorded, &disk->chain,
+                           &disk->error);
   if (disk->chain == NULL)
     disk->chain = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
   return disk;
@@ -40,7 +51,9 @@ walk_chain (Survey *survey, const char *target, const char *path, const char *fo
 static gboolean
 survey_disks (Survey *survey, GError **error)
 {
-  if (!need_worker (survey, survey->questions->disks, error))
+  if (survey->questions->disks->len == 0)
+    return TRUE;
+  if (!need_worker (survey, survey->questions->disks, error) || !need_recorded (survey, error))
     return FALSE;
   for (guint i = 0; i < survey->questions->disks->len; i++)
     {
@@ -141,7 +154,7 @@ survey_snapshot (Survey *survey, GError **error)
     return FALSE;
   g_ptr_array_unref (survey->facts->snapshot_files);
   survey->facts->snapshot_files = files;
-  if (!need_worker (survey, files, error))
+  if (!need_worker (survey, files, error) || !need_recorded (survey, error))
     return FALSE;
   for (guint i = 0; i < files->len; i++)
     {
@@ -206,7 +219,7 @@ qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
   static const SurveyFunc funcs[] = { survey_monitor, survey_files,  survey_snapshot, survey_disks,
                                       survey_foreign, survey_images, survey_targets };
   g_autoptr (QsFacts) facts = qs_facts_new ();
-  Survey survey = { engine, domain, request, questions, NULL, facts };
+  Survey survey = { engine, domain, request, questions, NULL, facts, NULL };
   gboolean answered = TRUE;
 
   facts->now = questions->now;
@@ -218,5 +231,6 @@ qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
   for (guint i = 0; answered && i < G_N_ELEMENTS (funcs); i++)
     answered = funcs[i](&survey, error);
   g_clear_pointer (&survey.worker, qs_worker_release);
+  g_clear_pointer (&survey.recorded, g_ptr_array_unref);
   return answered ? g_steal_pointer (&facts) : NULL;
 }

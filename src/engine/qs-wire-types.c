@@ -4,7 +4,7 @@
 
 #include "qs-error.h"
 
-/* the numbers of an image: a key and where the value lies */
+/* the numbers of a value: a key and where the value lies */
 typedef struct
 {
   const char *key;
@@ -12,56 +12,89 @@ typedef struct
   gsize size;
 } Field;
 
-#define FIELD(key, member)                                                                         \
+#define FIELD(type, key, member)                                                                   \
   {                                                                                                \
-    key, G_STRUCT_OFFSET (QsImage, member), sizeof (((QsImage *)NULL)->member)                     \
+    key, G_STRUCT_OFFSET (type, member), sizeof (((type *)NULL)->member)                           \
   }
 
 static const Field image_fields[] = {
-  FIELD ("dev", dev),
-  FIELD ("ino", ino),
-  FIELD ("btime", btime),
-  FIELD ("mtime", mtime),
-  FIELD ("size", size),
-  FIELD ("allocated", allocated),
-  FIELD ("virtual-size", virtual_size),
-  FIELD ("mode", mode),
-  FIELD ("uid", uid),
-  FIELD ("gid", gid),
-  FIELD ("links", n_links),
-  FIELD ("cluster-size", cluster_size),
-  FIELD ("dirty", dirty),
-  FIELD ("encrypted", encrypted),
-  FIELD ("extended-l2", extended_l2),
-  FIELD ("writable", writable),
+  FIELD (QsImage, "dev", dev),
+  FIELD (QsImage, "ino", ino),
+  FIELD (QsImage, "rdev", rdev),
+  FIELD (QsImage, "btime", btime),
+  FIELD (QsImage, "mtime", mtime),
+  FIELD (QsImage, "size", size),
+  FIELD (QsImage, "allocated", allocated),
+  FIELD (QsImage, "virtual-size", virtual_size),
+  FIELD (QsImage, "mode", mode),
+  FIELD (QsImage, "uid", uid),
+  FIELD (QsImage, "gid", gid),
+  FIELD (QsImage, "links", n_links),
+  FIELD (QsImage, "cluster-size", cluster_size),
+  FIELD (QsImage, "dirty", dirty),
+  FIELD (QsImage, "encrypted", encrypted),
+  FIELD (QsImage, "extended-l2", extended_l2),
+  FIELD (QsImage, "writable", writable),
+  FIELD (QsImage, "in-use", in_use),
 };
 
+static const Field target_fields[] = {
+  FIELD (QsTarget, "type", type),
+  FIELD (QsTarget, "dev", dev),
+  FIELD (QsTarget, "ino", ino),
+  FIELD (QsTarget, "rdev", rdev),
+  FIELD (QsTarget, "diskseq", diskseq),
+  FIELD (QsTarget, "size", size),
+  FIELD (QsTarget, "free-bytes", free_bytes),
+  FIELD (QsTarget, "in-use", in_use),
+};
+
+G_STATIC_ASSERT (sizeof (QsTargetType) == sizeof (guint32));
+
 static guint64
-get_field (const QsImage *image, const Field *field)
+get_field (gconstpointer value, const Field *field)
 {
-  return field->size == sizeof (guint64) ? G_STRUCT_MEMBER (guint64, image, field->offset)
-                                         : G_STRUCT_MEMBER (guint32, image, field->offset);
+  return field->size == sizeof (guint64) ? G_STRUCT_MEMBER (guint64, value, field->offset)
+                                         : G_STRUCT_MEMBER (guint32, value, field->offset);
 }
 
 static void
-set_field (QsImage *image, const Field *field, guint64 value)
+set_field (gpointer value, const Field *field, guint64 number)
 {
   if (field->size == sizeof (guint64))
-    G_STRUCT_MEMBER (guint64, image, field->offset) = value;
+    G_STRUCT_MEMBER (guint64, value, field->offset) = number;
   else
-    G_STRUCT_MEMBER (guint32, image, field->offset) = value;
+    G_STRUCT_MEMBER (guint32, value, field->offset) = number;
+}
+
+static GVariant *
+get_fields (gconstpointer value, const Field *fields, guint n_fields)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a{st}"));
+  for (guint i = 0; i < n_fields; i++)
+    g_variant_builder_add (&builder, "{st}", fields[i].key, get_field (value, &fields[i]));
+  return g_variant_builder_end (&builder);
+}
+
+static void
+set_fields (gpointer value, const Field *fields, guint n_fields, GVariant *numbers)
+{
+  for (guint i = 0; i < n_fields; i++)
+    {
+      guint64 number = 0;
+
+      g_variant_lookup (numbers, fields[i].key, "t", &number);
+      set_field (value, &fields[i], number);
+    }
 }
 
 GVariant *
 qs_wire_image_to_variant (const QsImage *image)
 {
-  GVariantBuilder fields;
   GVariantBuilder tags;
 
-  g_variant_builder_init (&fields, G_VARIANT_TYPE ("a{st}"));
-  for (guint i = 0; i < G_N_ELEMENTS (image_fields); i++)
-    g_variant_builder_add (&fields, "{st}", image_fields[i].key,
-                           get_field (image, &image_fields[i]));
   g_variant_builder_init (&tags, G_VARIANT_TYPE ("a(sst)"));
   for (guint i = 0; i < image->tags->len; i++)
     {
@@ -69,8 +102,9 @@ qs_wire_image_to_variant (const QsImage *image)
 
       g_variant_builder_add (&tags, "(sst)", tag->id, tag->name, tag->vm_state_size);
     }
-  return g_variant_new (QS_WIRE_IMAGE, image->path, image->format, &fields, image->backing_name,
-                        image->backing_format, &tags);
+  return g_variant_new ("(ss@a{st}msmsa(sst))", image->path, image->format,
+                        get_fields (image, image_fields, G_N_ELEMENTS (image_fields)),
+                        image->backing_name, image->backing_format, &tags);
 }
 
 /**
@@ -87,13 +121,7 @@ qs_wire_image_from_variant (GVariant *value)
 
   g_variant_get (value, "(ss@a{st}msmsa(sst))", &image->path, &image->format, &fields,
                  &image->backing_name, &image->backing_format, &tags);
-  for (guint i = 0; i < G_N_ELEMENTS (image_fields); i++)
-    {
-      guint64 number = 0;
-
-      g_variant_lookup (fields, image_fields[i].key, "t", &number);
-      set_field (image, &image_fields[i], number);
-    }
+  set_fields (image, image_fields, G_N_ELEMENTS (image_fields), fields);
   while (g_variant_iter_next (tags, "(sst)", &tag.id, &tag.name, &tag.vm_state_size))
     g_ptr_array_add (image->tags, g_memdup2 (&tag, sizeof tag));
   return image;
@@ -102,8 +130,8 @@ qs_wire_image_from_variant (GVariant *value)
 GVariant *
 qs_wire_target_to_variant (const QsTarget *target)
 {
-  return g_variant_new (QS_WIRE_TARGET, target->path, (guint32)target->type, target->dev,
-                        target->ino, target->free_bytes,
+  return g_variant_new ("(s@a{st}(ss))", target->path,
+                        get_fields (target, target_fields, G_N_ELEMENTS (target_fields)),
                         target->error != NULL ? qs_error_get_name (target->error->code) : "",
                         target->error != NULL ? target->error->message : "");
 }
@@ -116,13 +144,13 @@ QsTarget *
 qs_wire_target_from_variant (GVariant *value)
 {
   g_autoptr (QsTarget) target = g_new0 (QsTarget, 1);
+  g_autoptr (GVariant) fields = NULL;
   const char *name;
   const char *text;
-  guint32 type;
 
-  g_variant_get (value, "(suttt(&s&s))", &target->path, &type, &target->dev, &target->ino,
-                 &target->free_bytes, &name, &text);
-  target->type = MIN (type, QS_TARGET_OTHER);
+  g_variant_get (value, "(s@a{st}(&s&s))", &target->path, &fields, &name, &text);
+  set_fields (target, target_fields, G_N_ELEMENTS (target_fields), fields);
+  target->type = MIN (target->type, QS_TARGET_OTHER);
   if (name[0] != '\0')
     target->error = qs_wire_error_new (name, text);
   return g_steal_pointer (&target);

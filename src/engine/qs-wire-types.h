@@ -7,7 +7,8 @@
 /* values of the core as they travel between worker and daemon */
 
 #define QS_WIRE_IMAGE "(ssa{st}msmsa(sst))"
-#define QS_WIRE_TARGET "(suttt(ss))"
+#define QS_WIRE_TARGET "(sa{st}(ss))"
+#define QS_WIRE_LINKS "a(sss)" /* path; path and format of its recorded backing file */
 
 GVariant *qs_wire_image_to_variant (const QsImage *image);
 QsImage *qs_wire_image_from_variant (GVariant *value);

@@ -44,17 +44,6 @@ qs_worker_unlink (QsWorker *worker, const char *path, const QsFileId *id, GError
 }
 
 /**
- * qs_worker_truncate:
- *
- * Empties the caller's own file again, if the name still means this one.
- */
-gboolean
-qs_worker_truncate (QsWorker *worker, const char *path, const QsFileId *id, GError **error)
-{
-  return qs_worker_do (worker, "truncate", g_variant_new ("(stt)", path, id->dev, id->ino), error);
-}
-
-/**
  * qs_worker_copy_file:
  *
  * Copies a small file to a name that nothing has; the copy is there whole, or not at all.

@@ -27,21 +27,51 @@ qs_worker_inspect_image (QsWorker *worker, const char *path, const char *format,
   return TRUE;
 }
 
+/* the recorded chain of @path: only what a walk from there can come to is handed over, which is
+   bounded as a chain is */
+static GVariant *
+make_links (const char *path, const GPtrArray *files)
+{
+  g_autoptr (GHashTable) by_path = g_hash_table_new (g_str_hash, g_str_equal);
+  GVariantBuilder links;
+  const QsFile *file;
+
+  for (guint i = 0; files != NULL && i < files->len; i++)
+    {
+      file = g_ptr_array_index (files, i);
+      g_hash_table_insert (by_path, file->path, (gpointer)file);
+    }
+  g_variant_builder_init (&links, G_VARIANT_TYPE (QS_WIRE_LINKS));
+  file = g_hash_table_lookup (by_path, path);
+  for (guint i = 0; i < QS_MAX_CHAIN_FILES && file != NULL && file->backing != NULL; i++)
+    {
+      const QsFile *backing = g_hash_table_lookup (by_path, file->backing);
+
+      g_variant_builder_add (&links, "(sss)", file->path, file->backing,
+                             backing != NULL ? backing->format : "");
+      file = backing;
+    }
+  return g_variant_builder_end (&links);
+}
+
 /**
  * qs_worker_inspect_chain:
+ * @files: (element-type QsFile) (nullable): the recorded files of the domain
  * @images: (element-type QsImage) (out): the files from @path down. On failure those before it, or
  *   NULL if the worker itself failed
  *
- * Walks a chain by the names and formats in the headers. A path is as it was given or written,
- * made absolute.
+ * Walks a chain by the names and formats in the headers, and by what is recorded where a header
+ * cannot tell: it names no backing file (mode no-backing-file), or is one of qed and holds no
+ * format. A path is as it was given or written, made absolute.
  */
 gboolean
-qs_worker_inspect_chain (QsWorker *worker, const char *path, const char *format, GPtrArray **images,
-                         GError **error)
+qs_worker_inspect_chain (QsWorker *worker, const char *path, const char *format,
+                         const GPtrArray *files, GPtrArray **images, GError **error)
 {
-  g_autoptr (GVariant) result =
-      qs_worker_query (worker, "inspect-chain", g_variant_new ("(ss)", path, format),
-                       "(a" QS_WIRE_IMAGE "ss)", error);
+  g_autoptr (GVariant) result = qs_worker_query (
+      worker, "inspect-chain",
+      g_variant_new ("(ss@" QS_WIRE_LINKS ")", path, format, make_links (path, files)),
+      "(a" QS_WIRE_IMAGE "ss)", error);
   g_autoptr (GVariantIter) values = NULL;
   GVariant *value;
   const char *name;
@@ -83,27 +113,55 @@ qs_worker_check_target (QsWorker *worker, const char *path, QsTarget **target, G
   return TRUE;
 }
 
+static GVariant *
+make_wish (const QsNewImage *image)
+{
+  static const QsFileId none = { 0 };
+  const QsFileId *taken = image->taken != NULL ? image->taken : &none;
+
+  return g_variant_new ("(sstubmsmsuu(tttt))", image->path, image->format, image->virtual_size,
+                        (guint32)image->cluster_size, image->extended_l2, image->backing,
+                        image->backing_format, image->mode, image->gid, taken->dev, taken->ino,
+                        taken->rdev, taken->diskseq);
+}
+
 /**
  * qs_worker_create_image:
  *
  * Makes an empty overlay, durable and complete, that has no name yet. It vanishes if
- * qs_worker_link() is not called before the worker is released.
+ * qs_worker_link() is not called before the worker is released; what is @taken is empty again then.
  */
 gboolean
 qs_worker_create_image (QsWorker *worker, const QsNewImage *image, QsFileId *id, GError **error)
 {
-  static const QsFileId none = { 0 };
-  const QsFileId *empty = image->empty != NULL ? image->empty : &none;
-  g_autoptr (GVariant) result = qs_worker_query (
-      worker, "create-image",
-      g_variant_new ("(sstubmsmsuutt)", image->path, image->format, image->virtual_size,
-                     (guint32)image->cluster_size, image->extended_l2, image->backing,
-                     image->backing_format, image->mode, image->gid, empty->dev, empty->ino),
-      "((ttx))", error);
+  g_autoptr (GVariant) result =
+      qs_worker_query (worker, "create-image", make_wish (image), "((ttx))", error);
 
   if (result == NULL)
     return FALSE;
+  *id = image->taken != NULL ? *image->taken : (QsFileId){ 0 };
   g_variant_get (result, "((ttx))", &id->dev, &id->ino, &id->btime);
+  return TRUE;
+}
+
+/**
+ * qs_worker_wipe_image:
+ * @image: as it was given to qs_worker_create_image(), with @taken
+ * @wiped: FALSE: what is there is not the empty overlay and nothing else, and was left as it is
+ *
+ * Takes back what was written to the caller's own empty file, which is empty again then, or block
+ * device, which begins with zeros then. Also when it is not known whether anything was written. An
+ * overlay that a process has in use is a failure.
+ */
+gboolean
+qs_worker_wipe_image (QsWorker *worker, const QsNewImage *image, gboolean *wiped, GError **error)
+{
+  g_autoptr (GVariant) result =
+      qs_worker_query (worker, "wipe-image", make_wish (image), "(b)", error);
+
+  if (result == NULL)
+    return FALSE;
+  g_variant_get (result, "(b)", wiped);
   return TRUE;
 }
 

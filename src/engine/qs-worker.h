@@ -26,24 +26,28 @@ gboolean qs_worker_is_broken (QsWorker *worker);
 /**
  * QsFileId:
  *
- * dev:ino tell a file within one boot; btime (nanoseconds) beyond it.
+ * dev:ino tell a file within one boot; btime (nanoseconds) beyond it. Of a block device, rdev is the
+ * device that the node stands for and diskseq the disk behind it; else both are 0.
  */
 typedef struct
 {
   guint64 dev;
   guint64 ino;
   gint64 btime;
+  guint64 rdev;
+  guint64 diskseq;
 } QsFileId;
 
 /**
  * QsNewImage:
  *
- * An overlay to be made: born without a name (O_TMPFILE), owner-only, named by qs_worker_link().
+ * An overlay to be made: born without a name (O_TMPFILE), owner-only, named by qs_worker_link(); or
+ * written to the caller's own empty file or block device, whose mode and owner stay.
  */
 typedef struct
 {
   const char *path;
-  const char *format; /* qcow2 */
+  const char *format; /* qcow2, qed; qed not on a block device */
   guint64 virtual_size;
   guint cluster_size;
   gboolean extended_l2;
@@ -51,21 +55,21 @@ typedef struct
   const char *backing_format;
   guint32 mode;          /* already narrowed by the planner */
   guint32 gid;           /* of the base; kept if the owner may */
-  const QsFileId *empty; /* the caller's own empty file, to be used; NULL: nothing is at @path */
+  const QsFileId *taken; /* the caller's own, as it was found; NULL: nothing is at @path */
 } QsNewImage;
 
 gboolean qs_worker_inspect_chain (QsWorker *worker, const char *path, const char *format,
-                                  GPtrArray **images, GError **error);
+                                  const GPtrArray *files, GPtrArray **images, GError **error);
 gboolean qs_worker_inspect_image (QsWorker *worker, const char *path, const char *format,
                                   QsImage **image, GError **error);
 gboolean qs_worker_check_target (QsWorker *worker, const char *path, QsTarget **target,
                                  GError **error);
 gboolean qs_worker_create_image (QsWorker *worker, const QsNewImage *image, QsFileId *id,
                                  GError **error);
+gboolean qs_worker_wipe_image (QsWorker *worker, const QsNewImage *image, gboolean *wiped,
+                               GError **error);
 gboolean qs_worker_link (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
 gboolean qs_worker_unlink (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
-gboolean qs_worker_truncate (QsWorker *worker, const char *path, const QsFileId *id,
-                             GError **error);
 gboolean qs_worker_identify (QsWorker *worker, const char *path, QsFileId *id, gboolean *exists,
                              GError **error);
 gboolean qs_worker_copy_file (QsWorker *worker, const char *from, const char *to, QsFileId *id,

@@ -89,30 +89,6 @@ handle_identify (QsWork *work, GVariant *arguments, GError **error)
   return NULL;
 }
 
-/* takes back what was written into the caller's own empty file */
-static GVariant *
-handle_truncate (QsWork *work, GVariant *arguments, GError **error)
-{
-  g_autoptr (QsPlace) place = NULL;
-  g_auto (QsFd) fd = -1;
-  const char *path;
-  struct stat info;
-  guint64 dev;
-  guint64 ino;
-
-  g_variant_get (arguments, "(&stt)", &path, &dev, &ino);
-  place = qs_place_existing (work, path, error);
-  if (place == NULL)
-    return NULL;
-  fd = qs_place_open (place, QS_OPEN_WRITE, &info, error);
-  if (fd < 0 || !qs_place_check_identity (place, &info, dev, ino, error))
-    return NULL;
-  if (ftruncate (fd, 0) == 0 && fsync (fd) == 0)
-    return qs_work_done ();
-  qs_fail_errno (error, path, "empty");
-  return NULL;
-}
-
 static gboolean
 copy_bytes (int from, int to, const QsPlace *target, GError **error)
 {
@@ -176,9 +152,9 @@ handle_copy_file (QsWork *work, GVariant *arguments, GError **error)
 }
 
 static const QsMethod methods[] = {
-  { "forget", "()", handle_forget },      { "link", "(stt)", handle_link },
-  { "unlink", "(stt)", handle_unlink },   { "truncate", "(stt)", handle_truncate },
-  { "identify", "(s)", handle_identify }, { "copy-file", "(ss)", handle_copy_file },
+  { "forget", "()", handle_forget },         { "link", "(stt)", handle_link },
+  { "unlink", "(stt)", handle_unlink },      { "identify", "(s)", handle_identify },
+  { "copy-file", "(ss)", handle_copy_file },
 };
 
 const QsMethod *

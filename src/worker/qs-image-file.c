@@ -2,45 +2,13 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-image-file.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <string.h>
-#include <sys/ioctl.h>
-
-/* as many bytes as there are, up to @length; -1 and errno on failure */
-static gssize
-read_at (int fd, guint64 offset, guint8 *data, gsize length)
-{
-  gsize done = 0;
-
-  while (done < length)
-    {
-      ssize_t n = pread (fd, data + done, length - done, offset + done);
-
-      if (n == 0)
-        break;
-      if (n < 0 && errno != EINTR)
-        return -1;
-      done += MAX (n, 0);
-    }
-  return done;
-}
-
-static gboolean
-get_size (const QsPlace *place, int fd, const struct stat *info, guint64 *size, GError **error)
-{
-  *size = info->st_size;
-  if (S_ISBLK (info->st_mode) && ioctl (fd, BLKGETSIZE64, size) != 0)
-    return qs_fail_errno (error, place->path, "get the size of");
-  return TRUE;
-}
 
 static QsImageHeader *
 read_header (const QsPlace *place, int fd, const char *format, guint64 size, GError **error)
 {
   g_autofree guint8 *data = g_malloc (QS_IMAGE_HEADER_BYTES);
-  gssize length = read_at (fd, 0, data, QS_IMAGE_HEADER_BYTES);
+  gssize length = qs_fd_read_at (fd, 0, data, QS_IMAGE_HEADER_BYTES);
   QsImageHeader *header;
 
   if (length < 0)
@@ -60,7 +28,7 @@ read_tags (const QsPlace *place, int fd, const QsImageHeader *header, QsImage *i
 {
   gsize wanted = qs_image_header_tags_length (header, image->size);
   g_autofree guint8 *data = g_malloc (MAX (wanted, 1));
-  gssize length = read_at (fd, header->tags_offset, data, wanted);
+  gssize length = qs_fd_read_at (fd, header->tags_offset, data, wanted);
   GPtrArray *tags;
 
   if (length < 0)
@@ -81,6 +49,8 @@ fill_file (const QsPlace *place, int fd, const struct stat *info, QsImage *image
 {
   image->dev = info->st_dev;
   image->ino = info->st_ino;
+  image->rdev = S_ISBLK (info->st_mode) ? info->st_rdev : 0;
+  image->in_use = qs_fd_in_use (fd);
   image->btime = qs_fd_btime (fd);
   image->mtime = info->st_mtim.tv_sec * G_GUINT64_CONSTANT (1000000000) + info->st_mtim.tv_nsec;
   image->allocated = (guint64)info->st_blocks * 512;
@@ -105,8 +75,11 @@ qs_image_file_inspect (const QsPlace *place, int fd, const char *format, const s
   g_autoptr (QsImage) image = qs_image_new ();
   g_autoptr (QsImageHeader) header = NULL;
 
-  if (!get_size (place, fd, info, &image->size, error))
-    return NULL;
+  if (!qs_fd_size (fd, info, &image->size))
+    {
+      qs_fail_errno (error, place->path, "get the size of");
+      return NULL;
+    }
   header = read_header (place, fd, format, image->size, error);
   if (header == NULL || !read_tags (place, fd, header, image, error))
     return NULL;
@@ -188,53 +161,113 @@ add_image (GPtrArray *images, QsImage *image, GError **error)
   return TRUE;
 }
 
+/* what is recorded as the backing file of @path */
 static gboolean
-has_next (const QsImage *image, guint n_images, GError **error)
+find_link (GVariant *links, const char *path, const char **backing, const char **format)
 {
-  if (image->backing_format == NULL)
-    g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
-                 "‘%s’ does not tell the format of its backing file ‘%s’; write it with "
-                 "‘qemu-img rebase -u -F’",
-                 image->path, image->backing_name);
-  else if (n_images >= QS_MAX_CHAIN_FILES)
-    g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED,
-                 "the backing chain has more than %d files", QS_MAX_CHAIN_FILES);
-  else
+  GVariantIter iter;
+  const char *key;
+
+  g_variant_iter_init (&iter, links);
+  while (g_variant_iter_next (&iter, "(&s&s&s)", &key, backing, format))
+    if (g_str_equal (key, path))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+check_format (const QsImage *image, GError **error)
+{
+  if (image->backing_format != NULL)
     return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+               "‘%s’ does not tell the format of its backing file ‘%s’; write it with "
+               "‘qemu-img rebase -u -F’",
+               image->path, image->backing_name);
+  return FALSE;
+}
+
+/* to end the chain here instead would show zeros to the guest */
+static gboolean
+take_recorded (const QsImage *image, const char *backing, const char *backing_format, char **path,
+               const char **format, GError **error)
+{
+  if (*backing_format == '\0')
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+                   "‘%s’ is recorded as the backing file of ‘%s’, but its format is not", backing,
+                   image->path);
+      return FALSE;
+    }
+  *path = g_strdup (backing);
+  *format = backing_format;
+  return TRUE;
+}
+
+/* the header has the say; the record fills in what it leaves open, and never for raw, which has no
+   header. @path is NULL at the end of the chain */
+static gboolean
+find_next (QsImage *image, GVariant *links, char **path, const char **format, GError **error)
+{
+  const char *recorded = NULL;
+  const char *recorded_format = NULL;
+  gboolean is_recorded = !g_str_equal (image->format, "raw")
+                         && find_link (links, image->path, &recorded, &recorded_format);
+
+  g_clear_pointer (path, g_free);
+  if (image->backing_name == NULL && is_recorded)
+    return take_recorded (image, recorded, recorded_format, path, format, error);
+  if (image->backing_name == NULL)
+    return TRUE;
+  *path = resolve_backing (image, error);
+  if (*path == NULL)
+    return FALSE;
+  if (image->backing_format == NULL && is_recorded && *recorded_format != '\0'
+      && g_str_equal (image->format, "qed") && g_str_equal (recorded, *path))
+    image->backing_format = g_strdup (recorded_format);
+  *format = image->backing_format;
+  return check_format (image, error);
+}
+
+static gboolean
+check_lengths (const QsChainStart *start, guint n_images, GError **error)
+{
+  if (g_variant_n_children (start->links) <= QS_MAX_CHAIN_FILES && n_images < QS_MAX_CHAIN_FILES)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED, "the backing chain has more than %d files",
+               QS_MAX_CHAIN_FILES);
   return FALSE;
 }
 
 /**
  * qs_image_file_walk:
- * @images: (element-type QsImage): gets the files from @path down, also those before a failure
+ * @images: (element-type QsImage): gets the files from @start down, also those before a failure
  *
- * Walks the chain by the names in the headers, every file through the gate.
+ * Walks the chain by the names in the headers, every file through the gate. A header without a name
+ * ends it, unless a backing file is recorded (mode no-backing-file).
  */
 gboolean
-qs_image_file_walk (const QsWork *work, const char *path, const char *format, GPtrArray *images,
+qs_image_file_walk (const QsWork *work, const QsChainStart *start, GPtrArray *images,
                     GError **error)
 {
-  g_autofree char *next = g_strdup (path);
+  g_autofree char *next = g_strdup (start->path);
+  const char *format = start->format;
 
   while (next != NULL)
     {
-      QsImage *image = inspect_path (work, next, format, error);
+      QsImage *image = NULL;
 
+      if (check_lengths (start, images->len, error))
+        image = inspect_path (work, next, format, error);
       if (image == NULL)
         {
           if (images->len > 0)
             g_prefix_error (error, "backing file: ");
           return FALSE;
         }
-      if (!add_image (images, image, error))
+      if (!add_image (images, image, error)
+          || !find_next (image, start->links, &next, &format, error))
         return FALSE;
-      if (image->backing_name == NULL)
-        return TRUE;
-      if (!has_next (image, images->len, error))
-        return FALSE;
-      g_free (next);
-      next = resolve_backing (image, error);
-      format = image->backing_format;
     }
-  return FALSE;
+  return TRUE;
 }

@@ -7,5 +7,17 @@
 
 QsImage *qs_image_file_inspect (const QsPlace *place, int fd, const char *format,
                                 const struct stat *info, GError **error);
-gboolean qs_image_file_walk (const QsWork *work, const char *path, const char *format,
-                             GPtrArray *images, GError **error);
+
+/**
+ * QsChainStart:
+ * @links: QS_WIRE_LINKS: what is recorded of files whose headers cannot tell it
+ */
+typedef struct
+{
+  const char *path;
+  const char *format;
+  GVariant *links;
+} QsChainStart;
+
+gboolean qs_image_file_walk (const QsWork *work, const QsChainStart *start, GPtrArray *images,
+                             GError **error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-device.h"
 #include "qs-image-file.h"
 #include "qs-wire-types.h"
 
@@ -33,13 +34,14 @@ static GVariant *
 handle_inspect_chain (QsWork *work, GVariant *arguments, GError **error)
 {
   g_autoptr (GPtrArray) images = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
+  g_autoptr (GVariant) links = NULL;
   g_autoptr (GError) failure = NULL;
   GVariantBuilder builder;
   const char *path;
   const char *format;
 
-  g_variant_get (arguments, "(&s&s)", &path, &format);
-  qs_image_file_walk (work, path, format, images, &failure);
+  g_variant_get (arguments, "(&s&s@" QS_WIRE_LINKS ")", &path, &format, &links);
+  qs_image_file_walk (work, &(QsChainStart){ path, format, links }, images, &failure);
   g_variant_builder_init (&builder, G_VARIANT_TYPE ("a" QS_WIRE_IMAGE));
   for (guint i = 0; i < images->len; i++)
     g_variant_builder_add_value (&builder,
@@ -60,32 +62,76 @@ target_type (const struct stat *info)
 static void
 check_folder (const QsPlace *place, QsTarget *target)
 {
-  struct statvfs space;
-
-  if (fstatvfs (place->folder, &space) == 0)
-    target->free_bytes =
-        (guint64)space.f_frsize * (geteuid () == 0 ? space.f_bfree : space.f_bavail);
   if (faccessat (place->folder, ".", W_OK | X_OK, AT_EACCESS) != 0)
     qs_fail_errno (&target->error, place->path, "create");
 }
 
 static void
-check_existing (const QsPlace *place, QsTarget *target)
+get_free_bytes (const QsPlace *place, QsTarget *target)
+{
+  struct statvfs space;
+
+  if (fstatvfs (place->folder, &space) == 0)
+    target->free_bytes =
+        (guint64)space.f_frsize * (geteuid () == 0 ? space.f_bfree : space.f_bavail);
+}
+
+static void
+check_device (const QsPlace *place, QsTarget *target)
+{
+  struct stat info;
+  g_auto (QsFd) fd = qs_device_open (place, QS_OPEN_READ, &info, &target->error);
+
+  if (fd < 0)
+    return;
+  if (!qs_fd_size (fd, &info, &target->size))
+    qs_fail_errno (&target->error, place->path, "get the size of");
+  target->rdev = info.st_rdev;
+  target->diskseq = qs_fd_diskseq (fd);
+  target->in_use = qs_fd_in_use (fd);
+}
+
+static void
+check_file (const QsPlace *place, QsTarget *target)
+{
+  struct stat info;
+  g_auto (QsFd) fd = qs_place_open (place, QS_OPEN_READ, &info, &target->error);
+
+  if (fd < 0)
+    return;
+  target->size = info.st_size;
+  target->in_use = qs_fd_in_use (fd);
+}
+
+/* the rights of its folder do not matter to a file that exists */
+static void
+check_existing (const QsPlace *place, const struct stat *info, QsTarget *target)
+{
+  target->type = target_type (info);
+  target->dev = info->st_dev;
+  target->ino = info->st_ino;
+  if (target->type == QS_TARGET_OTHER)
+    return;
+  if (faccessat (place->folder, place->name, R_OK | W_OK, AT_EACCESS) != 0)
+    qs_fail_errno (&target->error, place->path, "write");
+  else if (target->type == QS_TARGET_BLOCK)
+    check_device (place, target);
+  else
+    check_file (place, target);
+}
+
+static void
+check_place (const QsPlace *place, QsTarget *target)
 {
   struct stat info;
 
-  if (!qs_place_stat (place, &info))
-    {
-      if (errno != ENOENT && target->error == NULL)
-        qs_fail_errno (&target->error, place->path, "look at");
-      return;
-    }
-  target->type = target_type (&info);
-  target->dev = info.st_dev;
-  target->ino = info.st_ino;
-  if (target->type == QS_TARGET_EMPTY && target->error == NULL
-      && faccessat (place->folder, place->name, R_OK | W_OK, AT_EACCESS) != 0)
-    qs_fail_errno (&target->error, place->path, "write");
+  get_free_bytes (place, target);
+  if (qs_place_stat (place, &info))
+    check_existing (place, &info, target);
+  else if (errno == ENOENT)
+    check_folder (place, target);
+  else
+    qs_fail_errno (&target->error, place->path, "look at");
 }
 
 static GVariant *
@@ -99,16 +145,13 @@ handle_check_target (QsWork *work, GVariant *arguments, GError **error)
   target = qs_target_new (path);
   place = qs_place_new (work, path, &target->error);
   if (place != NULL)
-    {
-      check_folder (place, target);
-      check_existing (place, target);
-    }
+    check_place (place, target);
   return g_variant_new ("(@" QS_WIRE_TARGET ")", qs_wire_target_to_variant (target));
 }
 
 static const QsMethod methods[] = {
   { "inspect-image", "(ss)", handle_inspect_image },
-  { "inspect-chain", "(ss)", handle_inspect_chain },
+  { "inspect-chain", "(ss" QS_WIRE_LINKS ")", handle_inspect_chain },
   { "check-target", "(s)", handle_check_target },
 };
 

@@ -26,6 +26,7 @@ static const struct
   { ELOOP, QS_ERROR_CONFIG_UNSUPPORTED, "; symbolic links are not followed here" },
   { ENOTDIR, QS_ERROR_CONFIG_UNSUPPORTED, "" },
   { EISDIR, QS_ERROR_CONFIG_UNSUPPORTED, "" },
+  { EBUSY, QS_ERROR_CONFIG_UNSUPPORTED, "; it is mounted, or part of another device" },
   { ENXIO, QS_ERROR_CONFIG_UNSUPPORTED, "" },
   { ENAMETOOLONG, QS_ERROR_INVALID_ARGUMENT, "" },
 };
@@ -209,6 +210,22 @@ qs_place_open (const QsPlace *place, QsOpenMode mode, struct stat *info, GError 
       return -1;
     }
   return qs_place_check_type (place, mode, info, error) ? g_steal_fd (&fd) : -1;
+}
+
+/**
+ * qs_place_check_unused:
+ * @fd: of the file
+ *
+ * Asked before an existing file is written, and once more by QEMU itself.
+ */
+gboolean
+qs_place_check_unused (const QsPlace *place, int fd, GError **error)
+{
+  if (!qs_fd_in_use (fd))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+               "‘%s’ is in use: another process has it locked as an image", place->path);
+  return FALSE;
 }
 
 /**

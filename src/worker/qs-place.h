@@ -37,6 +37,7 @@ gboolean qs_place_check_type (const QsPlace *place, QsOpenMode mode, const struc
                               GError **error);
 gboolean qs_place_check_identity (const QsPlace *place, const struct stat *info, guint64 dev,
                                   guint64 ino, GError **error);
+gboolean qs_place_check_unused (const QsPlace *place, int fd, GError **error);
 gboolean qs_place_sync (const QsPlace *place, GError **error);
 
 int qs_open_folder (const char *folder);

@@ -2,17 +2,30 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-unnamed.h"
 
+#include "qs-device.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+
+static gboolean
+empty_again (const QsUnnamed *file)
+{
+  struct stat info;
+
+  if (fstat (file->fd, &info) != 0)
+    return FALSE;
+  return S_ISBLK (info.st_mode) ? qs_fd_zero (file->fd, file->device_bytes)
+                                : ftruncate (file->fd, 0) == 0;
+}
 
 static void
 unnamed_clear (QsUnnamed *file)
 {
   if (file->name != NULL && file->folder >= 0)
     unlinkat (file->folder, file->name, 0);
-  if (file->taken && ftruncate (file->fd, 0) != 0)
+  if (file->taken && !empty_again (file))
     g_debug ("cannot empty a file again: %s; ignoring", g_strerror (errno));
   g_free (file->name);
   qs_fd_clear (&file->fd);
@@ -95,30 +108,69 @@ qs_unnamed_open (QsWork *work, const QsPlace *place, GError **error)
   return -1;
 }
 
+static gboolean
+is_taken_one (int fd, const struct stat *info, const QsTaken *taken)
+{
+  if (info->st_dev != taken->dev || info->st_ino != taken->ino)
+    return FALSE;
+  if (taken->rdev == 0)
+    return S_ISREG (info->st_mode) && info->st_size == 0;
+  return S_ISBLK (info->st_mode) && info->st_rdev == taken->rdev
+         && qs_fd_diskseq (fd) == taken->diskseq;
+}
+
 /**
  * qs_unnamed_take:
  *
- * Takes the caller's empty file, if it is still dev:ino and empty.
+ * Takes the caller's empty file or block device, if it is still the one that was found, the file
+ * still empty, and no image that another process uses.
  *
  * Returns: its descriptor, which stays the worker's; -1 on failure
  */
 int
-qs_unnamed_take (QsWork *work, const QsPlace *place, guint64 dev, guint64 ino, GError **error)
+qs_unnamed_take (QsWork *work, const QsPlace *place, const QsTaken *taken, GError **error)
 {
   QsUnnamed file = { .fd = -1, .folder = -1, .taken = TRUE };
+  gboolean is_device = taken->rdev != 0;
+  g_auto (QsFd) fd = -1;
   struct stat info;
 
   if (!has_room (work, error))
     return -1;
-  file.fd = qs_place_open (place, QS_OPEN_WRITE, &info, error);
-  if (file.fd < 0)
+  fd = is_device ? qs_device_open (place, QS_OPEN_WRITE, &info, error)
+                 : qs_place_open (place, QS_OPEN_WRITE, &info, error);
+  if (fd < 0 || !qs_place_check_unused (place, fd, error))
     return -1;
-  if (S_ISREG (info.st_mode) && info.st_size == 0 && info.st_dev == dev && info.st_ino == ino)
-    return keep (work, &file, &info);
-  g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
-               "‘%s’ is no longer the empty file that it was", place->path);
-  qs_fd_clear (&file.fd);
-  return -1;
+  if (!is_taken_one (fd, &info, taken))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED, "‘%s’ is no longer the %s",
+                   place->path, is_device ? "device that was found" : "empty file that it was");
+      return -1;
+    }
+  file.fd = g_steal_fd (&fd);
+  return keep (work, &file, &info);
+}
+
+/**
+ * qs_unnamed_drop_last:
+ *
+ * Takes back the one just made or taken.
+ */
+void
+qs_unnamed_drop_last (QsWork *work)
+{
+  g_array_set_size (work->unnamed, work->unnamed->len - 1);
+}
+
+/**
+ * qs_unnamed_note_device:
+ *
+ * That so much of the one just taken is about to be written.
+ */
+void
+qs_unnamed_note_device (QsWork *work, guint64 bytes)
+{
+  g_array_index (work->unnamed, QsUnnamed, work->unnamed->len - 1).device_bytes = bytes;
 }
 
 static gboolean

@@ -134,7 +134,7 @@ test_chain (Fixture *f, gconstpointer data)
   run_tool (QEMU_IMG, "create", "-q", "-f", "raw", base, "1M", NULL);
   make_overlay (middle, "base.raw", "raw");
   make_overlay (top, middle, "qcow2");
-  g_assert_true (qs_worker_inspect_chain (f->worker, top, "qcow2", &images, &error));
+  g_assert_true (qs_worker_inspect_chain (f->worker, top, "qcow2", NULL, &images, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (images->len, ==, 3);
   g_assert_cmpstr (image_at (images, 0)->path, ==, top);
@@ -163,7 +163,7 @@ test_chain_dots (Fixture *f, gconstpointer data)
   run_tool (QEMU_IMG, "create", "-q", "-f", "raw", base, "2M", NULL);
   run_tool (QEMU_IMG, "create", "-q", "-f", "raw", wrong, "3M", NULL);
   make_overlay (top, "../base", "raw");
-  g_assert_true (qs_worker_inspect_chain (f->worker, top, "qcow2", &images, &error));
+  g_assert_true (qs_worker_inspect_chain (f->worker, top, "qcow2", NULL, &images, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (image_at (images, 1)->virtual_size, ==, 2 * MIB);
   g_assert_cmpstr (image_at (images, 1)->path, ==, base);
@@ -175,7 +175,7 @@ assert_chain_fails (Fixture *f, const char *path, guint n_images, QsError code, 
   g_autoptr (GError) error = NULL;
   g_autoptr (GPtrArray) images = NULL;
 
-  g_assert_false (qs_worker_inspect_chain (f->worker, path, "qcow2", &images, &error));
+  g_assert_false (qs_worker_inspect_chain (f->worker, path, "qcow2", NULL, &images, &error));
   g_test_message ("%s", error->message);
   g_assert_cmpint (error->code, ==, code);
   g_assert_nonnull (strstr (error->message, text));

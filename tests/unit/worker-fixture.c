@@ -114,6 +114,65 @@ run_tool (const char *first, ...)
   g_assert_no_error (error);
 }
 
+QsFileId
+identify (Fixture *f, const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  QsFileId id = { 0 };
+  gboolean exists = FALSE;
+
+  g_assert_true (qs_worker_identify (f->worker, path, &id, &exists, &error));
+  g_assert_no_error (error);
+  g_assert_true (exists);
+  return id;
+}
+
+void
+run_qemu_io (const char *path, const char *command)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GSubprocess) process =
+      g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE, &error, "/usr/bin/qemu-io", "-f",
+                        "qcow2", "-c", command, path, NULL);
+
+  g_assert_no_error (error);
+  g_subprocess_wait_check (process, NULL, &error);
+  g_assert_no_error (error);
+}
+
+GSubprocess *
+open_in_qemu (const char *path, const char *format)
+{
+  g_autoptr (GError) error = NULL;
+  GSubprocess *process =
+      g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error,
+                        "/usr/bin/qemu-io", "-f", format, path, NULL);
+  static const char command[] = "length\n";
+  char answer[64];
+
+  g_assert_no_error (error);
+  g_assert_true (g_output_stream_write_all (g_subprocess_get_stdin_pipe (process), command,
+                                            strlen (command), NULL, NULL, &error));
+  /* it answers only when the image is open */
+  g_assert_cmpint (g_input_stream_read (g_subprocess_get_stdout_pipe (process), answer,
+                                        sizeof answer, NULL, &error),
+                   >, 0);
+  g_assert_no_error (error);
+  return process;
+}
+
+void
+close_in_qemu (GSubprocess *process)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_output_stream_close (g_subprocess_get_stdin_pipe (process), NULL, &error);
+  g_assert_no_error (error);
+  g_subprocess_wait_check (process, NULL, &error);
+  g_assert_no_error (error);
+  g_object_unref (process);
+}
+
 char *
 process_status (gint64 pid, const char *key)
 {

@@ -24,6 +24,15 @@ void assert_contents (const char *path, const char *contents);
 void assert_absent (const char *path);
 void run_tool (const char *first, ...) G_GNUC_NULL_TERMINATED;
 
+QsFileId identify (Fixture *f, const char *path);
+
+/* one command of qemu-io on a qcow2 image */
+void run_qemu_io (const char *path, const char *command);
+
+/* another program that has the image open for writing until its standard input ends */
+GSubprocess *open_in_qemu (const char *path, const char *format);
+void close_in_qemu (GSubprocess *process);
+
 /* the value of a line of /proc/PID/status, NULL if there is no such process */
 char *process_status (gint64 pid, const char *key);
 /* waits until a process has ended, at most ten seconds */
