@@ -93,10 +93,12 @@ is_final (const QsStep *step)
     case QS_STEP_QUIT:
     case QS_STEP_FILE_UNLINK:
       return TRUE;
+    case QS_STEP_IMAGE_DISCARD:
     case QS_STEP_IMAGE_CREATE:
     case QS_STEP_IMAGE_SNAPSHOT:
     case QS_STEP_NODE_ADD:
     case QS_STEP_BLOCKDEV_SNAPSHOT:
+    case QS_STEP_BLOCKDEV_SNAPSHOT_SYNC:
     case QS_STEP_NVRAM_CREATE:
     case QS_STEP_PROOF_START:
     case QS_STEP_SPAWN:

@@ -8,6 +8,7 @@
 
 #define CHANGES_TYPE "a(sa{sv})"
 #define MAX_ARGUMENTS 12
+#define CONDITION "if-done"
 
 /* an argument is its key, what it needs, its type: `:` always there, `?` optional, `|` there unless
    `step` is, from whose result it then comes */
@@ -131,6 +132,14 @@ collect (char type, va_list *values)
     }
 }
 
+/* (nullable) @steps: a floating au */
+static void
+add_condition (QsChangeList *list, GVariant *steps)
+{
+  if (steps != NULL)
+    g_variant_builder_add (list, "{sv}", CONDITION, steps);
+}
+
 /**
  * qs_changes_add:
  *
@@ -152,6 +161,11 @@ qs_changes_add (QsChangeList *list, QsChangeKind kind, ...)
       const char *type = va_arg (values, const char *);
       guint i = find_argument (kind, key);
 
+      if (g_str_equal (key, CONDITION))
+        {
+          add_condition (list, va_arg (values, GVariant *));
+          continue;
+        }
       g_assert (i < MAX_ARGUMENTS
                 && g_str_equal (argument_type (change_types[kind].arguments[i]), type));
       g_variant_builder_add (list, "{sv}", key, collect (*type, &values));
@@ -220,6 +234,8 @@ check_known (QsChangeKind kind, GVariant *arguments, guint *present, GError **er
     {
       guint i = find_argument (kind, key);
 
+      if (g_str_equal (key, CONDITION) && g_variant_is_of_type (value, G_VARIANT_TYPE ("au")))
+        continue;
       if (i < MAX_ARGUMENTS
           && g_str_equal (g_variant_get_type_string (value),
                           argument_type (change_types[kind].arguments[i])))
@@ -304,15 +320,60 @@ merge_result (QsChangeKind kind, GVariant *arguments, GVariant *result)
   return g_variant_dict_end (&dict);
 }
 
+/**
+ * qs_change_is_step_done:
+ * @result: (nullable): what a step learnt
+ *
+ * Steps that are tried once say whether they took effect; all others did if they came to an end.
+ */
+gboolean
+qs_change_is_step_done (GVariant *result)
+{
+  gboolean done = TRUE;
+
+  if (result != NULL)
+    (void)g_variant_lookup (result, "done", "b", &done);
+  return done;
+}
+
 static gboolean
-resolve_change (GVariantBuilder *list, const char *name, GVariant *arguments, GPtrArray *results,
+meets_condition (GVariant *arguments, GPtrArray *results)
+{
+  g_autoptr (GVariant) steps = g_variant_lookup_value (arguments, CONDITION, G_VARIANT_TYPE ("au"));
+
+  for (gsize i = 0; steps != NULL && i < g_variant_n_children (steps); i++)
+    {
+      guint32 step;
+
+      g_variant_get_child (steps, i, "u", &step);
+      if (results != NULL && step < results->len
+          && !qs_change_is_step_done (g_ptr_array_index (results, step)))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static GVariant *
+drop_condition (GVariant *arguments)
+{
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (arguments);
+
+  g_variant_dict_remove (&dict, CONDITION);
+  return g_variant_dict_end (&dict);
+}
+
+static gboolean
+resolve_change (GVariantBuilder *list, const char *name, GVariant *planned, GPtrArray *results,
                 GError **error)
 {
+  g_autoptr (GVariant) arguments = g_variant_ref_sink (drop_condition (planned));
   g_autoptr (GVariant) merged = NULL;
   QsChangeKind kind;
   GVariant *result;
   guint32 step;
 
+  if (!meets_condition (planned, results))
+    return TRUE;
   if (!g_variant_lookup (arguments, "step", "u", &step))
     {
       g_variant_builder_add (list, "(s@a{sv})", name, arguments);

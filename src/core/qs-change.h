@@ -42,7 +42,10 @@ const char *qs_change_name (QsChangeKind kind);
 gboolean qs_change_lookup (const char *name, QsChangeKind *kind);
 
 /* a list of changes is an a(sa{sv}); an argument is given as key, type, value:
-   qs_changes_add (&list, QS_CHANGE_CURRENT, "uuid", "s", uuid, NULL) */
+   qs_changes_add (&list, QS_CHANGE_CURRENT, "uuid", "s", uuid, NULL)
+
+   Any change may have `if-done` au, indexes of steps: it is left out if the result of one of them
+   says that it was tried and not done (`done` false) */
 typedef GVariantBuilder QsChangeList;
 void qs_changes_init (QsChangeList *list);
 void qs_changes_add (QsChangeList *list, QsChangeKind kind, ...) G_GNUC_NULL_TERMINATED;
@@ -56,6 +59,7 @@ const char *qs_change_string (GVariant *arguments, const char *key);
 gint64 qs_change_int64 (GVariant *arguments, const char *key);
 guint64 qs_change_uint64 (GVariant *arguments, const char *key);
 gboolean qs_change_boolean (GVariant *arguments, const char *key);
+gboolean qs_change_is_step_done (GVariant *result);
 QsSnapshot *qs_change_snapshot (GVariant *arguments, const QsSnapshot *before, guint64 rev,
                                 GError **error);
 

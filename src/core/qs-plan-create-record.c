@@ -71,6 +71,28 @@ snapshot_kind (const QsSelection *selection)
   return selection->n_external > 0 ? QS_KIND_EXTERNAL : QS_KIND_INTERNAL;
 }
 
+/* (nullable): of QS_CHANGE's if-done: where disks are switched one by one, only what was reached is
+   recorded. @target: (nullable): of all disks */
+static GVariant *
+condition (const QsCreate *create, const char *target)
+{
+  g_auto (GVariantBuilder) steps = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("au"));
+  gpointer step;
+
+  if (g_hash_table_size (create->syncs) == 0)
+    return NULL;
+  for (guint i = 0; i < create->selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
+      const char *name = selected->disk->target;
+
+      if ((target == NULL || g_str_equal (target, name))
+          && g_hash_table_lookup_extended (create->syncs, name, NULL, &step))
+        g_variant_builder_add (&steps, "u", GPOINTER_TO_UINT (step));
+    }
+  return g_variant_builder_end (&steps);
+}
+
 static gboolean
 record_snapshot (QsCreate *create, QsChangeList *changes, GError **error)
 {
@@ -92,8 +114,24 @@ record_snapshot (QsCreate *create, QsChangeList *changes, GError **error)
                   qs_enum_to_string (QS_ENUM_SNAPSHOT_STATE, recorded_state (create)), "kind", "s",
                   qs_enum_to_string (QS_ENUM_KIND, snapshot_kind (create->selection)), "memory",
                   "s", "no", "origin", "s", "user", "created", "x", create->facts->now, "document",
-                  "s", document, "unverified", "b", FALSE, NULL);
+                  "s", document, "unverified", "b", FALSE, "if-done", "au",
+                  condition (create, NULL), NULL);
   return TRUE;
+}
+
+/* the file that QEMU goes over to */
+static void
+record_overlay (QsCreate *create, QsChangeList *changes, const QsSelected *selected)
+{
+  const char *target = selected->disk->target;
+  guint step = GPOINTER_TO_UINT (g_hash_table_lookup (create->steps, target));
+
+  qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", selected->path, "format", "s", "qcow2",
+                  "role", "s", "disk", "backing", "s", selected->active, "ours", "b", TRUE, "step",
+                  "u", step, "if-done", "au", condition (create, target), NULL);
+  qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", target, "path", "s", selected->path,
+                  "format", "s", "qcow2", "stem", "s", selected->stem, "if-done", "au",
+                  condition (create, target), NULL);
 }
 
 static void
@@ -103,16 +141,12 @@ record_disk (QsCreate *create, QsChangeList *changes, const QsSelected *selected
   const char *target = selected->disk->target;
 
   qs_planning_record_chain (changes, create->facts, qs_facts_find_disk (create->facts, target));
-  if (external)
-    qs_planning_record_overlay (changes, selected->path, selected->active,
-                                GPOINTER_TO_UINT (g_hash_table_lookup (create->steps, target)));
   if (metadata)
     qs_changes_add (changes, QS_CHANGE_SNAPSHOT_FILE, "uuid", "s", create->facts->fresh_uuid,
                     "target", "s", target, "path", "s", selected->active, "tag", "s",
-                    external ? "" : create->tag, NULL);
+                    external ? "" : create->tag, "if-done", "au", condition (create, NULL), NULL);
   if (external)
-    qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", target, "path", "s", selected->path,
-                    "format", "s", "qcow2", "stem", "s", selected->stem, NULL);
+    record_overlay (create, changes, selected);
 }
 
 /**
@@ -141,7 +175,8 @@ qs_create_add_record (QsCreate *create, QsPlan *plan, QsPhase phase, GError **er
         record_disk (create, &changes, selected, metadata);
     }
   if (metadata)
-    qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", create->facts->fresh_uuid, NULL);
+    qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", create->facts->fresh_uuid, "if-done",
+                    "au", condition (create, NULL), NULL);
   qs_planning_add_record (plan, phase, create->selection->name, &changes);
   return TRUE;
 }

@@ -4,6 +4,9 @@
 
 #include "qs-error.h"
 
+/* what one disk after the other cannot be */
+#define ALL_OR_NOTHING (QS_CREATE_ATOMIC | QS_CREATE_REUSE_EXT)
+
 /* the overlay names the recorded file as its base: QEMU must have that very one open. QEMU writes
    a file with options of its own as json: text, which tells no name */
 static gboolean
@@ -19,19 +22,27 @@ check_node_file (const QsSelected *selected, const QsNode *node, GError **error)
   return FALSE;
 }
 
-static gboolean
-plan_node (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
+static const QsNode *
+find_node (const QsCreate *create, const QsSelected *selected, GError **error)
 {
   const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
-  g_autofree char *name = g_strdup_printf ("snapd-%s-%u", create->facts->op, plan->steps->len);
 
   if (node == NULL)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
                    "disk ‘%s’: the running QEMU has no such disk", selected->disk->target);
-      return FALSE;
+      return NULL;
     }
-  if (!check_node_file (selected, node, error))
+  return check_node_file (selected, node, error) ? node : NULL;
+}
+
+static gboolean
+plan_node (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
+{
+  const QsNode *node = find_node (create, selected, error);
+  g_autofree char *name = g_strdup_printf ("snapd-%s-%u", create->facts->op, plan->steps->len);
+
+  if (node == NULL)
     return FALSE;
   qs_plan_add (plan, QS_STEP_NODE_ADD, QS_PHASE_PREPARE, selected->disk->target,
                g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'path': <%s>,"
@@ -65,27 +76,112 @@ add_transaction (QsCreate *create, QsPlan *plan)
                g_variant_new_parsed ("{'disks': <%@aa{sv}>}", g_variant_builder_end (&disks)));
 }
 
+/* the first one that takes effect cannot be taken back */
+static gboolean
+plan_sync (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
+{
+  const QsNode *node = find_node (create, selected, error);
+  QsPhase phase = g_hash_table_size (create->syncs) == 0 ? QS_PHASE_COMMIT : QS_PHASE_FINISH;
+  g_autofree char *name = g_strdup_printf ("snapd-%s-%u", create->facts->op, plan->steps->len);
+
+  if (node == NULL)
+    return FALSE;
+  g_hash_table_insert (create->syncs, selected->disk->target, GUINT_TO_POINTER (plan->steps->len));
+  qs_plan_add (plan, QS_STEP_BLOCKDEV_SNAPSHOT_SYNC, phase, selected->disk->target,
+               g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'overlay': <%s>,"
+                                     " 'path': <%s>, 'format': <'qcow2'>, 'size': <%t>}",
+                                     selected->disk->target, node->node_name, name, selected->path,
+                                     node->virtual_size));
+  return TRUE;
+}
+
+/* what was made for a disk that could not be switched */
+static gboolean
+plan_discard (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
+{
+  const char *target = selected->disk->target;
+  guint sync = GPOINTER_TO_UINT (g_hash_table_lookup (create->syncs, target));
+  gpointer image;
+
+  if (qs_plan_step (plan, sync)->phase == QS_PHASE_FINISH
+      && g_hash_table_lookup_extended (create->steps, target, NULL, &image))
+    qs_plan_add (plan, QS_STEP_IMAGE_DISCARD, QS_PHASE_FINISH, target,
+                 g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'image': <%u>,"
+                                       " 'switch': <%u>}",
+                                       target, selected->path, GPOINTER_TO_UINT (image), sync));
+  return TRUE;
+}
+
+static gboolean
+refuse_one_by_one (const QsCreate *create, GError **error)
+{
+  if (create->selection->n_external < 2 || !(create->request->flags & ALL_OR_NOTHING))
+    return FALSE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+               "this QEMU has no ‘transaction’ and cannot switch %u disks at once, as %s wants it; "
+               "leave the flag out, or snapshot one disk at a time",
+               create->selection->n_external,
+               create->request->flags & QS_CREATE_REUSE_EXT ? "REUSE_EXT" : "ATOMIC");
+  return TRUE;
+}
+
+static gboolean
+switch_one_by_one (QsCreate *create, QsPlan *plan, GError **error)
+{
+  if (refuse_one_by_one (create, error)
+      || !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, plan_sync, error)
+      || !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, plan_discard, error))
+    return FALSE;
+  if (create->selection->n_external > 1)
+    qs_plan_note (plan, "this QEMU has no ‘transaction’: the disks were switched one after the "
+                        "other, not at one point in time");
+  return TRUE;
+}
+
+static gboolean
+switch_at_once (QsCreate *create, QsPlan *plan, GError **error)
+{
+  if (!qs_create_each (create, plan, QS_LOCATION_EXTERNAL, plan_node, error))
+    return FALSE;
+  add_transaction (create, plan);
+  return TRUE;
+}
+
+/* the ways to switch, best first */
+static const struct
+{
+  const char *commands[4];
+  gboolean (*add) (QsCreate *create, QsPlan *plan, GError **error);
+} ways[] = {
+  { { "transaction", "blockdev-add", "blockdev-del" }, switch_at_once },
+  { { "blockdev-snapshot-sync" }, switch_one_by_one },
+};
+
+static gboolean
+has_commands (const QsFacts *facts, const char *const *commands)
+{
+  for (guint i = 0; commands[i] != NULL; i++)
+    if (!qs_facts_has_command (facts, commands[i]))
+      return FALSE;
+  return TRUE;
+}
+
 /**
  * qs_create_add_switch:
  *
  * Adds the steps by which a running QEMU goes over to overlays that are there, the commit among
- * them.
+ * them: all disks in one `transaction`; where QEMU has none, one `blockdev-snapshot-sync` after the
+ * other, as the seed of ATOMIC has it.
  */
 gboolean
 qs_create_add_switch (QsCreate *create, QsPlan *plan, GError **error)
 {
-  static const char *const needed[] = { "transaction", "blockdev-add", "blockdev-del" };
-
-  for (guint i = 0; i < G_N_ELEMENTS (needed); i++)
-    if (!qs_facts_has_command (create->facts, needed[i]))
-      {
-        g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-                     "this QEMU lacks the command ‘%s’", needed[i]);
-        return FALSE;
-      }
-  if (!qs_planning_check_block_jobs (create->facts, error)
-      || !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, plan_node, error))
+  if (!qs_planning_check_block_jobs (create->facts, error))
     return FALSE;
-  add_transaction (create, plan);
-  return TRUE;
+  for (guint i = 0; i < G_N_ELEMENTS (ways); i++)
+    if (has_commands (create->facts, ways[i].commands))
+      return ways[i].add (create, plan, error);
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+                       "this QEMU has neither ‘transaction’ nor ‘blockdev-snapshot-sync’");
+  return FALSE;
 }

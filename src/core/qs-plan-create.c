@@ -242,11 +242,12 @@ qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts 
   g_autoptr (QsPlan) plan = qs_plan_new ();
   g_autofree char *tag = g_strconcat ("s-", facts->fresh_uuid, NULL);
   g_autoptr (GHashTable) steps = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) syncs = g_hash_table_new (g_str_hash, g_str_equal);
 
   if (selection == NULL || !check_state (domain, facts, error))
     return NULL;
 
-  QsCreate create = { domain, request, facts, selection, tag, steps };
+  QsCreate create = { domain, request, facts, selection, tag, steps, syncs };
   if (!recipe_builders[selection->recipe].build (&create, plan, error))
     return NULL;
   add_result (&create, plan);

@@ -17,6 +17,7 @@ typedef struct
   const QsSelection *selection;
   char *tag;
   GHashTable *steps; /* disk target -> index of the step that made its overlay */
+  GHashTable *syncs; /* disk target -> index of the step that switches this disk alone */
 } QsCreate;
 
 typedef gboolean (*QsCreateFunc) (QsCreate *create, QsPlan *plan, const QsSelected *selected,

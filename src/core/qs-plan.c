@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-plan.h"
 
+#include "qs-change.h"
 #include "qs-error.h"
 
 /* pause class, steps (kind, phase, target, arguments), result, notes */
@@ -277,4 +278,49 @@ qs_plan_from_text (const char *text, GError **error)
   if (!add_steps (plan, steps, error) || !qs_plan_check (plan, error))
     return NULL;
   return g_steal_pointer (&plan);
+}
+
+/**
+ * qs_plan_check_results:
+ * @results: (element-type GVariant): what each step learnt
+ * @result: gets `disks-done` if this fails
+ *
+ * Steps that are tried once may have been in vain after others took effect: the plan came to its
+ * end, but not to what was asked for.
+ */
+gboolean
+qs_plan_check_results (const QsPlan *plan, GPtrArray *results, GVariantDict *result, GError **error)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_auto (GStrv) done = NULL;
+  g_autofree char *list = NULL;
+  const char *failed = NULL;
+  const char *why = "";
+
+  for (guint i = 0; results != NULL && i < MIN (plan->steps->len, results->len); i++)
+    {
+      const QsStep *step = qs_plan_step (plan, i);
+      GVariant *learnt = g_ptr_array_index (results, i);
+
+      if (step->kind != QS_STEP_BLOCKDEV_SNAPSHOT_SYNC)
+        continue;
+      if (qs_change_is_step_done (learnt))
+        g_strv_builder_add (builder, step->target);
+      else if (failed == NULL)
+        {
+          failed = step->target;
+          (void)g_variant_lookup (learnt, "error", "&s", &why);
+        }
+    }
+  if (failed == NULL)
+    return TRUE;
+  done = g_strv_builder_end (builder);
+  list = g_strjoinv (", ", done);
+  g_variant_dict_remove (result, "files");
+  g_variant_dict_insert (result, "disks-done", "^as", done);
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+               "disk ‘%s’: %s; no snapshot was recorded, but the disks %s use their new files now: "
+               "this QEMU cannot switch several disks at once",
+               failed, why, list);
+  return FALSE;
 }

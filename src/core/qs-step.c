@@ -22,6 +22,10 @@ static const QsStepType step_types[] = {
                          "target:s node:s path:s format:s direct:b no-flush:b detect-zeroes:s?" },
   [QS_STEP_BLOCKDEV_SNAPSHOT] = { "blockdev-snapshot", NULL, QS_MAY_COMMIT, "disks:aa{sv}",
                                   "target:s node:s overlay:s path:s active:s" },
+  /* for a QEMU that has no `transaction`: one disk after the other */
+  [QS_STEP_BLOCKDEV_SNAPSHOT_SYNC] = { "blockdev-snapshot-sync", NULL,
+                                       QS_MAY_COMMIT | QS_MAY_FINISH,
+                                       "target:s node:s overlay:s path:s format:s size:t" },
   [QS_STEP_NODE_SNAPSHOT_DELETE] = { "blockdev-snapshot-delete-internal-sync", NULL, QS_MAY_FINISH,
                                      "target:s node:s tag:s path:s format:s dev:t ino:t" },
   [QS_STEP_NVRAM_CREATE] = { "nvram-create", "unlink", QS_MAY_PREPARE, "path:s template:s" },
@@ -36,6 +40,9 @@ static const QsStepType step_types[] = {
                      "pid:x start-time:t boot-id:s unit:s" },
   [QS_STEP_RECORD] = { "record", NULL, QS_MAY_COMMIT | QS_MAY_FINISH, "changes:a(sa{sv})" },
   [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL, QS_MAY_FINISH, "path:s dev:t ino:t btime:x" },
+  /* the file of step `image`, if step `switch` was tried in vain */
+  [QS_STEP_IMAGE_DISCARD] = { "image-discard", NULL, QS_MAY_FINISH,
+                              "target:s path:s image:u switch:u" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 

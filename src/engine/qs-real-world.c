@@ -12,6 +12,7 @@ static const QsExecutor executors[] = {
   [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { qs_run_image_delete, NULL, NULL },
   [QS_STEP_NODE_ADD] = { qs_run_guest_step, qs_undo_guest_step, NULL },
   [QS_STEP_BLOCKDEV_SNAPSHOT] = { qs_run_guest_step, NULL, qs_probe_blockdev_snapshot },
+  [QS_STEP_BLOCKDEV_SNAPSHOT_SYNC] = { qs_run_snapshot_sync, NULL, qs_probe_snapshot_sync },
   [QS_STEP_NODE_SNAPSHOT_DELETE] = { qs_run_guest_step, NULL, NULL },
   [QS_STEP_NVRAM_CREATE] = { qs_run_nvram_create, qs_undo_image_create, qs_probe_image_create },
   [QS_STEP_PROOF_START] = { qs_run_proof_start, qs_undo_proof_start, NULL },
@@ -22,6 +23,7 @@ static const QsExecutor executors[] = {
   [QS_STEP_QUIT] = { qs_run_quit, NULL, qs_probe_quit },
   [QS_STEP_RECORD] = { qs_run_record, NULL, qs_probe_record },
   [QS_STEP_FILE_UNLINK] = { qs_run_file_unlink, NULL, NULL },
+  [QS_STEP_IMAGE_DISCARD] = { qs_run_image_discard, NULL, NULL },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 

@@ -89,6 +89,9 @@ gboolean qs_undo_guest_step (QsStepCall *call, GError **error);
 QsProbe qs_probe_guest_step (QsStepCall *call, GError **error);
 QsProbe qs_probe_blockdev_snapshot (QsStepCall *call, GError **error);
 
+gboolean qs_run_snapshot_sync (QsStepCall *call, GVariant **result, GError **error);
+QsProbe qs_probe_snapshot_sync (QsStepCall *call, GError **error);
+gboolean qs_run_image_discard (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_record (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_record (QsStepCall *call, GError **error);
 

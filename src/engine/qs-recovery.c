@@ -58,13 +58,19 @@ resume_part (Recovery *recovery, const QsPartRecord *part, GError **error)
   QsOpenOp *op = recovery->op;
   g_autoptr (QsDomain) domain = qs_registry_get (recovery->engine->registry, op->domain);
   g_auto (QsRealWorld) world = { 0 };
+  g_auto (GVariantDict) unused = G_VARIANT_DICT_INIT (NULL);
+  g_autoptr (GPtrArray) results = NULL;
+  QsOutcome outcome;
   QsRunner runner;
 
   qs_real_world_init (&world, recovery->engine, op->domain,
                       domain != NULL ? domain->owner : op->caller, op->id, part->n);
   world.recovering = TRUE;
   runner = (QsRunner){ .journal = world.journal, .world = &world.world, .part = part->n };
-  return qs_runner_resume (&runner, part, error);
+  outcome = qs_runner_resume (&runner, part, &results, error);
+  if (outcome == QS_OUTCOME_DONE)
+    qs_plan_check_results (part->plan, results, &unused, error);
+  return outcome;
 }
 
 /* parts that were not begun are not begun now: then the operation has failed, whatever was done */
@@ -90,6 +96,8 @@ resume_parts (Recovery *recovery, GError **error)
     }
   if (n_done > 0 && n_done >= op->n_parts)
     return QS_OUTCOME_DONE;
+  if (error != NULL && *error != NULL)
+    return QS_OUTCOME_UNDONE;
   g_set_error (error, QS_ERROR, QS_ERROR_FAILED,
                "interrupted by the end of the service: %u of %u parts were done", n_done,
                op->n_parts);

@@ -416,13 +416,15 @@ resume_part (Run *run, QsPartState state, GError **error)
  * qs_runner_resume:
  * @runner: its part is the record's
  * @record: what the journal has of a part that a previous run of the daemon began
+ * @results: (out) (optional) (transfer full): as in qs_runner_run(); NULL if nothing was looked at
  *
  * Brings a part to its end, whichever is the right one. A second time it does nothing.
  *
  * Returns: DONE or UNDONE, without error; OPEN or QUARANTINE with why
  */
 QsOutcome
-qs_runner_resume (const QsRunner *runner, const QsPartRecord *record, GError **error)
+qs_runner_resume (const QsRunner *runner, const QsPartRecord *record, GPtrArray **results,
+                  GError **error)
 {
   g_auto (Run) run = { 0 };
   QsOutcome outcome;
@@ -434,5 +436,7 @@ qs_runner_resume (const QsRunner *runner, const QsPartRecord *record, GError **e
   outcome = resume_part (&run, record->state, error);
   if (outcome == QS_OUTCOME_OPEN || outcome == QS_OUTCOME_QUARANTINE)
     qs_error_fold (error);
+  if (results != NULL)
+    *results = g_steal_pointer (&run.results);
   return outcome;
 }

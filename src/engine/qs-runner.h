@@ -41,4 +41,5 @@ typedef struct
 
 QsOutcome qs_runner_run (const QsRunner *runner, const QsPlan *plan, GCancellable *cancellable,
                          GPtrArray **results, GError **error);
-QsOutcome qs_runner_resume (const QsRunner *runner, const QsPartRecord *record, GError **error);
+QsOutcome qs_runner_resume (const QsRunner *runner, const QsPartRecord *record, GPtrArray **results,
+                            GError **error);

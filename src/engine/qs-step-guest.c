@@ -185,3 +185,51 @@ qs_probe_blockdev_snapshot (QsStepCall *call, GError **error)
     return qs_step_qmp_probe (guest, call->step, qs_step_call_result (call), error);
   return probe_overlays (call, disks, error);
 }
+
+/* its QEMU has ended: what is in the overlay tells */
+static QsProbe
+probe_overlay (QsStepCall *call, GError **error)
+{
+  gboolean written = FALSE;
+
+  if (!was_written (call, qs_step_string (call->step, "path"), &written, error))
+    return QS_PROBE_UNKNOWN;
+  return written ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
+}
+
+QsProbe
+qs_probe_snapshot_sync (QsStepCall *call, GError **error)
+{
+  g_autoptr (QsGuest) guest = NULL;
+
+  if (!find_guest (call, &guest, error))
+    return QS_PROBE_UNKNOWN;
+  return guest != NULL ? qs_step_qmp_probe (guest, call->step, NULL, error)
+                       : probe_overlay (call, error);
+}
+
+/* after the commit: a disk that was not reached before an interruption is not tried again, for its
+   point in time has passed */
+static gboolean
+settle_sync (QsStepCall *call, GVariant **result, GError **error)
+{
+  QsProbe probe = qs_probe_snapshot_sync (call, error);
+
+  if (probe == QS_PROBE_UNKNOWN)
+    return FALSE;
+  *result = g_variant_ref_sink (g_variant_new_parsed (
+      "{'done': <%b>, 'error': <'the switch was interrupted'>}", probe == QS_PROBE_DONE));
+  return TRUE;
+}
+
+gboolean
+qs_run_snapshot_sync (QsStepCall *call, GVariant **result, GError **error)
+{
+  g_autoptr (QsGuest) guest = NULL;
+
+  if (!find_guest (call, &guest, error))
+    return FALSE;
+  if (call->step->phase == QS_PHASE_FINISH && (guest == NULL || call->world->recovering))
+    return settle_sync (call, result, error);
+  return qs_run_guest_step (call, result, error);
+}

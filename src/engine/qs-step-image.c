@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-real-world.h"
 
+#include "qs-change.h"
 #include "qs-error.h"
 #include "qs-qcow2.h"
 
@@ -217,6 +218,24 @@ qs_run_image_delete (QsStepCall *call, GVariant **result, GError **error)
     return FALSE;
   repair_image (call);
   return TRUE;
+}
+
+/* the file of a disk that could not be switched; of one that was, it is in use */
+gboolean
+qs_run_image_discard (QsStepCall *call, GVariant **result, GError **error)
+{
+  guint64 image = qs_step_uint64 (call->step, "image");
+  guint64 tried = qs_step_uint64 (call->step, "switch");
+  GVariant *learnt = image < call->results->len ? g_ptr_array_index (call->results, image) : NULL;
+  QsFileId id = { 0 };
+
+  if (tried >= call->results->len
+      || qs_change_is_step_done (g_ptr_array_index (call->results, tried)) || learnt == NULL)
+    return TRUE;
+  g_variant_lookup (learnt, "dev", "t", &id.dev);
+  g_variant_lookup (learnt, "ino", "t", &id.ino);
+  g_variant_lookup (learnt, "btime", "x", &id.btime);
+  return remove_file (call, qs_step_string (call->step, "path"), &id, error);
 }
 
 gboolean

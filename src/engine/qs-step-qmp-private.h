@@ -19,6 +19,11 @@ gboolean qs_blockdev_snapshot_run (QsGuest *guest, const QsStep *step, GVariant 
 QsProbe qs_blockdev_snapshot_probe (QsGuest *guest, const QsStep *step, GVariant *result,
                                     GError **error);
 
+gboolean qs_blockdev_snapshot_sync_run (QsGuest *guest, const QsStep *step, GVariant **result,
+                                        GError **error);
+QsProbe qs_blockdev_snapshot_sync_probe (QsGuest *guest, const QsStep *step, GVariant *result,
+                                         GError **error);
+
 /**
  * qs_node_query:
  *

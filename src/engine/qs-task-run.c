@@ -158,7 +158,7 @@ run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
   if (*outcome == QS_OUTCOME_DONE)
     {
       merge_result (run->result, plan);
-      return TRUE;
+      return qs_plan_check_results (plan, results, run->result, error);
     }
   if (*outcome == QS_OUTCOME_QUARANTINE)
     quarantine (task, failure);

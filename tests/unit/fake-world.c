@@ -348,7 +348,7 @@ fake_world_resume (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
     }
   record.steps = steps;
   record.results = results;
-  return qs_runner_resume (&runner, &record, error);
+  return qs_runner_resume (&runner, &record, NULL, error);
 }
 
 static gboolean

@@ -15,6 +15,7 @@ typedef enum
 {
   OFF,
   ON,
+  ON_OLD, /* in a QEMU that has no `transaction` */
 } Running;
 
 typedef struct
@@ -47,6 +48,10 @@ static const CreateCase create_cases[] = {
     "<disk name='/images/vdb.qcow2' snapshot='external'><source file='/other/x.qcow2'/></disk>"
     "<disk name='vda' snapshot='no'/></disks></domainsnapshot>",
     0 },
+  { "create-on-one-by-one", ON_OLD, 3,
+    "<domainsnapshot><name>s1</name><memory snapshot='no'/></domainsnapshot>", 0 },
+  { "create-on-one-alone", ON_OLD, 1,
+    "<domainsnapshot><name>s1</name><memory snapshot='no'/></domainsnapshot>", QS_CREATE_ATOMIC },
 };
 
 typedef struct
@@ -98,7 +103,23 @@ static const RefusalCase refusal_cases[] = {
 static QsDomain *
 make_domain (Running running, guint n_disks)
 {
-  return running == ON ? fixture_running_domain (n_disks) : fixture_domain (n_disks);
+  return running != OFF ? fixture_running_domain (n_disks) : fixture_domain (n_disks);
+}
+
+static QsPlan *
+make_plan (Running running, const QsDomain *domain, const QsRequest *request, GError **error)
+{
+  static const char *const old[] = { "blockdev-snapshot-sync", NULL };
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, error);
+
+  if (facts == NULL)
+    return NULL;
+  if (running == ON_OLD)
+    {
+      g_strfreev (facts->commands);
+      facts->commands = g_strdupv ((char **)old);
+    }
+  return qs_operation_get (request->verb)->plan (domain, request, facts, error);
 }
 
 static void
@@ -125,11 +146,26 @@ test_create (gconstpointer data)
   g_autoptr (QsDomain) domain = make_domain (test->running, test->n_disks);
   g_autoptr (QsRequest) request = fixture_create (test->xml, test->flags);
   g_autoptr (GError) error = NULL;
-  g_autoptr (QsPlan) plan = fixture_plan (domain, request, NULL, &error);
+  g_autoptr (QsPlan) plan = make_plan (test->running, domain, request, &error);
 
   g_assert_no_error (error);
   check_golden (test->name, plan);
   fake_world_exercise (plan);
+}
+
+/* ATOMIC wants what such a QEMU cannot do */
+static void
+test_not_atomic (void)
+{
+  g_autoptr (QsDomain) domain = fixture_running_domain (2);
+  g_autoptr (QsRequest) request =
+      fixture_create ("<domainsnapshot><memory snapshot='no'/></domainsnapshot>", QS_CREATE_ATOMIC);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsPlan) plan = make_plan (ON_OLD, domain, request, &error);
+
+  g_assert_null (plan);
+  g_assert_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "ATOMIC"));
 }
 
 static void
@@ -205,6 +241,7 @@ main (int argc, char **argv)
 
       g_test_add_data_func (path, &create_cases[i], test_create);
     }
+  g_test_add_func ("/planners/refusal/not-atomic", test_not_atomic);
   for (guint i = 0; i < G_N_ELEMENTS (refusal_cases); i++)
     {
       g_autofree char *path = g_strconcat ("/planners/refusal/", refusal_cases[i].name, NULL);
