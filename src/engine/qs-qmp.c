@@ -152,20 +152,46 @@ format_command (const QsQmp *qmp, const char *command, guint number, GVariant *a
   return g_strconcat (text, "\n", NULL);
 }
 
+/* a descriptor goes with the first byte; errno as send() leaves it */
+static gssize
+send_some (QsQmp *qmp, const char *text, gsize length, int fd)
+{
+  struct iovec part = { (char *)text, length };
+  struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+  union
+  {
+    char buffer[CMSG_SPACE (sizeof (int))];
+    struct cmsghdr align;
+  } control = { 0 };
+
+  if (fd >= 0)
+    {
+      message.msg_control = control.buffer;
+      message.msg_controllen = sizeof control.buffer;
+      control.align.cmsg_level = SOL_SOCKET;
+      control.align.cmsg_type = SCM_RIGHTS;
+      control.align.cmsg_len = CMSG_LEN (sizeof (int));
+      memcpy (CMSG_DATA (&control.align), &fd, sizeof (int));
+    }
+  return sendmsg (qmp->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static gboolean
-send_all (QsQmp *qmp, const char *text, gint64 deadline)
+send_all (QsQmp *qmp, const char *text, int fd, gint64 deadline)
 {
   gsize left = strlen (text);
 
   while (left > 0)
     {
       struct pollfd ready = { .fd = qmp->fd, .events = POLLOUT };
-      gssize n = send (qmp->fd, text, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+      gssize n = send_some (qmp, text, left, fd);
 
       if (n < 0 && errno != EAGAIN && errno != EINTR)
         return FALSE;
       if (n < 0 && poll (&ready, 1, time_left (deadline) / 1000) == 0)
         return FALSE;
+      if (n > 0)
+        fd = -1;
       text += MAX (n, 0);
       left -= MAX (n, 0);
     }
@@ -174,7 +200,8 @@ send_all (QsQmp *qmp, const char *text, gint64 deadline)
 
 /* half a command cannot be taken back, so a failure ends the connection */
 static gboolean
-send_command (QsQmp *qmp, const char *command, GVariant *arguments, gint64 deadline, GError **error)
+send_command (QsQmp *qmp, const char *command, GVariant *arguments, int fd, gint64 deadline,
+              GError **error)
 {
   guint number = g_atomic_int_get (&qmp->sent) + 1;
   g_autofree char *text = NULL;
@@ -188,7 +215,7 @@ send_command (QsQmp *qmp, const char *command, GVariant *arguments, gint64 deadl
     }
   text = format_command (qmp, command, number, arguments);
   g_atomic_int_set (&qmp->sent, number);
-  if (send_all (qmp, text, deadline))
+  if (send_all (qmp, text, fd, deadline))
     return TRUE;
   qs_qmp_close (qmp);
   g_set_error (error, QS_ERROR, QS_ERROR_TIMEOUT,
@@ -210,7 +237,8 @@ unpack (JsonNode *root, const char *command, GError **error)
 }
 
 static JsonNode *
-exchange (QsQmp *qmp, const char *command, GVariant *arguments, gint64 deadline, GError **error)
+exchange (QsQmp *qmp, const char *command, GVariant *arguments, int fd, gint64 deadline,
+          GError **error)
 {
   g_autoptr (JsonNode) root = NULL;
   QsQmpAnswer *late;
@@ -225,14 +253,16 @@ exchange (QsQmp *qmp, const char *command, GVariant *arguments, gint64 deadline,
       qmp->settled = late->number;
       qs_qmp_answer_free (late);
     }
-  if (!is_open (qmp, command, error) || !send_command (qmp, command, arguments, deadline, error))
+  if (!is_open (qmp, command, error)
+      || !send_command (qmp, command, arguments, fd, deadline, error))
     return NULL;
   root = wait_answer (qmp, g_atomic_int_get (&qmp->sent), command, deadline, error);
   return root == NULL ? NULL : unpack (root, command, error);
 }
 
 JsonNode *
-qs_qmp_execute (QsQmp *qmp, const char *command, GVariant *arguments, guint seconds, GError **error)
+qs_qmp_execute_fd (QsQmp *qmp, const char *command, GVariant *arguments, int fd, guint seconds,
+                   GError **error)
 {
   gint64 deadline = g_get_monotonic_time () + (gint64)seconds * G_USEC_PER_SEC;
   g_autoptr (GVariant) sunk = arguments == NULL ? NULL : g_variant_ref_sink (arguments);
@@ -245,9 +275,15 @@ qs_qmp_execute (QsQmp *qmp, const char *command, GVariant *arguments, guint seco
                    "‘%s’ was not sent: QEMU is busy with an earlier command", command);
       return NULL;
     }
-  result = exchange (qmp, command, sunk, deadline, error);
+  result = exchange (qmp, command, sunk, fd, deadline, error);
   g_async_queue_push (qmp->turn, qmp);
   return result;
+}
+
+JsonNode *
+qs_qmp_execute (QsQmp *qmp, const char *command, GVariant *arguments, guint seconds, GError **error)
+{
+  return qs_qmp_execute_fd (qmp, command, arguments, -1, seconds, error);
 }
 
 /* for commands whose answer says nothing */

@@ -57,6 +57,15 @@ gboolean qs_qmp_run (QsQmp *qmp, const char *command, GVariant *arguments, guint
                      GError **error);
 
 /**
+ * qs_qmp_execute_fd:
+ * @fd: goes with the command, as `add-fd` and `getfd` want it, and stays the caller's; -1: none
+ *
+ * The same with a descriptor, which only a UNIX socket takes along.
+ */
+JsonNode *qs_qmp_execute_fd (QsQmp *qmp, const char *command, GVariant *arguments, int fd,
+                             guint seconds, GError **error);
+
+/**
  * qs_qmp_run_job:
  * @job: id of the job, which @arguments hold too, under the key of that command
  *

@@ -26,6 +26,7 @@ peer_new (PeerScript script, gpointer data, int *fd)
 
   g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
   peer->fd = ends[0];
+  peer->passed = -1;
   peer->script = script;
   peer->data = data;
   peer->input = g_string_new (NULL);
@@ -60,6 +61,27 @@ peer_send (Peer *peer, const char *text)
   return TRUE;
 }
 
+/* keeps a descriptor that comes along */
+static gssize
+receive (Peer *peer, char *bytes, gsize length)
+{
+  struct iovec part = { bytes, length };
+  union
+  {
+    char buffer[CMSG_SPACE (sizeof (int))];
+    struct cmsghdr align;
+  } control;
+  struct msghdr message = { .msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = control.buffer,
+                            .msg_controllen = sizeof control.buffer };
+  gssize n = recvmsg (peer->fd, &message, MSG_CMSG_CLOEXEC);
+
+  if (n > 0 && CMSG_FIRSTHDR (&message) != NULL)
+    memcpy (&peer->passed, CMSG_DATA (CMSG_FIRSTHDR (&message)), sizeof (int));
+  return n;
+}
+
 static char *
 read_line (Peer *peer)
 {
@@ -68,7 +90,7 @@ read_line (Peer *peer)
 
   while ((newline = strchr (peer->input->str, '\n')) == NULL)
     {
-      gssize n = recv (peer->fd, bytes, sizeof bytes, 0);
+      gssize n = receive (peer, bytes, sizeof bytes);
 
       if (n <= 0)
         return NULL;
@@ -92,6 +114,13 @@ peer_read (Peer *peer)
   g_free (peer->id);
   peer->id = g_strdup (json_object_get_string_member (json_node_get_object (node), "id"));
   return node;
+}
+
+int
+peer_read_fd (Peer *peer, JsonNode **command)
+{
+  *command = peer_read (peer);
+  return g_steal_fd (&peer->passed);
 }
 
 void

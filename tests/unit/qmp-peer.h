@@ -19,7 +19,8 @@ struct Peer
   PeerScript script;
   gpointer data;
   GString *input;
-  char *id; /* of the command read last */
+  char *id;   /* of the command read last */
+  int passed; /* descriptor that came last, or -1 */
 };
 
 /* the caller's end of the socket comes back in @fd; the script's end is closed when it returns */
@@ -28,6 +29,7 @@ void peer_free (Peer *peer); /* waits for the script */
 
 gboolean peer_send (Peer *peer, const char *text);  /* FALSE: nobody is there any more */
 JsonNode *peer_read (Peer *peer);                   /* a command; NULL at the end */
+int peer_read_fd (Peer *peer, JsonNode **command);  /* what came with it, or -1 */
 void peer_answer (Peer *peer, const char *content); /* {content, "id": of the command} */
 void peer_greet (Peer *peer);                       /* greeting and negotiation */
 

@@ -7,6 +7,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static void
 script_arguments (Peer *peer, gpointer data)
@@ -191,21 +192,22 @@ start_real (const char *const *argv, int *fd)
   return process;
 }
 
+static const char *const bare_qemu[] = { "qemu-system-x86_64",
+                                         "-machine",
+                                         "none",
+                                         "-S",
+                                         "-display",
+                                         "none",
+                                         "-nodefaults",
+                                         "-chardev",
+                                         "socket,id=q,fd=3",
+                                         "-mon",
+                                         "chardev=q,mode=control",
+                                         NULL };
+
 static void
 test_real_qemu (void)
 {
-  static const char *const argv[] = { "qemu-system-x86_64",
-                                      "-machine",
-                                      "none",
-                                      "-S",
-                                      "-display",
-                                      "none",
-                                      "-nodefaults",
-                                      "-chardev",
-                                      "socket,id=q,fd=3",
-                                      "-mon",
-                                      "chardev=q,mode=control",
-                                      NULL };
   g_autoptr (GError) error = NULL;
   g_autoptr (Heard) heard = heard_new ();
   g_autoptr (GSubprocess) process = NULL;
@@ -214,7 +216,7 @@ test_real_qemu (void)
   QsQmp *qmp;
   int fd;
 
-  process = start_real (argv, &fd);
+  process = start_real (bare_qemu, &fd);
   qmp = qs_qmp_new (fd, heard_event, heard, heard_destroy, &error);
   g_assert_no_error (error);
   status = qs_qmp_execute (qmp, "query-status", NULL, 20, &error);
@@ -284,15 +286,97 @@ test_real_job (void)
   g_assert_no_errno (g_rmdir (folder));
 }
 
+static void
+test_real_fd (void)
+{
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GSubprocess) process = NULL;
+  g_autoptr (JsonNode) answer = NULL;
+  QsQmp *qmp;
+  int fd;
+  int file = g_file_open_tmp ("qmp-XXXXXX", &path, &error);
+
+  g_assert_no_error (error);
+  process = start_real (bare_qemu, &fd);
+  qmp = qs_qmp_new (fd, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  answer = qs_qmp_execute_fd (qmp, "add-fd", g_variant_new_parsed ("{'fdset-id': <7>}"), file, 20,
+                              &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (json_object_get_int_member (json_node_get_object (answer), "fdset-id"), ==, 7);
+  g_assert_true (qs_qmp_run (
+      qmp, "blockdev-add",
+      g_variant_new_parsed ("{'driver': <'file'>, 'node-name': <'n'>, 'read-only': <false>,"
+                            " 'filename': <'/dev/fdset/7'>}"),
+      20, &error));
+  g_assert_no_error (error);
+  g_assert_null (qs_qmp_execute (qmp, "add-fd", NULL, 20, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED);
+  qs_qmp_run (qmp, "quit", NULL, 20, NULL);
+  qs_qmp_unref (qmp);
+  g_subprocess_wait (process, NULL, NULL);
+  g_assert_no_errno (close (file));
+  g_assert_no_errno (g_unlink (path));
+}
+
+/* reads two commands and keeps what came with them */
+static void
+script_fds (Peer *peer, gpointer data)
+{
+  int *got = data;
+
+  peer_greet (peer);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (JsonNode) command = NULL;
+
+      got[i] = peer_read_fd (peer, &command);
+      g_assert_nonnull (command);
+      peer_answer (peer, "\"return\": {}");
+    }
+}
+
+static void
+test_fd (void)
+{
+  g_autoptr (GError) error = NULL;
+  int got[2] = { -1, -1 };
+  int ends[2];
+  int fd;
+  Peer *peer = peer_new (script_fds, got, &fd);
+  QsQmp *qmp = qs_qmp_new (fd, NULL, NULL, NULL, &error);
+  g_autoptr (JsonNode) answer = NULL;
+  char byte = 0;
+
+  g_assert_no_error (error);
+  g_assert_no_errno (pipe (ends));
+  answer = qs_qmp_execute_fd (qmp, "add-fd", NULL, ends[1], 5, &error);
+  g_assert_no_error (error);
+  g_assert_true (qs_qmp_run (qmp, "cont", NULL, 5, &error));
+  peer_free (peer);
+  g_assert_no_errno (close (ends[1])); /* stayed ours */
+  g_assert_cmpint (got[0], >=, 0);
+  g_assert_cmpint (got[1], ==, -1);
+  g_assert_cmpint (write (got[0], "x", 1), ==, 1);
+  g_assert_cmpint (read (ends[0], &byte, 1), ==, 1);
+  g_assert_cmpint (byte, ==, 'x');
+  g_assert_no_errno (close (got[0]));
+  g_assert_no_errno (close (ends[0]));
+  qs_qmp_unref (qmp);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/qmp/arguments", test_arguments);
   g_test_add_func ("/qmp/refusal", test_refusal);
+  g_test_add_func ("/qmp/fd", test_fd);
   g_test_add_func ("/qmp/threads", test_threads);
   g_test_add_func ("/qmp/close", test_close);
   g_test_add_func ("/qmp/real-qemu", test_real_qemu);
   g_test_add_func ("/qmp/real-job", test_real_job);
+  g_test_add_func ("/qmp/real-fd", test_real_fd);
   return g_test_run ();
 }
