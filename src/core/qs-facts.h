@@ -43,6 +43,7 @@ typedef struct
   gboolean extended_l2;
   gboolean writable;
   gboolean in_use;      /* a process writes it, or denies others to, by QEMU's locks */
+  gboolean linkable;    /* may have a second name: a regular file where there are hard links */
   char *backing_name;   /* as written in the header, or NULL */
   char *backing_format; /* or NULL; for qed, whose header has no room for it, as recorded */
   GPtrArray *tags;      /* of QsTag */

@@ -36,6 +36,7 @@ static const Field image_fields[] = {
   FIELD (QsImage, "extended-l2", extended_l2),
   FIELD (QsImage, "writable", writable),
   FIELD (QsImage, "in-use", in_use),
+  FIELD (QsImage, "linkable", linkable),
 };
 
 static const Field target_fields[] = {

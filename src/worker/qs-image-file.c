@@ -3,6 +3,7 @@
 #include "qs-image-file.h"
 
 #include <fcntl.h>
+#include <sys/vfs.h>
 
 static QsImageHeader *
 read_header (const QsPlace *place, int fd, const char *format, guint64 size, GError **error)
@@ -44,6 +45,27 @@ read_tags (const QsPlace *place, int fd, const QsImageHeader *header, QsImage *i
   return TRUE;
 }
 
+/* what is not known to have none is asked when the link is made */
+static gboolean
+has_hard_links (int fd)
+{
+  static const guint32 without[] = {
+    0x4d44,     /* msdos, vfat */
+    0x2011bab0, /* exfat */
+    0x4244,     /* hfs */
+    0xf995e849, /* hpfs */
+    0x786f4256, /* vboxsf */
+  };
+  struct statfs info;
+
+  if (fstatfs (fd, &info) != 0)
+    return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS (without); i++)
+    if ((guint32)info.f_type == without[i])
+      return FALSE;
+  return TRUE;
+}
+
 static void
 fill_file (const QsPlace *place, int fd, const struct stat *info, QsImage *image)
 {
@@ -58,6 +80,7 @@ fill_file (const QsPlace *place, int fd, const struct stat *info, QsImage *image
   image->uid = info->st_uid;
   image->gid = info->st_gid;
   image->n_links = info->st_nlink;
+  image->linkable = S_ISREG (info->st_mode) && has_hard_links (fd);
   image->writable =
       faccessat (place->folder, place->name, W_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0;
 }

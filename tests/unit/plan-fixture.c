@@ -131,6 +131,7 @@ make_image (const char *path, const char *format, guint64 ino)
   image->uid = 1000;
   image->gid = 1000;
   image->n_links = 1;
+  image->linkable = TRUE;
   image->writable = TRUE;
   return image;
 }

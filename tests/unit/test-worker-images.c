@@ -53,7 +53,7 @@ test_inspect (Fixture *f, gconstpointer data)
   g_assert_cmpuint (image->mode, ==, info.st_mode & 07777);
   g_assert_cmpuint (image->uid, ==, getuid ());
   g_assert_cmpuint (image->n_links, ==, 1);
-  g_assert_true (image->writable && image->extended_l2);
+  g_assert_true (image->writable && image->linkable && image->extended_l2);
   g_assert_false (image->dirty || image->encrypted);
   g_assert_cmpint (image->btime, >, G_GINT64_CONSTANT (1500000000000000000));
   g_assert_null (image->backing_name);
