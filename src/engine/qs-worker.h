@@ -74,6 +74,15 @@ gboolean qs_worker_identify (QsWorker *worker, const char *path, QsFileId *id, g
                              GError **error);
 gboolean qs_worker_copy_file (QsWorker *worker, const char *from, const char *to, QsFileId *id,
                               GError **error);
+gboolean qs_worker_link_file (QsWorker *worker, const char *from, const char *to,
+                              const QsFileId *id, GError **error);
+gboolean qs_worker_unlink_name (QsWorker *worker, const char *path, const char *keep,
+                                const QsFileId *id, GError **error);
+gboolean qs_worker_exchange (QsWorker *worker, const char *from, const char *over,
+                             const QsFileId *from_id, const QsFileId *over_id, GError **error);
+gboolean qs_worker_set_mode (QsWorker *worker, const char *path, const QsFileId *id, guint32 mode,
+                             guint32 *before, GError **error);
+int qs_worker_open_image (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
 
 typedef enum
 {
