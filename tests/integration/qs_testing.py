@@ -153,8 +153,8 @@ class Session:
         if not self.bus.stdout.readline():
             raise RuntimeError('dbus-daemon did not start')
 
-    def start_daemon(self, seconds=20):
-        """Start the daemon and wait until it owns its name; it runs open operations before."""
+    def launch_daemon(self):
+        """Start the daemon and wait for nothing."""
         with open(self.log_path, 'ab') as log:
             self.daemon = subprocess.Popen([DAEMON, '--session', f'--worker-program={WORKER}',
                                             *self.arguments],
@@ -162,6 +162,10 @@ class Session:
                                            cwd=self.folder)
         self.connection = qs_client.connect(self.address)
         self.manager = qs_client.Manager(self.connection)
+
+    def start_daemon(self, seconds=20):
+        """Start the daemon and wait until it owns its name; it runs open operations before."""
+        self.launch_daemon()
         wait_until(self._has_name, seconds, 'the name of the daemon')
         return self.manager
 

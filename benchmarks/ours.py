@@ -1,0 +1,152 @@
+"""The works done by snapshotd, over D-Bus, as a client has them done: call, then the job's end."""
+import ctypes
+import os
+import subprocess
+
+import qs_testing
+from gi.repository import GLib
+from qs_client import NAME, Domain
+
+from contest import Participant
+
+DISK_ONLY, ATOMIC = 16, 128
+PAGE = 1000
+CONFIGURATION = '[limits]\nsnapshots-per-domain=100000\nsnapshots-per-uid=100000\n'
+
+
+class Session(qs_testing.Session):
+    """With limits that are not in the way.
+
+    Orphans go to process 1, which reaps them: libvirt waits until a QEMU it killed is no zombie
+    either. What is left of them ends with the session's guard, by the folder in its command line.
+    """
+
+    def __init__(self):
+        super().__init__(start=False)
+        ctypes.CDLL(None, use_errno=True).prctl(qs_testing.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        folder = os.path.join(self.environment['XDG_CONFIG_HOME'], 'snapshotd')
+        os.mkdir(folder)
+        with open(os.path.join(folder, 'snapshotd.conf'), 'w', encoding='utf-8') as file:
+            file.write(CONFIGURATION)
+        self.guests = 0
+
+    def guest(self, disks):
+        self.guests += 1
+        return qs_testing.Guest(self.folder, disks, name=f'guest{self.guests}')
+
+
+def document(name, kind=None):
+    disks = f"<disks><disk name='vda' snapshot='{kind}'/></disks>" if kind else ''
+    return f'<domainsnapshot><name>{name}</name>{disks}</domainsnapshot>'
+
+
+class Create(Participant):
+    """A snapshot of all disks: external of a running guest, internal of one that is off."""
+
+    def __init__(self, session, disks, online):
+        self.session, self.disks, self.online = session, disks, online
+        self.domain = None
+        self.count = 0
+
+    def prepare(self):
+        guest = self.session.guest(self.disks)
+        self.domain = self.session.manager.define(guest.xml())
+        if self.online:
+            self.domain.start()
+            guest.serial.wait_past(2)
+
+    def run(self):
+        self.count += 1
+        self.domain.create(document(f's{self.count}'), DISK_ONLY | ATOMIC if self.online else 0)
+
+    def finish(self):
+        if self.online:
+            self.domain.destroy()
+
+
+class Revert(Participant):
+    """To a snapshot of a guest that is off."""
+
+    def __init__(self, session, disks, kind=None):
+        self.session, self.disks, self.kind = session, disks, kind
+        self.snapshot = None
+
+    def prepare(self):
+        domain = self.session.manager.define(self.session.guest(self.disks).xml())
+        self.snapshot, _ = domain.create(document('s', self.kind))
+
+    def run(self):
+        self.snapshot.revert()
+
+
+class Filled:
+    """A session whose daemon has one domain with many snapshots."""
+
+    def __init__(self, session, fill_store, count):
+        self.session, self.count = session, count
+        domain = session.manager.define(session.guest(1).xml())
+        domain.create(document('s'))
+        self.path = domain.path
+        session.stop_daemon()
+        subprocess.run([fill_store, os.path.join(session.environment['XDG_STATE_HOME'],
+                                                 'snapshotd'), str(count)], check=True)
+        session.start_daemon(seconds=120)
+        assert Domain(session.connection, self.path).NumSnapshots(0) == count
+
+    def ask(self, method, arguments):
+        """The reply as it came: taking it apart is the client's time."""
+        return self.session.connection.call_sync(NAME, self.path, Domain.interface, method,
+                                                 arguments, None, 0, 60000, None)
+
+
+class ListPaths(Participant):
+    def __init__(self, filled):
+        self.filled = filled
+
+    def run(self):
+        reply = self.filled.ask('ListSnapshots', GLib.Variant('(u)', (0,)))
+        assert reply.get_child_value(0).n_children() == self.filled.count
+
+
+class ListPages(Participant):
+    """All properties of all, page by page."""
+
+    def __init__(self, filled):
+        self.filled = filled
+
+    def run(self):
+        seen = 0
+        while seen < self.filled.count:
+            reply = self.filled.ask('GetSnapshots', GLib.Variant('(suuu)', ('', 0, seen, PAGE)))
+            seen += reply.get_child_value(0).n_children()
+
+
+class Start(Participant):
+    """Until the name is owned and ListDomains is answered."""
+
+    def __init__(self, filled):
+        self.session = filled.session
+        self.rss = 0
+
+    def before(self):
+        self.session.stop_daemon()
+
+    def run(self):
+        watcher = qs_testing.qs_client.connect(self.session.address)
+        owners = []
+        watcher.signal_subscribe('org.freedesktop.DBus', 'org.freedesktop.DBus',
+                                 'NameOwnerChanged', '/org/freedesktop/DBus', NAME, 0,
+                                 lambda *signal: owners.append(signal[5]))
+        self.session.launch_daemon()
+        while not owners:
+            GLib.MainContext.default().iteration(True)
+        self.session.manager.ListDomains(0)
+        watcher.close_sync(None)
+        self.rss = resident(self.session.daemon.pid)
+
+
+def resident(pid):
+    """Memory of a process in MB."""
+    with open(f'/proc/{pid}/status', encoding='ascii') as file:
+        lines = dict(line.split(':', 1) for line in file)
+    return int(lines['VmRSS'].split()[0]) / 1024
