@@ -23,8 +23,10 @@ typedef enum
 /**
  * QsJournal:
  *
- * Intent before effect. Every call is one durable COMMIT when it returns TRUE; the store implements
- * it, tests have one in memory.
+ * Intent before effect. Every call is one COMMIT when it returns TRUE, durable but for three: that a
+ * part begins, that a step is DONE, that a part is CLOSED. These are so with the next COMMIT, which
+ * comes before the next effect or is the end of the operation: without them the journal is as after
+ * a crash just before them. The store implements it, tests have one in memory.
  */
 typedef struct QsJournal QsJournal;
 

@@ -214,3 +214,23 @@ qs_db_transact (QsDb *db, QsDbFunc func, gpointer data, GError **error)
   roll_back (db);
   return FALSE;
 }
+
+/**
+ * qs_db_transact_lazily:
+ *
+ * As qs_db_transact(), but not durable by itself: the log is written in order and brought to the
+ * disk as a whole, so the next transaction that is durable makes this one so, and none is without
+ * those before it. A daemon that crashes loses nothing, only a machine that does.
+ */
+gboolean
+qs_db_transact_lazily (QsDb *db, QsDbFunc func, gpointer data, GError **error)
+{
+  gboolean ok = qs_db_exec (db->sqlite, "PRAGMA synchronous = NORMAL", error)
+                && qs_db_transact (db, func, data, error);
+
+  if (qs_db_exec (db->sqlite, "PRAGMA synchronous = FULL", ok ? error : NULL))
+    return ok;
+  /* never go on with promises that are not kept */
+  set_degraded (db, SQLITE_IOERR);
+  return FALSE;
+}

@@ -67,5 +67,6 @@ const char *qs_db_text (sqlite3_stmt *statement, int column);
 
 typedef gboolean (*QsDbFunc) (QsDb *db, gpointer data, GError **error);
 gboolean qs_db_transact (QsDb *db, QsDbFunc func, gpointer data, GError **error);
+gboolean qs_db_transact_lazily (QsDb *db, QsDbFunc func, gpointer data, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsDb, qs_db_free)

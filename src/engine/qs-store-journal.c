@@ -68,7 +68,8 @@ begin_op (QsDb *db, gpointer data, GError **error)
  * @name: 8 hex digits
  * @parts: (element-type QsRequest) (nullable): NULL: @request is the one part
  *
- * The intent. Refused with DOMAIN_BUSY while another operation of the domain is open.
+ * The intent, durable with that of the first step. Refused with DOMAIN_BUSY while another operation
+ * of the domain is open.
  *
  * Returns: what the operation is called from now on; 0 if it could not be recorded
  */
@@ -78,7 +79,7 @@ qs_store_begin_op (QsStore *store, const char *domain, const char *name, const Q
 {
   BeginOp begin = { .domain = domain, .name = name, .request = request, .parts = parts };
 
-  return qs_store_write (store, begin_op, &begin, error) ? (guint64)begin.op : 0;
+  return qs_store_write_lazily (store, begin_op, &begin, error) ? (guint64)begin.op : 0;
 }
 
 typedef struct
@@ -157,7 +158,7 @@ journal_begin_part (QsJournal *journal, guint part, const QsPlan *plan, GError *
   StoreJournal *self = (StoreJournal *)journal;
   JournalCall call = { .step = { self->op, part }, .plan = plan };
 
-  return qs_store_write (self->store, add_part, &call, error);
+  return qs_store_write_lazily (self->store, add_part, &call, error);
 }
 
 gboolean
@@ -186,7 +187,8 @@ journal_step (QsJournal *journal, guint part, guint index, QsStepState state, GV
                        .state = (gint64)state,
                        .result = result };
 
-  return qs_store_write (self->store, put_step, &call, error);
+  return (state == QS_STEP_STATE_DONE ? qs_store_write_lazily
+                                      : qs_store_write) (self->store, put_step, &call, error);
 }
 
 static gboolean
@@ -203,7 +205,8 @@ journal_part (QsJournal *journal, guint part, QsPartState state, GError **error)
   StoreJournal *self = (StoreJournal *)journal;
   JournalCall call = { .step = { self->op, part }, .state = (gint64)state };
 
-  return qs_store_write (self->store, set_part_state, &call, error);
+  return (state == QS_PART_CLOSED ? qs_store_write_lazily
+                                  : qs_store_write) (self->store, set_part_state, &call, error);
 }
 
 static const QsJournalVTable journal_vtable = {

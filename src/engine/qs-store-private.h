@@ -5,9 +5,11 @@
 #include "qs-store-db.h"
 #include "qs-store.h"
 
-/* both run @func in the store's thread and wait for it; a write is one durable transaction */
+/* all run @func in the store's thread and wait for it; a write is one transaction, durable then; a
+   lazy one is as durable as the next that is not lazy */
 gboolean qs_store_read (QsStore *store, QsDbFunc func, gpointer data, GError **error);
 gboolean qs_store_write (QsStore *store, QsDbFunc func, gpointer data, GError **error);
+gboolean qs_store_write_lazily (QsStore *store, QsDbFunc func, gpointer data, GError **error);
 
 /* in the store's thread, in a transaction */
 gboolean qs_db_apply (QsDb *db, const char *domain, GVariant *changes, GError **error);

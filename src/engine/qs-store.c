@@ -155,6 +155,14 @@ qs_store_write (QsStore *store, QsDbFunc func, gpointer data, GError **error)
   return call_thread (store, &call, error);
 }
 
+gboolean
+qs_store_write_lazily (QsStore *store, QsDbFunc func, gpointer data, GError **error)
+{
+  Call call = { .run = qs_db_transact_lazily, .func = func, .data = data };
+
+  return call_thread (store, &call, error);
+}
+
 static gboolean
 read_degraded (QsDb *db, gpointer data, GError **error)
 {
