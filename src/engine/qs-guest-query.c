@@ -151,8 +151,8 @@ qs_guest_nodes (QsGuest *guest, const QsDomainDef *def, GPtrArray **nodes, GErro
   return TRUE;
 }
 
-gboolean
-qs_guest_commands (QsGuest *guest, GStrv *commands, GError **error)
+static gboolean
+ask_commands (QsGuest *guest, GError **error)
 {
   g_autoptr (JsonNode) answer = query (guest, "query-commands", JSON_NODE_ARRAY, error);
   g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
@@ -166,7 +166,16 @@ qs_guest_commands (QsGuest *guest, GStrv *commands, GError **error)
       if (name != NULL)
         g_strv_builder_add (names, name);
     }
-  *commands = g_strv_builder_end (names);
+  qs_guest_take_known_commands (guest, g_strv_builder_end (names));
+  return TRUE;
+}
+
+gboolean
+qs_guest_commands (QsGuest *guest, GStrv *commands, GError **error)
+{
+  if (qs_guest_get_known_commands (guest) == NULL && !ask_commands (guest, error))
+    return FALSE;
+  *commands = g_strdupv ((GStrv)qs_guest_get_known_commands (guest));
   return TRUE;
 }
 

@@ -32,6 +32,7 @@ struct QsGuest
   char *uuid;
   guint32 owner;
   QsProcess *process;
+  GStrv commands; /* atomic: NULL until asked for, then for ever */
 };
 
 typedef struct
@@ -124,6 +125,7 @@ clear_guest (gpointer data)
   g_free (guest->domain);
   g_free (guest->uuid);
   qs_process_free (guest->process);
+  g_strfreev (guest->commands);
 }
 
 QsGuest *
@@ -161,6 +163,19 @@ QsQmp *
 qs_guest_get_qmp (QsGuest *guest)
 {
   return guest->qmp;
+}
+
+const char *const *
+qs_guest_get_known_commands (QsGuest *guest)
+{
+  return (const char *const *)g_atomic_pointer_get (&guest->commands);
+}
+
+void
+qs_guest_take_known_commands (QsGuest *guest, GStrv commands)
+{
+  if (!g_atomic_pointer_compare_and_exchange (&guest->commands, NULL, commands))
+    g_strfreev (commands);
 }
 
 gboolean

@@ -71,6 +71,10 @@ void qs_guest_close (QsGuest *guest);
 const char *qs_guest_get_domain (QsGuest *guest);
 const QsProcess *qs_guest_get_process (QsGuest *guest);
 QsQmp *qs_guest_get_qmp (QsGuest *guest);
+
+/* what qs_guest_commands() has heard; NULL before. @commands: (transfer full) */
+const char *const *qs_guest_get_known_commands (QsGuest *guest);
+void qs_guest_take_known_commands (QsGuest *guest, GStrv commands);
 gboolean qs_guest_is_open (QsGuest *guest);
 
 /* FALSE: nothing new */
@@ -95,6 +99,8 @@ gboolean qs_guest_query_state (QsGuest *guest, QsDomainState *state, char **run_
  * The disk with target vda is the device with id `disk-vda`, whatever its node is called by now.
  */
 gboolean qs_guest_nodes (QsGuest *guest, const QsDomainDef *def, GPtrArray **nodes, GError **error);
+
+/* a QEMU is asked once: what it can does not change, and the answer is the longest of all */
 gboolean qs_guest_commands (QsGuest *guest, GStrv *commands, GError **error);
 
 /* ids of jobs that are not ours (ours begin with snapd-), concluded ones left out */

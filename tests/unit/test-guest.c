@@ -80,6 +80,7 @@ test_commands_and_jobs (void)
   g_autoptr (RealQemu) qemu = real_qemu_new ();
   g_autoptr (QsGuest) guest = real_qemu_guest (qemu, NULL);
   g_auto (GStrv) commands = NULL;
+  g_auto (GStrv) again = NULL;
   g_auto (GStrv) none = NULL;
   g_auto (GStrv) jobs = NULL;
   g_autoptr (GError) error = NULL;
@@ -106,6 +107,12 @@ test_commands_and_jobs (void)
   qs_guest_block_jobs (guest, &jobs, &error);
   g_assert_no_error (error);
   g_assert_cmpstrv (jobs, expected);
+
+  /* what it can is known from then on, without asking */
+  qs_guest_close (guest);
+  qs_guest_commands (guest, &again, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstrv (again, commands);
 }
 
 static void
