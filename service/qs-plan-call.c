@@ -94,6 +94,10 @@ is_final (const QsStep *step)
     case QS_STEP_FILE_UNLINK:
       return TRUE;
     case QS_STEP_IMAGE_DISCARD:
+    case QS_STEP_FILE_LINK:
+    case QS_STEP_FILE_RENAME:
+    case QS_STEP_FILE_MODE:
+    case QS_STEP_NODE_REBASE:
     case QS_STEP_IMAGE_CREATE:
     case QS_STEP_IMAGE_SNAPSHOT:
     case QS_STEP_NODE_ADD:

@@ -117,6 +117,7 @@ typedef struct
   gboolean direct;
   gboolean no_flush;
   char *detect_zeroes;
+  gboolean fixed_backing; /* whoever started QEMU named its backing file too */
 } QsNode;
 
 /**

@@ -20,8 +20,8 @@ qs_create_add_file (QsCreate *create, QsPlan *plan, const QsSelected *selected, 
 
   QsOverlay overlay = {
     .target = selected->disk->target,
-    .path = selected->path,
-    .base = selected->active,
+    .path = qs_create_file_path (create, selected),
+    .base = qs_create_is_exchanged (create, selected) ? selected->path : selected->active,
     .base_format = selected->active_format,
     .base_image = image,
     .virtual_size = node != NULL ? node->virtual_size : image->virtual_size,

@@ -5,6 +5,13 @@
 #include "qs-error.h"
 #include "qs-limits.h"
 
+/* where the overlay of a disk is in the end */
+static const char *
+overlay_path (const QsCreate *create, const QsSelected *selected)
+{
+  return qs_create_is_exchanged (create, selected) ? selected->active : selected->path;
+}
+
 static void
 add_snapshot_disks (QsCreate *create, QsSnapshotDef *def)
 {
@@ -19,7 +26,7 @@ add_snapshot_disks (QsCreate *create, QsSnapshotDef *def)
       if (selected->choice != QS_LOCATION_EXTERNAL)
         continue;
       disk->source_type = QS_SOURCE_FILE;
-      disk->source = g_strdup (selected->path);
+      disk->source = g_strdup (overlay_path (create, selected));
       disk->driver = g_strdup ("qcow2");
     }
 }
@@ -125,12 +132,14 @@ record_overlay (QsCreate *create, QsChangeList *changes, const QsSelected *selec
 {
   const char *target = selected->disk->target;
   guint step = GPOINTER_TO_UINT (g_hash_table_lookup (create->steps, target));
+  const char *path = overlay_path (create, selected);
+  const char *base = qs_create_is_exchanged (create, selected) ? selected->path : selected->active;
 
-  qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", selected->path, "format", "s", "qcow2",
-                  "role", "s", "disk", "backing", "s", selected->active, "ours", "b", TRUE, "step",
-                  "u", step, "if-done", "au", condition (create, target), NULL);
-  qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", target, "path", "s", selected->path,
-                  "format", "s", "qcow2", "stem", "s", selected->stem, "if-done", "au",
+  qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", path, "format", "s", "qcow2", "role",
+                  "s", "disk", "backing", "s", base, "ours", "b", TRUE, "step", "u", step,
+                  "if-done", "au", condition (create, target), NULL);
+  qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", target, "path", "s", path, "format",
+                  "s", "qcow2", "stem", "s", selected->stem, "if-done", "au",
                   condition (create, target), NULL);
 }
 
@@ -145,8 +154,10 @@ record_disk (QsCreate *create, QsChangeList *changes, const QsSelected *selected
     qs_changes_add (changes, QS_CHANGE_SNAPSHOT_FILE, "uuid", "s", create->facts->fresh_uuid,
                     "target", "s", target, "path", "s", selected->active, "tag", "s",
                     external ? "" : create->tag, "if-done", "au", condition (create, NULL), NULL);
-  if (external)
-    record_overlay (create, changes, selected);
+  if (!external)
+    return;
+  qs_create_record_exchange (create, changes, selected);
+  record_overlay (create, changes, selected);
 }
 
 /**

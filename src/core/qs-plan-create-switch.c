@@ -36,6 +36,21 @@ find_node (const QsCreate *create, const QsSelected *selected, GError **error)
   return check_node_file (selected, node, error) ? node : NULL;
 }
 
+/* a file that will get another name must never be opened by this one again, as QEMU does when it
+   makes a node read-only or writable by itself */
+static GVariant *
+node_arguments (const QsCreate *create, const QsSelected *selected, const QsNode *node,
+                const char *name)
+{
+  return g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'path': <%s>, 'format': <'qcow2'>,"
+                               " 'direct': <%b>, 'no-flush': <%b>, 'detect-zeroes': <%s>,"
+                               " 'auto-read-only': <%b>}",
+                               selected->disk->target, name, qs_create_file_path (create, selected),
+                               node->direct, node->no_flush,
+                               node->detect_zeroes != NULL ? node->detect_zeroes : "off",
+                               !qs_create_is_exchanged (create, selected));
+}
+
 static gboolean
 plan_node (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
 {
@@ -45,12 +60,7 @@ plan_node (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **
   if (node == NULL)
     return FALSE;
   qs_plan_add (plan, QS_STEP_NODE_ADD, QS_PHASE_PREPARE, selected->disk->target,
-               g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'path': <%s>,"
-                                     " 'format': <'qcow2'>, 'direct': <%b>, 'no-flush': <%b>,"
-                                     " 'detect-zeroes': <%s>}",
-                                     selected->disk->target, name, selected->path, node->direct,
-                                     node->no_flush,
-                                     node->detect_zeroes != NULL ? node->detect_zeroes : "off"));
+               node_arguments (create, selected, node, name));
   return TRUE;
 }
 

@@ -179,20 +179,42 @@ qs_create_each (QsCreate *create, QsPlan *plan, QsLocation choice, QsCreateFunc 
   return TRUE;
 }
 
+/* the overlays, unused as yet */
+static gboolean
+add_files (QsCreate *create, QsPlan *plan, GError **error)
+{
+  static const QsCreateFunc funcs[] = { qs_create_settle_exchange, qs_create_add_link,
+                                        qs_create_add_file };
+
+  for (guint i = 0; i < G_N_ELEMENTS (funcs); i++)
+    if (!qs_create_each (create, plan, QS_LOCATION_EXTERNAL, funcs[i], error))
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean
 build_image (QsCreate *create, QsPlan *plan, GError **error)
 {
-  return qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_file, error)
-         && qs_create_each (create, plan, QS_LOCATION_INTERNAL, plan_tag, error)
-         && qs_create_add_record (create, plan, QS_PHASE_COMMIT, error);
+  gboolean exchanges;
+
+  if (!add_files (create, plan, error)
+      || !qs_create_each (create, plan, QS_LOCATION_INTERNAL, plan_tag, error)
+      || !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_protection, error))
+    return FALSE;
+  exchanges = g_hash_table_size (create->exchanged) > 0;
+  qs_create_add_exchange (create, plan, TRUE);
+  return qs_create_add_record (create, plan, exchanges ? QS_PHASE_FINISH : QS_PHASE_COMMIT, error);
 }
 
 static gboolean
 build_transaction (QsCreate *create, QsPlan *plan, GError **error)
 {
-  return qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_file, error)
-         && qs_create_add_switch (create, plan, error)
-         && qs_create_add_record (create, plan, QS_PHASE_FINISH, error);
+  if (!add_files (create, plan, error)
+      || !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_protection, error)
+      || !qs_create_add_switch (create, plan, error))
+    return FALSE;
+  qs_create_add_exchange (create, plan, FALSE);
+  return qs_create_add_record (create, plan, QS_PHASE_FINISH, error);
 }
 
 static void
@@ -242,12 +264,13 @@ qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts 
   g_autoptr (QsPlan) plan = qs_plan_new ();
   g_autofree char *tag = g_strconcat ("s-", facts->fresh_uuid, NULL);
   g_autoptr (GHashTable) steps = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) exchanged = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
   g_autoptr (GHashTable) syncs = g_hash_table_new (g_str_hash, g_str_equal);
 
   if (selection == NULL || !check_state (domain, facts, error))
     return NULL;
 
-  QsCreate create = { domain, request, facts, selection, tag, steps, syncs };
+  QsCreate create = { domain, request, facts, selection, tag, steps, exchanged, syncs };
   if (!recipe_builders[selection->recipe].build (&create, plan, error))
     return NULL;
   add_result (&create, plan);

@@ -16,8 +16,9 @@ typedef struct
   const QsFacts *facts;
   const QsSelection *selection;
   char *tag;
-  GHashTable *steps; /* disk target -> index of the step that made its overlay */
-  GHashTable *syncs; /* disk target -> index of the step that switches this disk alone */
+  GHashTable *steps;     /* disk target -> index of the step that made its overlay */
+  GHashTable *exchanged; /* of disk targets whose overlay takes over the active name */
+  GHashTable *syncs;     /* disk target -> index of the step that switches this disk alone */
 } QsCreate;
 
 typedef gboolean (*QsCreateFunc) (QsCreate *create, QsPlan *plan, const QsSelected *selected,
@@ -27,5 +28,19 @@ gboolean qs_create_each (QsCreate *create, QsPlan *plan, QsLocation choice, QsCr
 
 gboolean qs_create_add_file (QsCreate *create, QsPlan *plan, const QsSelected *selected,
                              GError **error);
+const char *qs_create_file_path (const QsCreate *create, const QsSelected *selected);
+
+/* qs-plan-create-exchange.c: domains that somebody else starts */
+gboolean qs_create_is_exchanged (const QsCreate *create, const QsSelected *selected);
+gboolean qs_create_settle_exchange (QsCreate *create, QsPlan *plan, const QsSelected *selected,
+                                    GError **error);
+gboolean qs_create_add_link (QsCreate *create, QsPlan *plan, const QsSelected *selected,
+                             GError **error);
+gboolean qs_create_add_protection (QsCreate *create, QsPlan *plan, const QsSelected *selected,
+                                   GError **error);
+void qs_create_add_exchange (QsCreate *create, QsPlan *plan, gboolean commit);
+void qs_create_record_exchange (const QsCreate *create, QsChangeList *changes,
+                                const QsSelected *selected);
+
 gboolean qs_create_add_switch (QsCreate *create, QsPlan *plan, GError **error);
 gboolean qs_create_add_record (QsCreate *create, QsPlan *plan, QsPhase phase, GError **error);

@@ -4,120 +4,14 @@
 
 #include "qs-error.h"
 
-typedef struct
-{
-  QsRevert *revert;
-  QsPlan *plan;
-  GHashTable *overlays; /* target -> path of the fresh overlay */
-  GPtrArray *dropped;   /* of const QsFile */
-  QsDomain *after;      /* the domain as it will be, for the definition that is started */
-  gboolean was_active;
-  guint n_tags;
-} Build;
-
-static void
-clear_build (Build *build)
-{
-  g_hash_table_unref (build->overlays);
-  g_ptr_array_unref (build->dropped);
-  qs_domain_unref (build->after);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Build, clear_build)
-
 static gboolean
-wants_run (const Build *build)
+wants_run (const QsRevertBuild *build)
 {
   return (build->revert->request->flags & (QS_REVERT_RUNNING | QS_REVERT_PAUSED)) != 0;
 }
 
-static gboolean
-is_unused (const QsFacts *facts, const QsFile *file)
-{
-  if (qs_planning_is_foreign (facts, file->path))
-    return FALSE;
-  if ((file->state_of != NULL && file->state_of->len > 0)
-      || (file->tag_of != NULL && file->tag_of->len > 0))
-    return FALSE;
-  for (guint i = 0; i < facts->files->len; i++)
-    if (g_strcmp0 (((QsFile *)g_ptr_array_index (facts->files, i))->backing, file->path) == 0)
-      return FALSE;
-  return TRUE;
-}
-
-/* the changes since the snapshot are what a revert to it drops */
 static void
-drop_active (Build *build, const QsSnapshotFile *file)
-{
-  const QsActive *active = qs_domain_find_active (build->revert->domain, file->target);
-  const QsFile *record =
-      active != NULL ? qs_facts_find_file (build->revert->facts, active->path) : NULL;
-
-  if (record != NULL && record->ours && !g_str_equal (record->path, file->path)
-      && is_unused (build->revert->facts, record))
-    g_ptr_array_add (build->dropped, (gpointer)record);
-}
-
-static gboolean
-check_overlay_target (Build *build, const char *target, const char *path, GError **error)
-{
-  const QsDiskDef *disk = qs_domain_def_find_disk (build->revert->domain->def, target);
-  QsSelected selected = { .disk = disk, .path = (char *)path };
-
-  return qs_check_target (&selected, build->revert->facts, error);
-}
-
-static gboolean
-plan_overlay (Build *build, QsChangeList *changes, const QsSnapshotFile *file, GError **error)
-{
-  QsRevert *revert = build->revert;
-  const QsImage *image = qs_planning_snapshot_image (revert->facts, file->target, error);
-  g_autofree char *stem = NULL;
-  g_autofree char *path = NULL;
-
-  if (image == NULL)
-    return FALSE;
-  path = qs_revert_overlay_path (revert->domain, file->target, revert->facts->now, &stem, error);
-  if (path == NULL || !check_overlay_target (build, file->target, path, error))
-    return FALSE;
-
-  QsOverlay overlay = {
-    .target = file->target,
-    .path = path,
-    .base = file->path,
-    .base_format = image->format,
-    .base_image = image,
-    .virtual_size = image->virtual_size,
-    .owner = revert->domain->owner,
-  };
-  qs_planning_record_overlay (changes, path, file->path, build->plan->steps->len);
-  qs_planning_image_create (build->plan, &overlay);
-  qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", file->target, "path", "s", path,
-                  "format", "s", "qcow2", "stem", "s", stem, NULL);
-  drop_active (build, file);
-  g_hash_table_insert (build->overlays, file->target, g_steal_pointer (&path));
-  return TRUE;
-}
-
-static gboolean
-plan_overlays (Build *build, QsChangeList *changes, GError **error)
-{
-  const GPtrArray *files = build->revert->facts->snapshot_files;
-
-  for (guint i = 0; i < files->len; i++)
-    {
-      const QsSnapshotFile *file = g_ptr_array_index (files, i);
-
-      if (file->tag != NULL)
-        build->n_tags++;
-      else if (!plan_overlay (build, changes, file, error))
-        return FALSE;
-    }
-  return TRUE;
-}
-
-static void
-add_record_changes (Build *build, QsChangeList *changes)
+add_record_changes (QsRevertBuild *build, QsChangeList *changes)
 {
   const QsRevert *revert = build->revert;
 
@@ -132,11 +26,11 @@ add_record_changes (Build *build, QsChangeList *changes)
   qs_changes_add (changes, QS_CHANGE_CURRENT, "uuid", "s", revert->snapshot->uuid, NULL);
   for (guint i = 0; i < build->dropped->len; i++)
     qs_changes_add (changes, QS_CHANGE_FILE_TOMBSTONE, "path", "s",
-                    ((const QsFile *)g_ptr_array_index (build->dropped, i))->path, NULL);
+                    ((const QsDropped *)g_ptr_array_index (build->dropped, i))->path, NULL);
 }
 
 static const GPtrArray *
-chain_below (const Build *build, const char *target, GError **error)
+chain_below (const QsRevertBuild *build, const char *target, GError **error)
 {
   const QsFacts *facts = build->revert->facts;
   const QsDiskFacts *disk = qs_facts_find_snapshot_disk (facts, target);
@@ -156,7 +50,7 @@ chain_below (const Build *build, const char *target, GError **error)
 
 /* the files of each disk as they will be after the revert */
 static GVariant *
-chains_after (const Build *build, GError **error)
+chains_after (const QsRevertBuild *build, GError **error)
 {
   const GPtrArray *disks = build->after->def->disks;
   g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(sa(ss))"));
@@ -178,7 +72,7 @@ chains_after (const Build *build, GError **error)
 }
 
 static gboolean
-plan_spawn (Build *build, QsStepKind kind, QsPhase phase, GError **error)
+plan_spawn (QsRevertBuild *build, QsStepKind kind, QsPhase phase, GError **error)
 {
   GVariant *chains = chains_after (build, error);
 
@@ -187,7 +81,7 @@ plan_spawn (Build *build, QsStepKind kind, QsPhase phase, GError **error)
 }
 
 static void
-plan_tags (Build *build)
+plan_tags (QsRevertBuild *build)
 {
   const QsFacts *facts = build->revert->facts;
   QsPhase phase = build->was_active ? QS_PHASE_FINISH : QS_PHASE_COMMIT;
@@ -208,11 +102,26 @@ plan_tags (Build *build)
     }
 }
 
+/* of an attached domain, which is off: the first exchange of names decides what its owner will start,
+   unless a tag does */
+static QsPhase
+plan_exchanges (QsRevertBuild *build, QsPhase phase)
+{
+  for (guint i = 0; i < build->exchanges->len; i++)
+    {
+      const QsRevertExchange *exchange = g_ptr_array_index (build->exchanges, i);
+
+      qs_exchange_add_rename (build->plan, phase, &exchange->names, exchange->step);
+      phase = QS_PHASE_FINISH;
+    }
+  return phase;
+}
+
 /* external files only: the record is the commit, and until then the old guest is merely stopped.
    With tags, the first thing that cannot be taken back is: the end of the guest, or, when it is off,
    the first `snapshot -a` */
 static void
-plan_switch (Build *build, QsChangeList *changes)
+plan_switch (QsRevertBuild *build, QsChangeList *changes)
 {
   const QsRevert *revert = build->revert;
   QsPlan *plan = build->plan;
@@ -222,7 +131,8 @@ plan_switch (Build *build, QsChangeList *changes)
       if (build->was_active)
         qs_plan_add (plan, QS_STEP_STOP, QS_PHASE_PREPARE, revert->domain->name,
                      g_variant_new ("a{sv}", NULL));
-      qs_planning_add_record (plan, QS_PHASE_COMMIT, revert->snapshot->name, changes);
+      qs_planning_add_record (plan, plan_exchanges (build, QS_PHASE_COMMIT), revert->snapshot->name,
+                              changes);
       if (build->was_active)
         qs_planning_quit (plan, QS_PHASE_FINISH, revert->domain);
       return;
@@ -230,11 +140,12 @@ plan_switch (Build *build, QsChangeList *changes)
   if (build->was_active)
     qs_planning_quit (plan, QS_PHASE_COMMIT, revert->domain);
   plan_tags (build);
+  plan_exchanges (build, QS_PHASE_FINISH);
   qs_planning_add_record (plan, QS_PHASE_FINISH, revert->snapshot->name, changes);
 }
 
 static void
-plan_unlinks (Build *build)
+plan_unlinks (QsRevertBuild *build)
 {
   QsChangeList forget;
 
@@ -243,18 +154,19 @@ plan_unlinks (Build *build)
   qs_changes_init (&forget);
   for (guint i = 0; i < build->dropped->len; i++)
     {
-      const QsFile *file = g_ptr_array_index (build->dropped, i);
+      const QsDropped *dropped = g_ptr_array_index (build->dropped, i);
+      const QsFile *file = dropped->file;
 
-      qs_plan_add (build->plan, QS_STEP_FILE_UNLINK, QS_PHASE_FINISH, file->path,
+      qs_plan_add (build->plan, QS_STEP_FILE_UNLINK, QS_PHASE_FINISH, dropped->path,
                    g_variant_new_parsed ("{'path': <%s>, 'dev': <%t>, 'ino': <%t>, 'btime': <%x>}",
-                                         file->path, file->dev, file->ino, file->btime));
-      qs_changes_add (&forget, QS_CHANGE_FILE_FORGET, "path", "s", file->path, NULL);
+                                         dropped->path, file->dev, file->ino, file->btime));
+      qs_changes_add (&forget, QS_CHANGE_FILE_FORGET, "path", "s", dropped->path, NULL);
     }
   qs_planning_add_record (build->plan, QS_PHASE_FINISH, build->revert->snapshot->name, &forget);
 }
 
 static gboolean
-plan_start (Build *build, GError **error)
+plan_start (QsRevertBuild *build, GError **error)
 {
   guint spawn = build->plan->steps->len;
 
@@ -270,7 +182,7 @@ plan_start (Build *build, GError **error)
 }
 
 static void
-add_result (Build *build)
+add_result (QsRevertBuild *build)
 {
   const QsRevert *revert = build->revert;
   g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (NULL);
@@ -285,7 +197,7 @@ add_result (Build *build)
   if (revert->definition != NULL)
     g_ptr_array_add (restored, (gpointer) "definition");
   for (guint i = 0; i < build->dropped->len; i++)
-    g_ptr_array_add (dropped, ((QsFile *)g_ptr_array_index (build->dropped, i))->path);
+    g_ptr_array_add (dropped, ((QsDropped *)g_ptr_array_index (build->dropped, i))->file->path);
 
   g_variant_dict_insert (&result, "in-place", "b", FALSE);
   g_variant_dict_insert (&result, "reason", "s", "the snapshot has no memory");
@@ -302,7 +214,7 @@ add_result (Build *build)
 
 /* the domain with the files and the definition it will have: what a new QEMU is started with */
 static QsDomain *
-domain_after (Build *build, GVariant *changes, GError **error)
+domain_after (QsRevertBuild *build, GVariant *changes, GError **error)
 {
   g_auto (GVariantBuilder) seen = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(sa{sv})"));
   g_autoptr (GVariant) list = NULL;
@@ -320,13 +232,13 @@ domain_after (Build *build, GVariant *changes, GError **error)
 }
 
 static gboolean
-build_changes (Build *build, QsChangeList *changes, GError **error)
+build_changes (QsRevertBuild *build, QsChangeList *changes, GError **error)
 {
   g_autoptr (GVariant) list = NULL;
   GVariantIter iter;
   GVariant *change;
 
-  if (!plan_overlays (build, changes, error))
+  if (!qs_revert_plan_overlays (build, changes, error))
     {
       g_variant_builder_clear (changes);
       return FALSE;
@@ -357,15 +269,10 @@ QsPlan *
 qs_revert_build (QsRevert *revert, GError **error)
 {
   g_autoptr (QsPlan) plan = qs_plan_new ();
-  g_auto (Build) build = {
-    .revert = revert,
-    .plan = plan,
-    .overlays = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free),
-    .dropped = g_ptr_array_new (),
-    .was_active = revert->facts->state != QS_DOMAIN_SHUTOFF,
-  };
+  g_auto (QsRevertBuild) build = { 0 };
   QsChangeList changes;
 
+  qs_revert_build_init (&build, revert, plan);
   qs_changes_init (&changes);
   if (!build_changes (&build, &changes, error))
     return NULL;

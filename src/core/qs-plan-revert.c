@@ -27,6 +27,28 @@ check_supported (const QsDomain *domain, const QsSnapshot *snapshot, guint flags
   return FALSE;
 }
 
+/* a QEMU that somebody else has started is not ended, and none is started in its place */
+static gboolean
+check_attached (const QsDomain *domain, guint flags, GError **error)
+{
+  gboolean wants_run = (flags & (QS_REVERT_RUNNING | QS_REVERT_PAUSED)) != 0;
+
+  if (domain->attachment == NULL || (!qs_domain_is_active (domain) && !wants_run))
+    return TRUE;
+  if (!qs_domain_is_active (domain))
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                         "this QEMU is started by its owner, not by the service; revert without "
+                         "RUNNING or PAUSED, then start it");
+  else if (wants_run)
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+                         "reverting an attached guest while it runs is not supported by this "
+                         "version; shut it down first");
+  else
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                         "this would end a QEMU that is not ours; shut it down first");
+  return FALSE;
+}
+
 gboolean
 qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
                GError **error)
@@ -41,7 +63,8 @@ qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
                            "the domain has no firmware variables to reset");
       return FALSE;
     }
-  if (!check_supported (domain, snapshot, request->flags, error))
+  if (!check_supported (domain, snapshot, request->flags, error)
+      || !check_attached (domain, request->flags, error))
     return FALSE;
   if (snapshot->unverified)
     {

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #pragma once
 
+#include "qs-exchange.h"
 #include "qs-planners.h"
 
 /**
@@ -31,4 +32,37 @@ char *qs_revert_overlay_path (const QsDomain *domain, const char *target, gint64
                               GError **error);
 QsPlan *qs_revert_build (QsRevert *revert, GError **error);
 
+/* a file with the changes since the snapshot */
+typedef struct
+{
+  const QsFile *file;
+  char *path; /* where it is when it is unlinked */
+} QsDropped;
+
+/* a disk of an attached domain whose fresh overlay takes over the active name */
+typedef struct
+{
+  QsExchange names;
+  char *kept;
+  char *aside;
+  guint step; /* that makes the overlay */
+} QsRevertExchange;
+
+typedef struct
+{
+  QsRevert *revert;
+  QsPlan *plan;
+  GHashTable *overlays; /* target -> path of the fresh overlay */
+  GPtrArray *dropped;   /* of QsDropped */
+  GPtrArray *exchanges; /* of QsRevertExchange */
+  QsDomain *after;      /* the domain as it will be, for the definition that is started */
+  gboolean was_active;
+  guint n_tags;
+} QsRevertBuild;
+
+void qs_revert_build_init (QsRevertBuild *build, QsRevert *revert, QsPlan *plan);
+void qs_revert_build_clear (QsRevertBuild *build);
+gboolean qs_revert_plan_overlays (QsRevertBuild *build, QsChangeList *changes, GError **error);
+
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (QsRevert, qs_revert_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (QsRevertBuild, qs_revert_build_clear)

@@ -151,10 +151,25 @@ qs_plan_commit_index (const QsPlan *plan)
   return index;
 }
 
+/* the name that a file made at @path has in the end */
+static const char *
+final_path (const QsPlan *plan, const char *path)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const QsStep *step = qs_plan_step (plan, i);
+
+      if (step->kind == QS_STEP_FILE_RENAME && g_str_equal (qs_step_string (step, "path"), path))
+        return qs_step_string (step, "over");
+    }
+  return path;
+}
+
 /**
  * qs_plan_files:
  *
- * Returns: (transfer full): the argument `path` of every step of @kind
+ * Returns: (transfer full): the argument `path` of every step of @kind, by the name that the file
+ *   has when the plan is done
  */
 GStrv
 qs_plan_files (const QsPlan *plan, QsStepKind kind)
@@ -167,7 +182,7 @@ qs_plan_files (const QsPlan *plan, QsStepKind kind)
       const char *path = qs_step_string (step, "path");
 
       if (step->kind == kind && path != NULL)
-        g_strv_builder_add (files, path);
+        g_strv_builder_add (files, final_path (plan, path));
     }
   return g_strv_builder_end (files);
 }

@@ -19,7 +19,8 @@ static const QsStepType step_types[] = {
   [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { "image-snapshot-delete", NULL, QS_MAY_FINISH,
                                       IMAGE_SNAPSHOT },
   [QS_STEP_NODE_ADD] = { "blockdev-add", "blockdev-del", QS_MAY_PREPARE,
-                         "target:s node:s path:s format:s direct:b no-flush:b detect-zeroes:s?" },
+                         "target:s node:s path:s format:s direct:b no-flush:b detect-zeroes:s? "
+                         "auto-read-only:b?" },
   [QS_STEP_BLOCKDEV_SNAPSHOT] = { "blockdev-snapshot", NULL, QS_MAY_COMMIT, "disks:aa{sv}",
                                   "target:s node:s overlay:s path:s active:s" },
   /* for a QEMU that has no `transaction`: one disk after the other */
@@ -43,6 +44,17 @@ static const QsStepType step_types[] = {
   /* the file of step `image`, if step `switch` was tried in vain */
   [QS_STEP_IMAGE_DISCARD] = { "image-discard", NULL, QS_MAY_FINISH,
                               "target:s path:s image:u switch:u" },
+  /* a second name @path for the file @from, which is dev:ino */
+  [QS_STEP_FILE_LINK] = { "link", "unlink", QS_MAY_PREPARE, "target:s path:s from:s dev:t ino:t" },
+  /* the file that step `image` has made takes over the name @over of the file dev:ino */
+  [QS_STEP_FILE_RENAME] = { "rename", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
+                            "target:s path:s over:s image:u dev:t ino:t" },
+  [QS_STEP_FILE_MODE] = { "chmod", "chmod", QS_MAY_PREPARE | QS_MAY_FINISH,
+                          "target:s path:s dev:t ino:t mode:u before:u" },
+  /* node @old, whose file has got another name, is replaced below @node by one that knows it */
+  [QS_STEP_NODE_REBASE] = { "blockdev-reopen", NULL, QS_MAY_FINISH,
+                            "target:s node:s format:s backing:s path:s backing-format:s old:s "
+                            "direct:b no-flush:b detect-zeroes:s" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 

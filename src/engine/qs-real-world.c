@@ -24,6 +24,10 @@ static const QsExecutor executors[] = {
   [QS_STEP_RECORD] = { qs_run_record, NULL, qs_probe_record },
   [QS_STEP_FILE_UNLINK] = { qs_run_file_unlink, NULL, NULL },
   [QS_STEP_IMAGE_DISCARD] = { qs_run_image_discard, NULL, NULL },
+  [QS_STEP_FILE_LINK] = { qs_run_file_link, qs_undo_file_link, NULL },
+  [QS_STEP_FILE_RENAME] = { qs_run_file_rename, NULL, qs_probe_file_rename },
+  [QS_STEP_FILE_MODE] = { qs_run_file_mode, qs_undo_file_mode, NULL },
+  [QS_STEP_NODE_REBASE] = { qs_run_guest_step, NULL, NULL },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 

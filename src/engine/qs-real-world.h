@@ -92,6 +92,12 @@ QsProbe qs_probe_blockdev_snapshot (QsStepCall *call, GError **error);
 gboolean qs_run_snapshot_sync (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_snapshot_sync (QsStepCall *call, GError **error);
 gboolean qs_run_image_discard (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_run_file_link (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_file_link (QsStepCall *call, GError **error);
+gboolean qs_run_file_rename (QsStepCall *call, GVariant **result, GError **error);
+QsProbe qs_probe_file_rename (QsStepCall *call, GError **error);
+gboolean qs_run_file_mode (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_file_mode (QsStepCall *call, GError **error);
 gboolean qs_run_record (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_record (QsStepCall *call, GError **error);
 

@@ -77,7 +77,8 @@ finish_without_guest (QsStepCall *call, GVariant **result, GError **error)
 {
   if (call->step->kind == QS_STEP_NODE_SNAPSHOT_DELETE)
     return qs_run_image_delete (call, result, error);
-  if (call->step->kind == QS_STEP_CONT || call->step->kind == QS_STEP_STOP)
+  if (call->step->kind == QS_STEP_CONT || call->step->kind == QS_STEP_STOP
+      || call->step->kind == QS_STEP_NODE_REBASE)
     return TRUE;
   g_set_error_literal (error, QS_ERROR, QS_ERROR_MONITOR_FAILED, "the domain's QEMU has ended");
   return FALSE;

@@ -47,18 +47,34 @@ add_disk_options (GVariantDict *options, const QsStep *step)
     g_variant_dict_insert (options, "discard", "s", "unmap");
 }
 
+/* the plans of an earlier version do not say */
+static gboolean
+auto_read_only (const QsStep *step)
+{
+  g_autoptr (GVariant) value = qs_step_value (step, "auto-read-only");
+
+  return value == NULL || g_variant_get_boolean (value);
+}
+
+static char *
+file_node (const QsStep *step)
+{
+  return g_strconcat (qs_step_string (step, "node"), "-f", NULL);
+}
+
 static GVariant *
 file_options (const QsStep *step, GVariant *cache)
 {
   const char *detect_zeroes = qs_step_string (step, "detect-zeroes");
-  g_autofree char *name = g_strconcat (qs_step_string (step, "node"), "-f", NULL);
+  g_autofree char *name = file_node (step);
   GVariantDict options;
 
   g_variant_dict_init (&options, NULL);
   g_variant_dict_insert (&options, "driver", "s", "file");
   g_variant_dict_insert (&options, "node-name", "s", name);
   g_variant_dict_insert (&options, "filename", "s", qs_step_string (step, "path"));
-  g_variant_dict_insert (&options, "auto-read-only", "b", TRUE);
+  g_variant_dict_insert (&options, "read-only", "b", FALSE);
+  g_variant_dict_insert (&options, "auto-read-only", "b", auto_read_only (step));
   g_variant_dict_insert_value (&options, "cache", cache);
   if (g_strcmp0 (detect_zeroes, "unmap") == 0)
     g_variant_dict_insert (&options, "discard", "s", "unmap");
@@ -73,6 +89,7 @@ node_options (const QsStep *step)
   g_autoptr (GVariant) cache = g_variant_ref_sink (
       g_variant_new_parsed ("{'direct': <%b>, 'no-flush': <%b>}", qs_step_boolean (step, "direct"),
                             qs_step_boolean (step, "no-flush")));
+  g_autofree char *file = file_node (step);
   GVariantDict options;
 
   g_variant_dict_init (&options, NULL);
@@ -80,25 +97,53 @@ node_options (const QsStep *step)
   g_variant_dict_insert (&options, "node-name", "s", qs_step_string (step, "node"));
   g_variant_dict_insert (&options, "backing", "mv", NULL);
   g_variant_dict_insert_value (&options, "cache", cache);
-  g_variant_dict_insert_value (&options, "file", file_options (step, cache));
+  if (auto_read_only (step))
+    g_variant_dict_insert_value (&options, "file", file_options (step, cache));
+  else
+    g_variant_dict_insert (&options, "file", "s", file);
   add_disk_options (&options, step);
   return g_variant_dict_end (&options);
+}
+
+/* a file node that stands by itself: QEMU opens one that was added with its format node anew, by its
+   name, whenever that one is reopened */
+static gboolean
+add_file_node (QsGuest *guest, const QsStep *step, GError **error)
+{
+  GVariant *cache =
+      g_variant_new_parsed ("{'direct': <%b>, 'no-flush': <%b>}", qs_step_boolean (step, "direct"),
+                            qs_step_boolean (step, "no-flush"));
+
+  return auto_read_only (step)
+         || qs_qmp_run (qs_guest_get_qmp (guest), "blockdev-add", file_options (step, cache),
+                        QS_QMP_COMMAND_SECONDS, error);
 }
 
 gboolean
 qs_node_add_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error)
 {
-  if (qs_qmp_run (qs_guest_get_qmp (guest), "blockdev-add", node_options (step),
-                  QS_QMP_COMMAND_SECONDS, error))
+  if (add_file_node (guest, step, error)
+      && qs_qmp_run (qs_guest_get_qmp (guest), "blockdev-add", node_options (step),
+                     QS_QMP_COMMAND_SECONDS, error))
     return TRUE;
   g_prefix_error (error, "disk ‘%s’: ", qs_step_string (step, "target"));
   return FALSE;
 }
 
+/* that it is not there is as good */
+static gboolean
+delete_node (QsGuest *guest, JsonNode *nodes, const char *name, GError **error)
+{
+  return qs_node_find (nodes, name) == NULL
+         || qs_qmp_run (qs_guest_get_qmp (guest), "blockdev-del",
+                        g_variant_new_parsed ("{'node-name': <%s>}", name), QS_QMP_COMMAND_SECONDS,
+                        error);
+}
+
 gboolean
 qs_node_add_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
 {
-  const char *name = qs_step_string (step, "node");
+  g_autofree char *file = file_node (step);
   g_autoptr (JsonNode) nodes = NULL;
 
   if (guest == NULL)
@@ -106,10 +151,8 @@ qs_node_add_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError *
   nodes = qs_node_query (guest, error);
   if (nodes == NULL)
     return FALSE;
-  if (qs_node_find (nodes, name) == NULL
-      || qs_qmp_run (qs_guest_get_qmp (guest), "blockdev-del",
-                     g_variant_new_parsed ("{'node-name': <%s>}", name), QS_QMP_COMMAND_SECONDS,
-                     error))
+  if (delete_node (guest, nodes, qs_step_string (step, "node"), error)
+      && (auto_read_only (step) || delete_node (guest, nodes, file, error)))
     return TRUE;
   g_prefix_error (error, "disk ‘%s’: ", qs_step_string (step, "target"));
   return FALSE;

@@ -24,6 +24,10 @@ gboolean qs_blockdev_snapshot_sync_run (QsGuest *guest, const QsStep *step, GVar
 QsProbe qs_blockdev_snapshot_sync_probe (QsGuest *guest, const QsStep *step, GVariant *result,
                                          GError **error);
 
+/* qs-step-rebase.c */
+gboolean qs_node_rebase_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
+QsProbe qs_node_rebase_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
+
 /**
  * qs_node_query:
  *

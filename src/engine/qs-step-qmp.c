@@ -148,6 +148,7 @@ static const Executor executors[] = {
     qs_blockdev_snapshot_sync_probe },
   { QS_STEP_NODE_SNAPSHOT_DELETE, FALSE, qs_node_snapshot_delete_run, NULL,
     qs_node_snapshot_delete_probe },
+  { QS_STEP_NODE_REBASE, FALSE, qs_node_rebase_run, NULL, qs_node_rebase_probe },
   { QS_STEP_STOP, FALSE, stop_run, stop_undo, stop_probe },
   { QS_STEP_CONT, FALSE, cont_run, cont_undo, cont_probe },
   { QS_STEP_POWERDOWN, FALSE, powerdown_run, NULL, powerdown_probe },

@@ -62,6 +62,31 @@ fixture_running_domain (guint n_disks)
 }
 
 /**
+ * fixture_attached:
+ * @domain: (transfer full)
+ *
+ * The same as one that its owner starts.
+ */
+QsDomain *
+fixture_attached (QsDomain *domain, gboolean stable_path)
+{
+  QsChangeList list;
+
+  qs_changes_init (&list);
+  qs_changes_add (&list, QS_CHANGE_ATTACHMENT, "socket", "s", "/run/qmp.sock", "agent", "s", "",
+                  "stable-path", "b", stable_path, "follow", "b", TRUE, NULL);
+  for (guint i = 0; i < domain->def->disks->len; i++)
+    {
+      const QsDiskDef *disk = g_ptr_array_index (domain->def->disks, i);
+
+      if (qs_domain_find_active (domain, disk->target) == NULL)
+        qs_changes_add (&list, QS_CHANGE_ACTIVE, "target", "s", disk->target, "path", "s",
+                        disk->source, "format", "s", disk->format, "stem", "s", "", NULL);
+    }
+  return apply (domain, &list);
+}
+
+/**
  * fixture_with_snapshot:
  * @domain: (transfer full)
  *
@@ -150,7 +175,8 @@ make_disk (const char *target, const char *path, const char *format)
 static void
 answer_nodes (QsFacts *facts, const QsDomain *domain)
 {
-  static const char *const commands[] = { "transaction", "blockdev-add", "blockdev-del", NULL };
+  static const char *const commands[] = { "transaction",     "blockdev-add", "blockdev-del",
+                                          "blockdev-reopen", "add-fd",       NULL };
 
   facts->commands = g_strdupv ((char **)commands);
   for (guint i = 0; i < domain->def->disks->len; i++)

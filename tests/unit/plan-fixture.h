@@ -13,6 +13,7 @@
 QsDomain *fixture_domain (guint n_disks);
 QsDomain *fixture_running_domain (guint n_disks);
 QsDomain *fixture_with_snapshot (QsDomain *domain, const char *name, QsKind kind);
+QsDomain *fixture_attached (QsDomain *domain, gboolean stable_path);
 QsRequest *fixture_create (const char *xml, guint flags);
 QsRequest *fixture_request (QsVerb verb, guint flags, const char *snapshot);
 

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "fake-world.h"
 #include "plan-fixture.h"
+#include "plan-golden.h"
 #include "qs-error.h"
 
 /* each case is a golden file, tests/data/plans/NAME.plan; SNAPSHOTD_GOLDEN=write makes them anew.
@@ -123,23 +124,6 @@ make_plan (Running running, const QsDomain *domain, const QsRequest *request, GE
 }
 
 static void
-check_golden (const char *name, const QsPlan *plan)
-{
-  g_autofree char *text = qs_plan_describe (plan);
-  g_autofree char *file = g_strconcat (name, ".plan", NULL);
-  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "data", "plans", file, NULL);
-  g_autofree char *golden = NULL;
-  g_autoptr (GError) error = NULL;
-
-  if (g_strcmp0 (g_getenv ("SNAPSHOTD_GOLDEN"), "write") == 0)
-    g_file_set_contents (path, text, -1, &error);
-  g_assert_no_error (error);
-  g_file_get_contents (path, &golden, NULL, &error);
-  g_assert_no_error (error);
-  g_assert_cmpstr (text, ==, golden);
-}
-
-static void
 test_create (gconstpointer data)
 {
   const CreateCase *test = data;
@@ -149,7 +133,7 @@ test_create (gconstpointer data)
   g_autoptr (QsPlan) plan = make_plan (test->running, domain, request, &error);
 
   g_assert_no_error (error);
-  check_golden (test->name, plan);
+  plan_golden_check (test->name, plan);
   fake_world_exercise (plan);
 }
 
@@ -226,7 +210,7 @@ test_snapshot (gconstpointer data)
   g_autoptr (QsPlan) plan = fixture_plan (domain, request, NULL, &error);
 
   g_assert_no_error (error);
-  check_golden (test->name, plan);
+  plan_golden_check (test->name, plan);
   fake_world_exercise (plan);
 }
 

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-exchange.h"
+
+#include <string.h>
+
+#define WRITE_BITS 0222u
+
+/* what a running QEMU must know for it */
+static const char *const commands[] = { "transaction", "blockdev-add", "blockdev-del",
+                                        "blockdev-reopen", "add-fd" };
+
+static gboolean
+has_commands (const QsFacts *facts)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    if (!qs_facts_has_command (facts, commands[i]))
+      return FALSE;
+  return TRUE;
+}
+
+/**
+ * qs_exchange_obstacle:
+ * @image: the active file of the disk
+ *
+ * Returns: (nullable): why no overlay can take over the name of @image, as the end of a sentence
+ */
+const char *
+qs_exchange_obstacle (const QsDomain *domain, const QsFacts *facts, const char *target,
+                      const QsImage *image)
+{
+  const QsNode *node = qs_facts_find_node (facts, target);
+
+  if (domain->attachment == NULL || !domain->attachment->stable_path)
+    return "stable-path is switched off";
+  /* the script may name the format; a raw file of that name would be taken for the disk itself */
+  if (!g_str_equal (image->format, "qcow2"))
+    return "it is not of format qcow2";
+  if (!image->linkable)
+    return "it lies where a file cannot have two names";
+  if (image->n_links != 1)
+    return "it has other names already";
+  if (facts->state != QS_DOMAIN_SHUTOFF && !has_commands (facts))
+    return "this QEMU is too old for it";
+  if (node != NULL && node->fixed_backing)
+    return "QEMU was started with a backing file of its own choice";
+  return NULL;
+}
+
+/**
+ * qs_exchange_aside:
+ *
+ * Returns: (transfer full): a hidden name in the folder of @active
+ */
+char *
+qs_exchange_aside (const char *active, const char *op, guint n)
+{
+  return g_strdup_printf ("%.*s.snapd-%s-%u", (int)(strrchr (active, '/') + 1 - active), active, op,
+                          n);
+}
+
+void
+qs_exchange_add_link (QsPlan *plan, const QsExchange *exchange)
+{
+  qs_plan_add (plan, QS_STEP_FILE_LINK, QS_PHASE_PREPARE, exchange->target,
+               g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'from': <%s>, 'dev': <%t>,"
+                                     " 'ino': <%t>}",
+                                     exchange->target, exchange->kept, exchange->active,
+                                     exchange->image->dev, exchange->image->ino));
+}
+
+static gboolean
+is_protectable (const QsImage *image, guint32 owner)
+{
+  return image->uid == owner && image->rdev == 0;
+}
+
+/**
+ * qs_exchange_is_protected:
+ *
+ * Returns: whether qs_exchange_add_protection() changes the mode of @image, which is to be recorded
+ */
+gboolean
+qs_exchange_is_protected (const QsImage *image, guint32 owner)
+{
+  return is_protectable (image, owner) && (image->mode & WRITE_BITS) != 0;
+}
+
+/**
+ * qs_exchange_add_protection:
+ *
+ * Takes the write bits off a file that becomes a state file.
+ *
+ * Returns: FALSE if that cannot be done: only the owner of a file may
+ */
+gboolean
+qs_exchange_add_protection (QsPlan *plan, const char *target, const char *path,
+                            const QsImage *image, guint32 owner)
+{
+  guint32 mode = image->mode & 07777u;
+
+  if (qs_exchange_is_protected (image, owner))
+    qs_plan_add (plan, QS_STEP_FILE_MODE, QS_PHASE_PREPARE, target,
+                 g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'dev': <%t>, 'ino': <%t>,"
+                                       " 'mode': <%u>, 'before': <%u>}",
+                                       target, path, image->dev, image->ino, mode & ~WRITE_BITS,
+                                       mode));
+  return is_protectable (image, owner);
+}
+
+/**
+ * qs_exchange_add_rename:
+ * @step: index of the step that made the overlay
+ */
+void
+qs_exchange_add_rename (QsPlan *plan, QsPhase phase, const QsExchange *exchange, guint step)
+{
+  qs_plan_add (plan, QS_STEP_FILE_RENAME, phase, exchange->target,
+               g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'over': <%s>, 'image': <%u>,"
+                                     " 'dev': <%t>, 'ino': <%t>}",
+                                     exchange->target, exchange->aside, exchange->active, step,
+                                     exchange->image->dev, exchange->image->ino));
+}

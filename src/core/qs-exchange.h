@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-domain.h"
+#include "qs-facts.h"
+#include "qs-plan.h"
+
+/* stable-path: a new overlay takes over the name that the start script of an attached domain knows.
+   The old file gets a second name first, and loses its write bits: whoever starts QEMU from it in
+   the moment before the exchange fails, instead of writing below the overlay */
+
+/**
+ * QsExchange:
+ *
+ * One disk whose overlay takes over the name of its file.
+ */
+typedef struct
+{
+  const char *target;
+  const char *active;   /* the name that stays the one to start from */
+  const char *kept;     /* the name that the old file gets */
+  const char *aside;    /* where the overlay is made */
+  const QsImage *image; /* the old file */
+} QsExchange;
+
+const char *qs_exchange_obstacle (const QsDomain *domain, const QsFacts *facts, const char *target,
+                                  const QsImage *image);
+char *qs_exchange_aside (const char *active, const char *op, guint n);
+void qs_exchange_add_link (QsPlan *plan, const QsExchange *exchange);
+gboolean qs_exchange_add_protection (QsPlan *plan, const char *target, const char *path,
+                                     const QsImage *image, guint32 owner);
+void qs_exchange_add_rename (QsPlan *plan, QsPhase phase, const QsExchange *exchange, guint step);
+gboolean qs_exchange_is_protected (const QsImage *image, guint32 owner);

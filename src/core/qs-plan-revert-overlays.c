@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-plan-revert.h"
+
+#include "qs-error.h"
+
+static void
+free_dropped (QsDropped *dropped)
+{
+  g_free (dropped->path);
+  g_free (dropped);
+}
+
+static void
+free_exchange (QsRevertExchange *exchange)
+{
+  g_free (exchange->kept);
+  g_free (exchange->aside);
+  g_free (exchange);
+}
+
+/**
+ * qs_revert_build_init:
+ *
+ * For a revert that is to be planned into @plan.
+ */
+void
+qs_revert_build_init (QsRevertBuild *build, QsRevert *revert, QsPlan *plan)
+{
+  *build = (QsRevertBuild){
+    .revert = revert,
+    .plan = plan,
+    .overlays = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free),
+    .dropped = g_ptr_array_new_with_free_func ((GDestroyNotify)free_dropped),
+    .exchanges = g_ptr_array_new_with_free_func ((GDestroyNotify)free_exchange),
+    .was_active = revert->facts->state != QS_DOMAIN_SHUTOFF,
+  };
+}
+
+void
+qs_revert_build_clear (QsRevertBuild *build)
+{
+  g_hash_table_unref (build->overlays);
+  g_ptr_array_unref (build->dropped);
+  g_ptr_array_unref (build->exchanges);
+  qs_domain_unref (build->after);
+}
+
+static gboolean
+is_unused (const QsFacts *facts, const QsFile *file)
+{
+  if (qs_planning_is_foreign (facts, file->path))
+    return FALSE;
+  if ((file->state_of != NULL && file->state_of->len > 0)
+      || (file->tag_of != NULL && file->tag_of->len > 0))
+    return FALSE;
+  for (guint i = 0; i < facts->files->len; i++)
+    if (g_strcmp0 (((QsFile *)g_ptr_array_index (facts->files, i))->backing, file->path) == 0)
+      return FALSE;
+  return TRUE;
+}
+
+/* (nullable): the changes since the snapshot, which a revert to it drops */
+static const QsFile *
+find_dropped (const QsRevertBuild *build, const QsSnapshotFile *file)
+{
+  const QsActive *active = qs_domain_find_active (build->revert->domain, file->target);
+  const QsFile *record =
+      active != NULL ? qs_facts_find_file (build->revert->facts, active->path) : NULL;
+
+  if (record != NULL && record->ours && !g_str_equal (record->path, file->path)
+      && is_unused (build->revert->facts, record))
+    return record;
+  return NULL;
+}
+
+static void
+drop (QsRevertBuild *build, const QsFile *file, const char *path)
+{
+  QsDropped *dropped = g_new0 (QsDropped, 1);
+
+  dropped->file = file;
+  dropped->path = g_strdup (path);
+  g_ptr_array_add (build->dropped, dropped);
+}
+
+static gboolean
+check_overlay_target (QsRevertBuild *build, const char *target, const char *path, GError **error)
+{
+  const QsDiskDef *disk = qs_domain_def_find_disk (build->revert->domain->def, target);
+  QsSelected selected = { .disk = disk, .path = (char *)path };
+
+  return qs_check_target (&selected, build->revert->facts, error);
+}
+
+/* (nullable): the names of a disk whose overlay is to have that of its active file. @path is where
+   the overlay would be otherwise: the old file goes there, unless it is dropped */
+static QsRevertExchange *
+settle_exchange (QsRevertBuild *build, const char *target, const char *path, gboolean dropped)
+{
+  const QsRevert *revert = build->revert;
+  const QsActive *active = qs_domain_find_active (revert->domain, target);
+  const QsDiskFacts *disk = qs_facts_find_disk (revert->facts, target);
+  const QsImage *image =
+      disk != NULL && disk->chain->len > 0 ? g_ptr_array_index (disk->chain, 0) : NULL;
+  const char *obstacle;
+  QsRevertExchange *exchange;
+  guint n = 2 * build->exchanges->len;
+
+  if (revert->domain->attachment == NULL || active == NULL || image == NULL)
+    return NULL;
+  obstacle = qs_exchange_obstacle (revert->domain, revert->facts, target, image);
+  if (obstacle != NULL)
+    {
+      qs_plan_note (build->plan,
+                    "disk ‘%s’: start QEMU with ‘%s’ (format qcow2) from now on, not with ‘%s’: %s",
+                    target, path, active->path, obstacle);
+      return NULL;
+    }
+  exchange = g_new0 (QsRevertExchange, 1);
+  exchange->aside = qs_exchange_aside (active->path, revert->facts->op, n);
+  exchange->kept =
+      dropped ? qs_exchange_aside (active->path, revert->facts->op, n + 1) : g_strdup (path);
+  exchange->names =
+      (QsExchange){ active->target, active->path, exchange->kept, exchange->aside, image };
+  g_ptr_array_add (build->exchanges, exchange);
+  return exchange;
+}
+
+static void
+begin_exchange (QsRevertBuild *build, QsRevertExchange *exchange, QsChangeList *changes)
+{
+  qs_exchange_add_link (build->plan, &exchange->names);
+  exchange->step = build->plan->steps->len;
+  qs_changes_add (changes, QS_CHANGE_FILE_RENAME, "path", "s", exchange->names.active, "to", "s",
+                  exchange->kept, NULL);
+}
+
+static gboolean
+plan_overlay (QsRevertBuild *build, QsChangeList *changes, const QsSnapshotFile *file,
+              GError **error)
+{
+  QsRevert *revert = build->revert;
+  const QsImage *image = qs_planning_snapshot_image (revert->facts, file->target, error);
+  const QsFile *dropped = find_dropped (build, file);
+  g_autofree char *stem = NULL;
+  g_autofree char *path = NULL;
+  QsRevertExchange *exchange;
+
+  if (image == NULL)
+    return FALSE;
+  path = qs_revert_overlay_path (revert->domain, file->target, revert->facts->now, &stem, error);
+  if (path == NULL || !check_overlay_target (build, file->target, path, error))
+    return FALSE;
+  exchange = settle_exchange (build, file->target, path, dropped != NULL);
+  if (exchange != NULL)
+    begin_exchange (build, exchange, changes);
+
+  QsOverlay overlay = {
+    .target = file->target,
+    .path = exchange != NULL ? exchange->aside : path,
+    .base = file->path,
+    .base_format = image->format,
+    .base_image = image,
+    .virtual_size = image->virtual_size,
+    .owner = revert->domain->owner,
+  };
+  const char *final = exchange != NULL ? exchange->names.active : path;
+  qs_planning_record_overlay (changes, final, file->path, build->plan->steps->len);
+  qs_planning_image_create (build->plan, &overlay);
+  qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", file->target, "path", "s", final,
+                  "format", "s", "qcow2", "stem", "s", stem, NULL);
+  if (dropped != NULL)
+    drop (build, dropped, exchange != NULL ? exchange->kept : dropped->path);
+  g_hash_table_insert (build->overlays, file->target, g_strdup (final));
+  return TRUE;
+}
+
+/**
+ * qs_revert_plan_overlays:
+ *
+ * Adds a fresh overlay for every external disk of the snapshot, and to @changes what it changes.
+ */
+gboolean
+qs_revert_plan_overlays (QsRevertBuild *build, QsChangeList *changes, GError **error)
+{
+  const GPtrArray *files = build->revert->facts->snapshot_files;
+
+  for (guint i = 0; i < files->len; i++)
+    {
+      const QsSnapshotFile *file = g_ptr_array_index (files, i);
+
+      if (file->tag != NULL)
+        build->n_tags++;
+      else if (!plan_overlay (build, changes, file, error))
+        return FALSE;
+    }
+  return TRUE;
+}
