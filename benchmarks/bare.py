@@ -105,6 +105,7 @@ class CreateOnline(Participant):
         self.qemu = Qemu(guest)
         guest.serial.wait_past(2)
         self.active = {target: (target, path) for target, path, _ in guest.disks}
+        self.after()
 
     def _overlays(self):
         """target -> (node, path)"""
@@ -119,6 +120,7 @@ class CreateOnline(Participant):
 
     def before(self):
         self.count += 1
+        self.qemu.execute('cont')
         if self.made_before:
             self._make()
 
@@ -134,6 +136,9 @@ class CreateOnline(Participant):
             {'type': 'blockdev-snapshot', 'data': {'node': self.active[target][0], 'overlay': node}}
             for target, (node, _) in overlays.items()])
         self.active = overlays
+
+    def after(self):
+        self.qemu.execute('stop')
 
     def finish(self):
         if self.qemu:

@@ -1,7 +1,8 @@
 """Measure the same work done by several, in turns, so that what else the machine does hits all.
 
-A participant has prepare(), before(), run() and finish(): only run() is measured; prepare() makes a
-guest, before() what one round needs.
+A participant has prepare(), before(), run(), after() and finish(): only run() is measured.
+prepare() makes a guest, which stands still but between before() and after(): with the guests of all
+at work one would measure how they share the processors.
 """
 import contextlib
 import statistics
@@ -16,11 +17,14 @@ class Participant:
         """Make what the rounds need."""
 
     def before(self):
-        """Not measured, before each round."""
+        """Not measured: let the guest run, make what the round needs."""
 
     def run(self):
         """What is measured."""
         raise NotImplementedError
+
+    def after(self):
+        """Not measured: stop the guest."""
 
     def finish(self):
         """End what prepare() made."""
@@ -47,7 +51,9 @@ def turn(participant):
     participant.before()
     start = time.monotonic()
     participant.run()
-    return (time.monotonic() - start) * 1000
+    taken = time.monotonic() - start
+    participant.after()
+    return taken * 1000
 
 
 def measure(participants, rounds):

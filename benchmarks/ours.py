@@ -54,10 +54,19 @@ class Create(Participant):
         if self.online:
             self.domain.start()
             guest.serial.wait_past(2)
+            self.after()
+
+    def before(self):
+        if self.online:
+            self.domain.wait(self.domain.Resume())
 
     def run(self):
         self.count += 1
         self.domain.create(document(f's{self.count}'), DISK_ONLY | ATOMIC if self.online else 0)
+
+    def after(self):
+        if self.online:
+            self.domain.wait(self.domain.Suspend())
 
     def finish(self):
         if self.online:

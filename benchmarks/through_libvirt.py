@@ -115,11 +115,20 @@ class Create(Participant):
         if self.online:
             self.domain.create()
             guest.serial.wait_past(2)
+            self.after()
+
+    def before(self):
+        if self.online:
+            self.domain.resume()
 
     def run(self):
         self.count += 1
         self.domain.snapshotCreateXML(document(f's{self.count}'),
                                       DISK_ONLY | ATOMIC if self.online else 0)
+
+    def after(self):
+        if self.online:
+            self.domain.suspend()
 
     def finish(self):
         if self.domain and self.domain.isActive():
