@@ -339,6 +339,24 @@ qs_domain_def_find_disk (const QsDomainDef *def, const char *target)
 }
 
 /**
+ * qs_domain_def_find_alias:
+ *
+ * Returns: (transfer none) (nullable): the disk on the device of this name
+ */
+const QsDiskDef *
+qs_domain_def_find_alias (const QsDomainDef *def, const char *alias)
+{
+  for (guint i = 0; i < def->disks->len; i++)
+    {
+      const QsDiskDef *disk = g_ptr_array_index (def->disks, i);
+
+      if (g_strcmp0 (disk->alias, alias) == 0)
+        return disk;
+    }
+  return NULL;
+}
+
+/**
  * qs_domain_def_format:
  * @secure: FALSE leaves passwords and the like out
  *

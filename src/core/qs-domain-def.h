@@ -53,6 +53,7 @@ QsDomainDef *qs_domain_def_new_node (const xmlNode *domain, GError **error);
 QsDomainDef *qs_domain_def_ref (QsDomainDef *def);
 void qs_domain_def_unref (QsDomainDef *def);
 const QsDiskDef *qs_domain_def_find_disk (const QsDomainDef *def, const char *target);
+const QsDiskDef *qs_domain_def_find_alias (const QsDomainDef *def, const char *alias);
 char *qs_domain_def_format (const QsDomainDef *def, gboolean secure);
 
 /**

@@ -81,6 +81,31 @@ qs_node_free (QsNode *node)
   g_free (node);
 }
 
+/**
+ * qs_open_file_new:
+ * @path: (nullable):
+ */
+QsOpenFile *
+qs_open_file_new (const char *path, guint64 dev, guint64 ino, gboolean writable)
+{
+  QsOpenFile *file = g_new0 (QsOpenFile, 1);
+
+  file->path = g_strdup (path);
+  file->dev = dev;
+  file->ino = ino;
+  file->writable = writable;
+  return file;
+}
+
+void
+qs_open_file_free (QsOpenFile *file)
+{
+  if (file == NULL)
+    return;
+  g_free (file->path);
+  g_free (file);
+}
+
 void
 qs_disk_facts_free (QsDiskFacts *facts)
 {
@@ -106,6 +131,19 @@ qs_file_free (QsFile *file)
   g_clear_pointer (&file->tags, g_ptr_array_unref);
   g_clear_pointer (&file->tag_of, g_ptr_array_unref);
   g_free (file);
+}
+
+/**
+ * qs_file_is:
+ *
+ * Whether @image is the recorded file. Numbers of devices may change with a reboot; an inode with
+ * its time of birth does not.
+ */
+gboolean
+qs_file_is (const QsFile *file, const QsImage *image)
+{
+  return file->ino == image->ino
+         && (file->dev == image->dev || (file->btime != 0 && file->btime == image->btime));
 }
 
 void
@@ -156,6 +194,7 @@ clear_facts (QsFacts *facts)
   g_ptr_array_unref (facts->files);
   g_ptr_array_unref (facts->snapshot_files);
   g_ptr_array_unref (facts->snapshot_disks);
+  g_clear_pointer (&facts->open_files, g_ptr_array_unref);
   g_strfreev (facts->commands);
   g_strfreev (facts->block_jobs);
   g_free (facts->snapshot_document);
@@ -212,6 +251,24 @@ const QsFile *
 qs_facts_find_file (const QsFacts *facts, const char *path)
 {
   return find_by_key (facts->files, path);
+}
+
+/**
+ * qs_facts_has_open:
+ *
+ * Returns: FALSE if the domain's process is known not to write to this very file
+ */
+gboolean
+qs_facts_has_open (const QsFacts *facts, const QsImage *image)
+{
+  for (guint i = 0; facts->open_files != NULL && i < facts->open_files->len; i++)
+    {
+      const QsOpenFile *file = g_ptr_array_index (facts->open_files, i);
+
+      if (file->dev == image->dev && file->ino == image->ino && file->writable)
+        return TRUE;
+    }
+  return facts->open_files == NULL;
 }
 
 gboolean

@@ -95,11 +95,25 @@ typedef struct
   GPtrArray *images; /* of char: path of a recorded image to look at, format in @formats */
   GPtrArray *formats;
   GPtrArray *targets;      /* of char: paths where files are to be made */
+  gboolean open_files;     /* of the domain's process */
   gboolean monitor;        /* ask the running QEMU: state, block nodes, commands */
   gboolean document;       /* of the request's snapshot */
   gboolean files;          /* the recorded files of the domain */
   gboolean snapshot_files; /* those of the request's snapshot: look at each */
 } QsQuestions;
+
+/**
+ * QsOpenFile:
+ *
+ * A regular file or block device that a process has open.
+ */
+typedef struct
+{
+  char *path; /* the name it has now; NULL: none that can be told */
+  guint64 dev;
+  guint64 ino;
+  gboolean writable;
+} QsOpenFile;
 
 /**
  * QsNode:
@@ -153,6 +167,7 @@ typedef struct
   char *snapshot_document; /* of request->snapshot, or NULL */
   GPtrArray *files;        /* of QsFile: the recorded files of this domain, see below */
   GPtrArray *snapshot_files; /* of QsSnapshotFile */
+  GPtrArray *open_files;     /* of QsOpenFile, of the domain's process; NULL: not known */
   GPtrArray *snapshot_disks; /* of QsDiskFacts: the chain of each of them, by disk target */
 } QsFacts;
 
@@ -200,6 +215,7 @@ const QsImage *qs_facts_find_image (const QsFacts *facts, const char *path);
 const QsTarget *qs_facts_find_target (const QsFacts *facts, const char *path);
 const QsNode *qs_facts_find_node (const QsFacts *facts, const char *target);
 const QsFile *qs_facts_find_file (const QsFacts *facts, const char *path);
+gboolean qs_facts_has_open (const QsFacts *facts, const QsImage *image);
 gboolean qs_facts_has_command (const QsFacts *facts, const char *command);
 
 QsQuestions *qs_questions_new (void);
@@ -213,8 +229,11 @@ void qs_tag_free (QsTag *tag);
 QsTarget *qs_target_new (const char *path);
 void qs_target_free (QsTarget *target);
 void qs_node_free (QsNode *node);
+QsOpenFile *qs_open_file_new (const char *path, guint64 dev, guint64 ino, gboolean writable);
+void qs_open_file_free (QsOpenFile *file);
 void qs_disk_facts_free (QsDiskFacts *facts);
 void qs_file_free (QsFile *file);
+gboolean qs_file_is (const QsFile *file, const QsImage *image);
 void qs_snapshot_file_free (QsSnapshotFile *file);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsFacts, qs_facts_unref)

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #pragma once
 
+#include "qs-discovery.h"
 #include "qs-facts.h"
 
 #include <gio/gio.h>
@@ -111,6 +112,8 @@ gboolean qs_worker_snapshot (QsWorker *worker, const QsTagChange *change, GCance
 /* whether the installed qemu-img may be given images; OPERATION_UNSUPPORTED: none is changed */
 gboolean qs_worker_self_test (QsWorker *worker, GError **error);
 
+QsProcessFiles *qs_worker_process_files (QsWorker *worker, gint64 pid, GError **error);
+int qs_worker_watch_folder (QsWorker *worker, const char *path, GError **error);
 int qs_worker_connect (QsWorker *worker, const char *socket, GError **error);
 char *qs_worker_make_runtime (QsWorker *worker, const char *parent, const char *id, GError **error);
 gboolean qs_worker_clear_runtime (QsWorker *worker, const char *folder, GError **error);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-worker-private.h"
+
+#include "qs-limits.h"
+#include "qs-wire.h"
+
+static char *
+dup_path (const char *path)
+{
+  return path != NULL && *path == '/' ? g_strdup (path) : NULL;
+}
+
+static GPtrArray *
+read_files (GVariant *value)
+{
+  GPtrArray *files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_open_file_free);
+  GVariantIter iter;
+  QsOpenFile row = { 0 };
+
+  g_variant_iter_init (&iter, value);
+  while (g_variant_iter_next (&iter, "(&sttb)", &row.path, &row.dev, &row.ino, &row.writable))
+    g_ptr_array_add (files, qs_open_file_new (*row.path == '/' ? row.path : NULL, row.dev, row.ino,
+                                              row.writable));
+  return files;
+}
+
+/**
+ * qs_worker_process_files:
+ *
+ * What a process of the owner is, and has open, as far as the kernel tells the owner.
+ */
+QsProcessFiles *
+qs_worker_process_files (QsWorker *worker, gint64 pid, GError **error)
+{
+  g_autoptr (GVariant) result = qs_worker_query (
+      worker, "process-files", g_variant_new ("(x)", pid), "(msmsma(sttb))", error);
+  g_autoptr (QsProcessFiles) process = qs_process_files_new ();
+  g_autoptr (GVariant) files = NULL;
+  const char *exe;
+  const char *cwd;
+
+  if (result == NULL)
+    return NULL;
+  g_variant_get (result, "(m&sm&sm@a(sttb))", &exe, &cwd, &files);
+  process->exe = dup_path (exe);
+  process->cwd = dup_path (cwd);
+  process->files = files != NULL ? read_files (files) : NULL;
+  return g_steal_pointer (&process);
+}
+
+/**
+ * qs_worker_watch_folder:
+ * @path: of a file in it
+ *
+ * Returns: an inotify descriptor that tells what appears in the folder; -1 on failure
+ */
+int
+qs_worker_watch_folder (QsWorker *worker, const char *path, GError **error)
+{
+  g_autoptr (GArray) fds = qs_wire_fds_new ();
+  const QsCall request = { .method = "watch-folder",
+                           .arguments = g_variant_new ("(s)", path),
+                           .reply = "()",
+                           .seconds = QS_TOOL_QUERY_SECONDS,
+                           .reply_fds = fds };
+  g_autoptr (GVariant) result = qs_worker_call (worker, &request, error);
+
+  return result != NULL && fds->len > 0 ? qs_wire_fds_steal (fds, 0) : -1;
+}
