@@ -109,6 +109,8 @@ is_final (const QsStep *step)
     case QS_STEP_STOP:
     case QS_STEP_CONT:
     case QS_STEP_RECORD:
+    case QS_STEP_CONNECT:
+    case QS_STEP_DISCONNECT:
       return FALSE;
     }
   g_return_val_if_reached (TRUE);

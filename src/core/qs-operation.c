@@ -14,6 +14,9 @@ static const QsOperation operations[] = {
   [QS_VERB_SNAPSHOT_REVERT] = { "snapshot-revert", qs_ask_revert, qs_plan_revert, NULL },
   [QS_VERB_SNAPSHOT_DELETE] = { "snapshot-delete", qs_ask_delete, qs_plan_delete, qs_parts_delete },
   [QS_VERB_SNAPSHOT_EDIT] = { "snapshot-edit", qs_ask_edit, qs_plan_edit, NULL },
+  [QS_VERB_ATTACH] = { "attach", qs_ask_attach, qs_plan_attach, NULL },
+  [QS_VERB_DETACH] = { "detach", qs_ask_detach, qs_plan_detach, NULL },
+  [QS_VERB_REPAIR] = { "repair", qs_ask_repair, qs_plan_repair, NULL },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (operations) == QS_N_VERBS);
 

@@ -111,6 +111,14 @@ gboolean
 qs_ask_start (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
               GError **error)
 {
+  if (domain->attachment != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                   "domain ‘%s’ is attached: its QEMU is started by whoever did so before, not by "
+                   "this service",
+                   domain->name);
+      return FALSE;
+    }
   if (domain->state != QS_DOMAIN_SHUTOFF)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "the domain is %s already",

@@ -50,6 +50,21 @@ gboolean qs_ask_edit (const QsDomain *domain, const QsRequest *request, QsQuesti
 QsPlan *qs_plan_edit (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                       GError **error);
 
+gboolean qs_ask_attach (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                        GError **error);
+QsPlan *qs_plan_attach (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                        GError **error);
+
+gboolean qs_ask_detach (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                        GError **error);
+QsPlan *qs_plan_detach (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                        GError **error);
+
+gboolean qs_ask_repair (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+                        GError **error);
+QsPlan *qs_plan_repair (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                        GError **error);
+
 /* what can be said of a disk before and after its files were looked at */
 gboolean qs_check_disk_snapshot (const QsSelected *selected, GError **error);
 const QsImage *qs_check_disk_image (const QsSelected *selected, const QsFacts *facts,

@@ -17,8 +17,11 @@ typedef enum
   QS_VERB_SNAPSHOT_REVERT,
   QS_VERB_SNAPSHOT_DELETE,
   QS_VERB_SNAPSHOT_EDIT,
+  QS_VERB_ATTACH,
+  QS_VERB_DETACH,
+  QS_VERB_REPAIR,
 } QsVerb;
-#define QS_N_VERBS (QS_VERB_SNAPSHOT_EDIT + 1)
+#define QS_N_VERBS (QS_VERB_REPAIR + 1)
 
 /**
  * QsRequest:
@@ -31,7 +34,7 @@ typedef struct
   guint32 flags;
   char *snapshot;          /* uuid of the snapshot that is reverted to, deleted, edited */
   QsSnapshotDef *def;      /* create */
-  QsDomainDef *domain_def; /* define */
+  QsDomainDef *domain_def; /* define, attach */
   GVariant *options;       /* a{sv}, checked against the table of its method */
   guint32 caller;          /* uid */
   gboolean caller_is_owner;

@@ -55,6 +55,8 @@ static const QsStepType step_types[] = {
   [QS_STEP_NODE_REBASE] = { "blockdev-reopen", NULL, QS_MAY_FINISH,
                             "target:s node:s format:s backing:s path:s backing-format:s old:s "
                             "direct:b no-flush:b detect-zeroes:s" },
+  [QS_STEP_CONNECT] = { "connect", NULL, QS_MAY_FINISH, "pid:x start-time:t boot-id:s socket:s" },
+  [QS_STEP_DISCONNECT] = { "disconnect", NULL, QS_MAY_FINISH, "pid:x" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 

@@ -20,6 +20,9 @@ struct QsEngine
   QsRegistry *registry;
   QsErrands *errands;    /* to guests */
   QsErrands *recoveries; /* of operations */
+  GPtrArray *candidates; /* of QsCandidate, not owned; on the main context only */
+  GHashTable *followed;  /* id -> watch of its socket's folder; on the main context only */
+  int ready;             /* atomic: qs_engine_new() has done its work */
   char *tool_refusal;    /* why qemu-img may not be given images; NULL: it may */
   QsEngineSink sink;
   gpointer user_data;
@@ -45,11 +48,31 @@ QsFacts *qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request
 /* qs-watch.c: keeps the registry's state true to what QEMU says */
 QsGuest *qs_watch_connect (QsEngine *engine, QsWorker *worker, const QsDomain *domain,
                            const QsProcess *process, GError **error);
+typedef struct QsWatch QsWatch;
+QsGuest *qs_watch_meet (QsEngine *engine, int fd, const QsGuestIdentity *identity, QsWatch **watch,
+                        GError **error);
+void qs_watch_adopt (QsWatch *watch, QsGuest *guest, const char *domain);
+void qs_watch_unref (QsWatch *watch);
 gboolean qs_watch_find (QsEngine *engine, QsDomain *known, GError **error);
 gboolean qs_watch_is_lost (QsEngine *engine, const QsDomain *domain);
+
+/* qs-follow.c: looks for the next QEMU of an attached domain, now and when its socket appears */
+void qs_follow_look (QsEngine *engine, const char *domain);
+void qs_follow_begin (QsEngine *engine);
+void qs_follow_changed (QsEngine *engine, const char *id, const QsDomain *after);
+void qs_follow_end (QsEngine *engine);
+
+/* qs-guest-discover.c: all that a QEMU tells of itself */
+QsDiscovery *qs_guest_discover (QsGuest *guest, GError **error);
+
+/* qs-candidate.c: gives a domain the connection that was made to discover its QEMU. FALSE: there is
+   none */
+gboolean qs_candidate_hand_over (QsEngine *engine, const QsDomain *domain);
 
 /* qs-recovery.c */
 gboolean qs_recovery_run (QsEngine *engine, GError **error);
 
 /* qs-task.c: the facts and the plan of one part */
 QsPlan *qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsWatch, qs_watch_unref)

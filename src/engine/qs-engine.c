@@ -28,6 +28,7 @@ on_changed (const QsDomain *before, QsDomain *after, gpointer user_data)
 {
   QsEngine *engine = user_data;
 
+  qs_follow_changed (engine, before != NULL ? before->id : after->id, after);
   /* who listens is on the way out too */
   if (!qs_errands_is_closed (engine->errands))
     engine->sink.domain_changed (before, after, engine->user_data);
@@ -75,6 +76,8 @@ find_guest (gpointer data)
   g_autoptr (GError) error = NULL;
 
   if (domain == NULL || qs_watch_find (finding->engine, domain, &error))
+    return;
+  if (g_error_matches (error, QS_ERROR, QS_ERROR_OPERATION_INVALID))
     return;
   g_message ("%s, trying again", error->message);
   qs_errands_push_later (finding->engine->errands, FIND_PAUSE_SECONDS, find_guest,
@@ -147,6 +150,7 @@ qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_d
   engine->user_data = user_data;
   engine->errands = qs_errands_new (THREADS);
   engine->recoveries = qs_errands_new (THREADS);
+  engine->candidates = g_ptr_array_new ();
   engine->registry = qs_registry_new (on_changed, engine);
   engine->store = qs_store_open (config->state_folder, error);
   if (engine->store == NULL || !make_runtime_folder (config, error))
@@ -160,6 +164,7 @@ qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_d
       g_main_context_release (NULL);
       return NULL;
     }
+  qs_follow_begin (engine);
   g_main_context_release (NULL);
   return g_steal_pointer (&engine);
 }
@@ -171,12 +176,14 @@ qs_engine_free (QsEngine *engine)
     return;
   qs_errands_close (engine->recoveries);
   qs_errands_close (engine->errands);
+  qs_follow_end (engine);
   g_clear_pointer (&engine->registry, qs_registry_free);
   g_clear_pointer (&engine->launcher, qs_launcher_free);
   g_clear_pointer (&engine->workers, qs_worker_pool_free);
   g_clear_pointer (&engine->store, qs_store_free);
   g_clear_pointer (&engine->recoveries, qs_errands_unref);
   g_clear_pointer (&engine->errands, qs_errands_unref);
+  g_clear_pointer (&engine->candidates, g_ptr_array_unref);
   g_free (engine->tool_refusal);
   g_free (engine->config.state_folder);
   g_free (engine->config.runtime_folder);

@@ -238,6 +238,8 @@ check_uuid (QsQmp *qmp, const char *uuid, GError **error)
 
   if (answer == NULL)
     return FALSE;
+  if (uuid == NULL)
+    return TRUE;
   value = JSON_NODE_HOLDS_OBJECT (answer) ? qs_json_string (json_node_get_object (answer), "UUID")
                                           : NULL;
   if (value == NULL)

@@ -52,9 +52,9 @@ typedef struct
  */
 typedef struct
 {
-  const char *domain; /* id */
-  const char *uuid;
-  guint32 owner; /* uid */
+  const char *domain; /* id, or NULL */
+  const char *uuid;   /* NULL: any */
+  guint32 owner;      /* uid */
   const QsProcess *process;
 } QsGuestIdentity;
 

@@ -75,7 +75,11 @@ gboolean
 qs_launcher_clear (QsLauncher *launcher, QsWorker *worker, const QsProcess *process, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (process->socket);
+  g_autofree char *parent = g_path_get_dirname (folder);
 
+  /* the socket of a QEMU that somebody else has started lies among that one's own files */
+  if (!g_str_equal (parent, launcher->folder))
+    return TRUE;
   if ((process->unit != NULL && *process->unit != '\0') || !g_path_is_absolute (process->socket))
     return TRUE;
   return qs_worker_clear_runtime (worker, folder, error);

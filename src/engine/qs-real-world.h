@@ -84,6 +84,9 @@ gboolean qs_undo_spawn (QsStepCall *call, GError **error);
 gboolean qs_run_quit (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_quit (QsStepCall *call, GError **error);
 
+gboolean qs_run_connect (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_run_disconnect (QsStepCall *call, GVariant **result, GError **error);
+
 gboolean qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_undo_guest_step (QsStepCall *call, GError **error);
 QsProbe qs_probe_guest_step (QsStepCall *call, GError **error);

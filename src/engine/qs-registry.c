@@ -25,6 +25,8 @@ typedef struct
   QsDomain *domain;
   QsGuest *guest;
   GVariant *changes;
+  QsRegistryMatch matches;
+  gconstpointer data;
   GError **error;
   gboolean result;
 } Call;
@@ -160,6 +162,33 @@ apply_changes (gpointer data)
     }
 }
 
+static void
+find_domain (gpointer data)
+{
+  Call *call = data;
+  GHashTableIter iter;
+  Entry *entry;
+
+  g_hash_table_iter_init (&iter, call->registry->entries);
+  while (call->domain == NULL && g_hash_table_iter_next (&iter, NULL, (gpointer *)&entry))
+    if (call->matches (entry->domain, call->data))
+      call->domain = qs_domain_ref (entry->domain);
+}
+
+/**
+ * qs_registry_find:
+ *
+ * Returns: (transfer full) (nullable): one of the domains that match
+ */
+QsDomain *
+qs_registry_find (QsRegistry *registry, QsRegistryMatch matches, gconstpointer data)
+{
+  Call call = { .registry = registry, .matches = matches, .data = data };
+
+  qs_main_call (find_domain, &call);
+  return call.domain;
+}
+
 /**
  * qs_registry_apply:
  * @changes: a(sa{sv}), resolved; already durable where they have to be
@@ -197,15 +226,31 @@ qs_registry_get_guest (QsRegistry *registry, const char *id)
 }
 
 static void
+show_connection (QsRegistry *registry, Entry *entry)
+{
+  gboolean connected = entry->guest != NULL && qs_guest_is_open (entry->guest);
+  g_autoptr (QsDomain) after = NULL;
+
+  if (entry->domain->connected == connected)
+    return;
+  after = qs_domain_copy (entry->domain);
+  after->connected = connected;
+  replace_domain (registry, entry, after);
+}
+
+static void
 set_guest (gpointer data)
 {
   Call *call = data;
   Entry *entry = g_hash_table_lookup (call->registry->entries, call->id);
+  g_autoptr (QsGuest) before = NULL;
 
   if (entry == NULL)
     return;
-  g_clear_pointer (&entry->guest, qs_guest_unref);
+  before = g_steal_pointer (&entry->guest);
+
   entry->guest = call->guest != NULL ? qs_guest_ref (call->guest) : NULL;
+  show_connection (call->registry, entry);
 }
 
 void
@@ -228,6 +273,7 @@ drop_guest (gpointer data)
   if (entry == NULL || entry->guest != call->guest)
     return;
   g_clear_pointer (&entry->guest, qs_guest_unref);
+  show_connection (call->registry, entry);
 
   qs_changes_init (&list);
   qs_changes_add_end_of_process (&list);

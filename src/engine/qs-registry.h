@@ -17,10 +17,14 @@
 typedef struct QsRegistry QsRegistry;
 typedef void (*QsRegistryFunc) (const QsDomain *before, QsDomain *after, gpointer user_data);
 
+/* on the main context */
+typedef gboolean (*QsRegistryMatch) (const QsDomain *domain, gconstpointer data);
+
 QsRegistry *qs_registry_new (QsRegistryFunc changed, gpointer user_data);
 void qs_registry_free (QsRegistry *registry);
 
 QsDomain *qs_registry_get (QsRegistry *registry, const char *id);
+QsDomain *qs_registry_find (QsRegistry *registry, QsRegistryMatch matches, gconstpointer data);
 gboolean qs_registry_has (QsRegistry *registry, const char *id);
 void qs_registry_put (QsRegistry *registry, QsDomain *domain);
 gboolean qs_registry_apply (QsRegistry *registry, const char *id, GVariant *changes,

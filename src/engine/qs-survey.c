@@ -3,6 +3,7 @@
 #include "qs-engine-private.h"
 
 #include "qs-error.h"
+#include "qs-launcher.h"
 
 typedef struct
 {
@@ -202,6 +203,27 @@ survey_monitor (Survey *survey, GError **error)
          && qs_guest_block_jobs (guest, &facts->block_jobs, error);
 }
 
+/* refused where QEMU has more rights than its owner: then it is not known */
+static gboolean
+survey_open_files (Survey *survey, GError **error)
+{
+  const QsProcess *process = survey->domain->process;
+  g_autoptr (QsProcessFiles) files = NULL;
+  g_autoptr (GError) ignored = NULL;
+
+  if (!survey->questions->open_files || process == NULL)
+    return TRUE;
+  if (survey->worker == NULL)
+    survey->worker = qs_worker_pool_acquire (survey->engine->workers, survey->domain->owner, error);
+  if (survey->worker == NULL)
+    return FALSE;
+  files = qs_worker_process_files (survey->worker, process->pid, &ignored);
+  /* what was read belongs to this process if that lives on after it */
+  if (files != NULL && qs_process_is_alive (process))
+    survey->facts->open_files = g_steal_pointer (&files->files);
+  return TRUE;
+}
+
 typedef gboolean (*SurveyFunc) (Survey *survey, GError **error);
 
 /**
@@ -216,8 +238,9 @@ QsFacts *
 qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
            const QsQuestions *questions, GError **error)
 {
-  static const SurveyFunc funcs[] = { survey_monitor, survey_files,  survey_snapshot, survey_disks,
-                                      survey_foreign, survey_images, survey_targets };
+  static const SurveyFunc funcs[] = { survey_monitor, survey_files,     survey_snapshot,
+                                      survey_disks,   survey_foreign,   survey_images,
+                                      survey_targets, survey_open_files };
   g_autoptr (QsFacts) facts = qs_facts_new ();
   Survey survey = { engine, domain, request, questions, NULL, facts, NULL };
   gboolean answered = TRUE;

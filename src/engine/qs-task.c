@@ -78,6 +78,24 @@ add_note (QsTask *task, const char *note)
     g_ptr_array_add (task->notes, g_strdup (note));
 }
 
+/* what is looked at is what QEMU has now, whatever is recorded */
+static QsDomain *
+imagine_attached (const QsTask *task, const QsRequest *request)
+{
+  QsDomain *domain = qs_domain_new (task->domain, task->owner, request->domain_def);
+  const char *boot_id = "";
+  const char *socket = "";
+  guint64 start_time = 0;
+  gint64 pid = 0;
+
+  g_variant_lookup (request->options, "pid", "x", &pid);
+  g_variant_lookup (request->options, "start-time", "t", &start_time);
+  g_variant_lookup (request->options, "boot-id", "&s", &boot_id);
+  g_variant_lookup (request->options, "socket", "&s", &socket);
+  domain->process = qs_process_new (pid, start_time, boot_id, socket, "");
+  return domain;
+}
+
 /**
  * qs_task_plan_part:
  *
@@ -88,12 +106,14 @@ qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError
 {
   const QsOperation *operation = qs_operation_get (part->verb);
   g_autoptr (QsQuestions) questions = make_questions (task, domain, part->verb);
+  g_autoptr (QsDomain) imagined = NULL;
   g_autoptr (QsFacts) facts = NULL;
   g_autoptr (QsPlan) plan = NULL;
 
   if (!operation->ask (domain, part, questions, error))
     return NULL;
-  facts = qs_survey (task->engine, domain, part, questions, error);
+  imagined = part->verb == QS_VERB_ATTACH ? imagine_attached (task, part) : NULL;
+  facts = qs_survey (task->engine, imagined != NULL ? imagined : domain, part, questions, error);
   if (facts == NULL)
     return NULL;
   plan = operation->plan (domain, part, facts, error);
@@ -162,6 +182,8 @@ task_new (QsEngine *engine, QsDomain *domain, QsRequest *request)
   task->request = qs_request_ref (request);
   task->domain = domain != NULL ? g_strdup (domain->id) : NULL;
   task->owner = domain != NULL ? domain->owner : request->caller;
+  if (domain == NULL && request->options != NULL)
+    g_variant_lookup (request->options, "owner", "u", &task->owner);
   task->op = g_strdup_printf ("%08x", g_random_int ());
   task->snapshot = g_strdup (request->snapshot);
   task->parts = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_request_unref);
@@ -170,8 +192,16 @@ task_new (QsEngine *engine, QsDomain *domain, QsRequest *request)
   return task;
 }
 
+/* the way out of quarantine stays open */
 static gboolean
-check_usable (QsEngine *engine, QsDomain *domain, GError **error)
+is_barred (const QsDomain *domain, QsVerb verb)
+{
+  return domain != NULL && domain->quarantine_reason != NULL && verb != QS_VERB_ATTACH
+         && verb != QS_VERB_DETACH && verb != QS_VERB_REPAIR;
+}
+
+static gboolean
+check_usable (QsEngine *engine, QsDomain *domain, QsVerb verb, GError **error)
 {
   g_autofree char *degraded = qs_store_get_degraded (engine->store);
 
@@ -186,7 +216,7 @@ check_usable (QsEngine *engine, QsDomain *domain, GError **error)
                    engine->tool_refusal);
       return FALSE;
     }
-  if (domain != NULL && domain->quarantine_reason != NULL)
+  if (is_barred (domain, verb))
     {
       g_set_error (error, QS_ERROR, QS_ERROR_QUARANTINED, "domain ‘%s’ is quarantined: %s",
                    domain->name, domain->quarantine_reason);
@@ -214,7 +244,7 @@ qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GErro
   g_autoptr (GError) refusal = NULL;
   GPtrArray *parts = NULL;
 
-  if (!check_usable (engine, domain, error))
+  if (!check_usable (engine, domain, request->verb, error))
     return NULL;
   if (domain == NULL)
     task->domain = settle_id (engine, request);

@@ -21,14 +21,16 @@ typedef enum
 
 /* @guest is not referenced: it would keep itself alive through its own listener. @errands tell
    whether there is an engine still */
-typedef struct
+struct QsWatch
 {
   QsEngine *engine;
   QsErrands *errands;
-  char *domain; /* id */
+  char *domain; /* id; NULL: not a domain's yet. Changed on the main context only */
   gpointer guest;
   guint question; /* atomic */
-} Watch;
+};
+
+typedef struct QsWatch Watch;
 
 typedef struct
 {
@@ -126,6 +128,7 @@ await_end (gpointer data)
     {
       clear_after (engine, domain, process);
       qs_registry_drop_guest (engine->registry, watch->domain, errand->guest);
+      qs_follow_look (engine, watch->domain);
       return;
     }
   guest = qs_registry_get_guest (engine->registry, watch->domain);
@@ -167,13 +170,15 @@ hear (gpointer data)
   g_autoptr (QsGuest) guest = NULL;
   QsGuestNews news = { 0 };
 
-  if (qs_errands_is_closed (watch->errands))
+  if (qs_errands_is_closed (watch->errands) || watch->domain == NULL)
     return;
   guest = qs_registry_get_guest (watch->engine->registry, watch->domain);
   if (guest == NULL || guest != watch->guest || !qs_guest_take_news (guest, &news))
     return;
   if (news.has_state && !news.gone)
     set_state (watch->engine, watch->domain, news.state);
+  if (news.gone)
+    qs_registry_set_guest (watch->engine->registry, watch->domain, guest);
   if (news.gone)
     qs_errands_push (watch->errands, await_end, new_errand (watch, guest), free_errand);
   else if (news.ask)
@@ -187,6 +192,71 @@ on_news (gpointer user_data)
 }
 
 /**
+ * qs_watch_meet:
+ * @fd: (transfer full): connected to the monitor
+ * @watch: (out): to be given to qs_watch_adopt()
+ *
+ * Returns: (transfer full): the guest, whose events nobody heeds yet
+ */
+QsGuest *
+qs_watch_meet (QsEngine *engine, int fd, const QsGuestIdentity *identity, QsWatch **watch,
+               GError **error)
+{
+  g_autoptr (QsWatch) fresh = g_atomic_rc_box_new0 (Watch);
+  QsGuestListener listener = { on_news, g_atomic_rc_box_acquire (fresh), release_watch };
+  QsGuest *guest;
+
+  fresh->engine = engine;
+  fresh->errands = qs_errands_ref (engine->errands);
+  guest = qs_guest_new (fd, identity, &listener, error);
+  if (guest == NULL)
+    return NULL;
+  fresh->guest = guest;
+  *watch = g_steal_pointer (&fresh);
+  return guest;
+}
+
+void
+qs_watch_unref (QsWatch *watch)
+{
+  if (watch != NULL)
+    release_watch (watch);
+}
+
+typedef struct
+{
+  QsWatch *watch;
+  QsGuest *guest;
+  const char *domain;
+} Adoption;
+
+static void
+adopt (gpointer data)
+{
+  Adoption *adoption = data;
+  Watch *watch = adoption->watch;
+
+  g_free (watch->domain);
+  watch->domain = g_strdup (adoption->domain);
+  qs_registry_set_guest (watch->engine->registry, watch->domain, adoption->guest);
+  hear (watch);
+}
+
+/**
+ * qs_watch_adopt:
+ * @domain: id
+ *
+ * The guest is the domain's from now on: the registry's state follows its events.
+ */
+void
+qs_watch_adopt (QsWatch *watch, QsGuest *guest, const char *domain)
+{
+  Adoption adoption = { watch, guest, domain };
+
+  qs_main_call (adopt, &adoption);
+}
+
+/**
  * qs_watch_connect:
  *
  * Connects to the QEMU @process of a domain; from then on the registry's state follows its events.
@@ -197,22 +267,13 @@ QsGuest *
 qs_watch_connect (QsEngine *engine, QsWorker *worker, const QsDomain *domain,
                   const QsProcess *process, GError **error)
 {
-  Watch *watch = g_atomic_rc_box_new0 (Watch);
   QsGuestIdentity identity = { domain->id, domain->uuid, domain->owner, process };
-  QsGuestListener listener = { on_news, g_atomic_rc_box_acquire (watch), release_watch };
-  QsGuest *guest;
+  int fd = qs_worker_connect (worker, process->socket, error);
+  g_autoptr (QsWatch) watch = NULL;
+  QsGuest *guest = fd >= 0 ? qs_watch_meet (engine, fd, &identity, &watch, error) : NULL;
 
-  watch->engine = engine;
-  watch->errands = qs_errands_ref (engine->errands);
-  watch->domain = g_strdup (domain->id);
-  guest = qs_guest_connect (worker, &identity, &listener, error);
-  watch->guest = guest;
   if (guest != NULL)
-    {
-      qs_registry_set_guest (engine->registry, domain->id, guest);
-      on_news (watch);
-    }
-  release_watch (watch);
+    qs_watch_adopt (watch, guest, domain->id);
   return guest;
 }
 
@@ -290,7 +351,16 @@ qs_watch_find (QsEngine *engine, QsDomain *known, GError **error)
   if (domain->process == NULL || !qs_process_is_alive (domain->process))
     {
       forget_process (engine, id);
+      qs_follow_look (engine, id);
       return TRUE;
+    }
+  if (*domain->process->socket == '\0')
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                   "domain ‘%s’ runs, but its QEMU was reached by a connection that has ended, and "
+                   "no way to another one is known; attach it again",
+                   domain->name);
+      return FALSE;
     }
   guest = connect_again (engine, domain, &problem);
   if (guest != NULL && qs_guest_query_state (guest, &state, NULL, &problem))

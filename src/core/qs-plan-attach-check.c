@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-plan-attach.h"
+
+#include "qs-error.h"
+#include "qs-limits.h"
+
+/* whether the files that a QEMU writes to are those that the records say */
+
+static const QsFile *
+find_image (const QsFacts *facts, const QsImage *image)
+{
+  for (guint i = 0; i < facts->files->len; i++)
+    {
+      const QsFile *file = g_ptr_array_index (facts->files, i);
+
+      if (qs_file_is (file, image))
+        return file;
+    }
+  return NULL;
+}
+
+static const char *
+snapshot_name (const QsDomain *domain, const QsFile *file)
+{
+  const QsSnapshot *snapshot =
+      file->state_of->len > 0 ? qs_tree_lookup (domain->tree, g_ptr_array_index (file->state_of, 0))
+                              : NULL;
+
+  return snapshot != NULL ? snapshot->name : NULL;
+}
+
+/* the recorded file that stands on @file, as its backing file */
+static const QsFile *
+find_above (const QsFacts *facts, const QsFile *file)
+{
+  for (guint i = 0; i < facts->files->len; i++)
+    {
+      const QsFile *above = g_ptr_array_index (facts->files, i);
+
+      if (g_strcmp0 (above->backing, file->path) == 0)
+        return above;
+    }
+  return NULL;
+}
+
+/* the snapshot whose state is lost if somebody writes to @file: its own, or the next above it */
+static const char *
+find_victim (const QsDomain *domain, const QsFacts *facts, const QsFile *file)
+{
+  for (guint i = 0; file != NULL && i <= facts->files->len; i++)
+    {
+      if (snapshot_name (domain, file) != NULL)
+        return snapshot_name (domain, file);
+      file = find_above (facts, file);
+    }
+  return NULL;
+}
+
+static char *
+describe_way_out (const QsDomain *domain, const QsDiskDef *disk)
+{
+  const QsActive *active = qs_domain_find_active (domain, disk->target);
+
+  if (active == NULL)
+    return g_strdup ("end it and start QEMU without this file");
+  return g_strdup_printf ("end it and start QEMU with ‘%s’ (%s) on this disk", active->path,
+                          active->format);
+}
+
+static char *
+describe_fault (const QsDomain *domain, const QsDiskDef *disk, const QsFacts *facts,
+                const QsFile *file, const QsImage *image)
+{
+  const char *victim = find_victim (domain, facts, file);
+  g_autofree char *way_out = describe_way_out (domain, disk);
+
+  if (file->state_of->len > 0 && victim != NULL)
+    return g_strdup_printf ("the guest was started from the state file of snapshot ‘%s’, ‘%s’, on "
+                            "disk ‘%s’, and spoils what was written since; %s, then run "
+                            "‘snapshotctl repair --accept’",
+                            victim, image->path, disk->target, way_out);
+  if (victim != NULL)
+    return g_strdup_printf ("the guest was started from ‘%s’, a file below the state of snapshot "
+                            "‘%s’, on disk ‘%s’, and spoils that; %s, then run ‘snapshotctl repair "
+                            "--accept’",
+                            image->path, victim, disk->target, way_out);
+  return g_strdup_printf ("the guest was started from ‘%s’ on disk ‘%s’, which is recorded, but "
+                          "not as the file of this disk; %s, then run ‘snapshotctl repair "
+                          "--accept’",
+                          image->path, disk->target, way_out);
+}
+
+static char *
+describe_stranger (const QsDomain *domain, const QsDiskDef *disk, const QsImage *image)
+{
+  g_autofree char *way_out = describe_way_out (domain, disk);
+
+  return g_strdup_printf (
+      "the guest was started from ‘%s’ on disk ‘%s’, which is not the file that "
+      "its snapshots lead to; %s, then run ‘snapshotctl repair --accept’",
+      image->path, disk->target, way_out);
+}
+
+/* below the active file nobody may have put another one */
+static char *
+check_chain (const QsDiskDef *disk, const QsFacts *facts, const QsFile *active,
+             const QsDiskFacts *seen)
+{
+  const QsFile *file = active;
+
+  for (guint i = 1; i < seen->chain->len || file->backing != NULL; i++)
+    {
+      const QsImage *image = i < seen->chain->len ? g_ptr_array_index (seen->chain, i) : NULL;
+
+      file = file->backing != NULL ? qs_facts_find_file (facts, file->backing) : NULL;
+      if (file != NULL && image != NULL && qs_file_is (file, image))
+        continue;
+      return g_strdup_printf ("the files below ‘%s’ on disk ‘%s’ are not those that were recorded: "
+                              "‘%s’ %s",
+                              active->path, disk->target,
+                              image != NULL ? image->path : active->path,
+                              image != NULL ? "was put there" : "has nothing below it");
+    }
+  return NULL;
+}
+
+/* only files whose content the service does not see are left out */
+gboolean
+qs_attach_is_watched (const QsDiskDef *disk)
+{
+  return disk->source_type == QS_SOURCE_FILE && disk->source != NULL && !disk->readonly
+         && !disk->transient;
+}
+
+/**
+ * qs_attach_fault:
+ * @disk: a disk that the QEMU writes to, whose chain is among the facts
+ *
+ * Returns: (transfer full) (nullable): why this must not go on: the file is not what the records
+ *   have for the disk
+ */
+char *
+qs_attach_fault (const QsDomain *domain, const QsDiskDef *disk, const QsFacts *facts)
+{
+  const QsDiskFacts *seen = qs_facts_find_disk (facts, disk->target);
+  const QsActive *active = qs_domain_find_active (domain, disk->target);
+  const QsFile *recorded = active != NULL ? qs_facts_find_file (facts, active->path) : NULL;
+  const QsImage *image;
+  const QsFile *file;
+
+  if (seen == NULL || seen->chain->len == 0)
+    return NULL;
+  image = g_ptr_array_index (seen->chain, 0);
+  file = find_image (facts, image);
+  if (recorded != NULL && qs_file_is (recorded, image))
+    return check_chain (disk, facts, recorded, seen);
+  if (file != NULL)
+    return describe_fault (domain, disk, facts, file, image);
+  return recorded != NULL ? describe_stranger (domain, disk, image) : NULL;
+}

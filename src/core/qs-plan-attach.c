@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-plan-attach.h"
+
+#include "qs-error.h"
+#include "qs-limits.h"
+#include "qs-name.h"
+#include "qs-scope.h"
+
+#include <string.h>
+
+static const char *
+text_option (const QsRequest *request, const char *key)
+{
+  const char *value = "";
+
+  g_variant_lookup (request->options, key, "&s", &value);
+  return value;
+}
+
+static gboolean
+boolean_option (const QsRequest *request, const char *key)
+{
+  gboolean value = FALSE;
+
+  if (request->options != NULL)
+    g_variant_lookup (request->options, key, "b", &value);
+  return value;
+}
+
+static gboolean
+check_namesake (const QsDomain *domain, const QsDomainDef *def, GError **error)
+{
+  if (domain == NULL)
+    return TRUE;
+  if (domain->attachment == NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_EXISTS,
+                   "a domain with uuid %s is defined already, with the name ‘%s’", domain->uuid,
+                   domain->name);
+      return FALSE;
+    }
+  if (g_str_equal (domain->name, def->name))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_EXISTS,
+               "this QEMU is domain ‘%s’, which cannot be called ‘%s’", domain->name, def->name);
+  return FALSE;
+}
+
+static gboolean
+check_socket (const QsDomain *domain, const QsRequest *request, const QsQuestions *questions,
+              const char *key, GError **error)
+{
+  const char *path = text_option (request, key);
+
+  if (*path == '\0')
+    return TRUE;
+  if (strlen (path) > QS_MAX_PATH_BYTES)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+                   "the path of a socket is too long");
+      return FALSE;
+    }
+  return qs_scope_check_path (domain, request, questions, path, error);
+}
+
+gboolean
+qs_ask_attach (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+               GError **error)
+{
+  const QsDomainDef *def = request->domain_def;
+
+  if (!check_namesake (domain, def, error) || !qs_name_check (def->name, error)
+      || !check_socket (domain, request, questions, "socket", error)
+      || !check_socket (domain, request, questions, "agent", error))
+    return FALSE;
+  for (guint i = 0; i < def->disks->len; i++)
+    {
+      const QsDiskDef *disk = g_ptr_array_index (def->disks, i);
+
+      if (qs_attach_is_watched (disk))
+        g_ptr_array_add (questions->disks, (gpointer)disk);
+    }
+  questions->files = TRUE;
+  questions->open_files = TRUE;
+  return TRUE;
+}
+
+/* number of files that QEMU has below the image; -1: not told */
+static gint64
+told_depth (const QsRequest *request, const char *target)
+{
+  g_autoptr (GVariant) depths =
+      g_variant_lookup_value (request->options, "depths", G_VARIANT_TYPE ("a{su}"));
+  guint32 depth;
+
+  return depths != NULL && g_variant_lookup (depths, target, "u", &depth) ? (gint64)depth : -1;
+}
+
+static gboolean
+check_depth (const QsRequest *request, const QsDiskFacts *disk, GError **error)
+{
+  gint64 depth = told_depth (request, disk->target);
+
+  if (depth < 0 || depth + 1 == (gint64)disk->chain->len)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+               "disk ‘%s’: QEMU has %" G_GINT64_FORMAT " files open below the image, but the "
+               "images name %u; start QEMU without options for the backing files",
+               disk->target, depth, disk->chain->len - 1);
+  return FALSE;
+}
+
+/* a chain that cannot be looked at is no obstacle: the disk cannot be snapshotted then */
+static gboolean
+check_disk (QsPlan *plan, const QsRequest *request, const QsFacts *facts, const QsDiskFacts *disk,
+            GError **error)
+{
+  const QsImage *image = disk->chain->len > 0 ? g_ptr_array_index (disk->chain, 0) : NULL;
+
+  if (image != NULL && qs_planning_is_foreign (facts, image->path))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+                   "disk ‘%s’: its image is already used by another domain", disk->target);
+      return FALSE;
+    }
+  if (image != NULL && !qs_facts_has_open (facts, image))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+                   "disk ‘%s’: QEMU does not write to ‘%s’ as it is there now; was it moved, or "
+                   "replaced by another file?",
+                   disk->target, image->path);
+      return FALSE;
+    }
+  if (disk->error == NULL)
+    return check_depth (request, disk, error);
+  qs_plan_note (plan, "disk ‘%s’ cannot be snapshotted as it is: %s", disk->target,
+                disk->error->message);
+  return TRUE;
+}
+
+static void
+record_process (QsChangeList *changes, const QsRequest *request, const char *xml)
+{
+  gint64 pid = 0;
+  guint64 start_time = 0;
+
+  g_variant_lookup (request->options, "pid", "x", &pid);
+  g_variant_lookup (request->options, "start-time", "t", &start_time);
+  qs_changes_add (changes, QS_CHANGE_PROCESS, "pid", "x", pid, "start-time", "t", start_time,
+                  "boot-id", "s", text_option (request, "boot-id"), "socket", "s",
+                  text_option (request, "socket"), "unit", "s", "", NULL);
+  qs_changes_add (changes, QS_CHANGE_LIVE_DEF, "definition", "s", xml, NULL);
+  qs_changes_add (changes, QS_CHANGE_DOMAIN_STATE, "state", "s", text_option (request, "state"),
+                  NULL);
+}
+
+static void
+record_domain (QsChangeList *changes, const QsDomain *domain, const QsRequest *request)
+{
+  const QsDomainDef *def = request->domain_def;
+  g_autofree char *xml = qs_domain_def_format (def, TRUE);
+  guint32 owner = request->caller;
+
+  g_variant_lookup (request->options, "owner", "u", &owner);
+  qs_changes_add (changes, QS_CHANGE_DOMAIN_PUT, "definition", "s", xml, "owner", "u",
+                  domain != NULL ? domain->owner : owner, "name", "s", def->name, "uuid", "s",
+                  def->uuid, NULL);
+  qs_changes_add (changes, QS_CHANGE_ATTACHMENT, "socket", "s", text_option (request, "socket"),
+                  "agent", "s", text_option (request, "agent"), "stable-path", "b",
+                  boolean_option (request, "stable-path"), "follow", "b",
+                  boolean_option (request, "follow"), NULL);
+  record_process (changes, request, xml);
+}
+
+/* the same file may have got another name since, and everything that leads to it follows */
+static void
+record_active (QsChangeList *changes, const QsDomain *domain, const QsFacts *facts,
+               const QsDiskDef *disk)
+{
+  const QsActive *before = domain != NULL ? qs_domain_find_active (domain, disk->target) : NULL;
+  gboolean renamed = before != NULL && !g_str_equal (before->path, disk->source)
+                     && qs_facts_find_file (facts, before->path) != NULL;
+
+  if (renamed)
+    qs_changes_add (changes, QS_CHANGE_FILE_RENAME, "path", "s", before->path, "to", "s",
+                    disk->source, NULL);
+  qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", disk->target, "path", "s", disk->source,
+                  "format", "s", disk->format, "stem", "s",
+                  before != NULL && before->stem != NULL ? before->stem : "", NULL);
+}
+
+static void
+record_disks (QsPlan *plan, QsChangeList *changes, const QsDomain *domain, const QsRequest *request,
+              const QsFacts *facts)
+{
+  g_autofree char *reason = NULL;
+
+  for (guint i = 0; i < request->domain_def->disks->len; i++)
+    {
+      const QsDiskDef *disk = g_ptr_array_index (request->domain_def->disks, i);
+      g_autofree char *fault = NULL;
+
+      if (!qs_attach_is_watched (disk))
+        continue;
+      fault = domain != NULL ? qs_attach_fault (domain, disk, facts) : NULL;
+      if (fault == NULL)
+        record_active (changes, domain, facts, disk);
+      else if (reason == NULL)
+        reason = g_steal_pointer (&fault);
+    }
+  if (reason == NULL)
+    return;
+  qs_changes_add (changes, QS_CHANGE_QUARANTINE, "reason", "s", reason, NULL);
+  qs_plan_note (plan, "%s", reason);
+}
+
+static void
+add_connect (QsPlan *plan, const QsRequest *request)
+{
+  gint64 pid = 0;
+  guint64 start_time = 0;
+
+  g_variant_lookup (request->options, "pid", "x", &pid);
+  g_variant_lookup (request->options, "start-time", "t", &start_time);
+  qs_plan_add (plan, QS_STEP_CONNECT, QS_PHASE_FINISH, request->domain_def->name,
+               g_variant_new_parsed (
+                   "{'pid': <%x>, 'start-time': <%t>, 'boot-id': <%s>, 'socket': <%s>}", pid,
+                   start_time, text_option (request, "boot-id"), text_option (request, "socket")));
+}
+
+/**
+ * qs_plan_attach:
+ *
+ * A QEMU that somebody else has started becomes a domain, or the one that it was before.
+ */
+QsPlan *
+qs_plan_attach (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                GError **error)
+{
+  g_autoptr (QsPlan) plan = qs_plan_new ();
+  QsChangeList changes;
+
+  for (guint i = 0; i < facts->disks->len; i++)
+    if (!check_disk (plan, request, facts, g_ptr_array_index (facts->disks, i), error))
+      return NULL;
+
+  qs_changes_init (&changes);
+  record_domain (&changes, domain, request);
+  record_disks (plan, &changes, domain, request, facts);
+  qs_planning_add_record (plan, QS_PHASE_COMMIT, request->domain_def->name, &changes);
+  add_connect (plan, request);
+  return g_steal_pointer (&plan);
+}
+
+static gboolean
+check_attached (const QsDomain *domain, GError **error)
+{
+  if (domain->attachment != NULL)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+               "domain ‘%s’ is defined, not attached; undefine it", domain->name);
+  return FALSE;
+}
+
+gboolean
+qs_ask_detach (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+               GError **error)
+{
+  return check_attached (domain, error);
+}
+
+/**
+ * qs_plan_detach:
+ *
+ * The QEMU goes on. What its snapshots need stays on record, else nothing does.
+ */
+QsPlan *
+qs_plan_detach (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                GError **error)
+{
+  g_autoptr (QsPlan) plan = qs_plan_new ();
+  const QsAttachment *attachment = domain->attachment;
+  gint64 pid = domain->process != NULL ? domain->process->pid : 0;
+  QsChangeList changes;
+
+  qs_changes_init (&changes);
+  if (qs_tree_size (domain->tree) == 0)
+    qs_changes_add (&changes, QS_CHANGE_DOMAIN_DELETE, NULL);
+  else
+    {
+      qs_changes_add (&changes, QS_CHANGE_ATTACHMENT, "socket", "s", attachment->socket, "agent",
+                      "s", attachment->agent, "stable-path", "b", attachment->stable_path, "follow",
+                      "b", FALSE, NULL);
+      qs_changes_add_end_of_process (&changes);
+    }
+  qs_planning_add_record (plan, QS_PHASE_COMMIT, domain->name, &changes);
+  qs_plan_add (plan, QS_STEP_DISCONNECT, QS_PHASE_FINISH, domain->name,
+               g_variant_new_parsed ("{'pid': <%x>}", pid));
+  return g_steal_pointer (&plan);
+}
+
+gboolean
+qs_ask_repair (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+               GError **error)
+{
+  if (domain->quarantine_reason == NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "domain ‘%s’ is not quarantined",
+                   domain->name);
+      return FALSE;
+    }
+  if (!boolean_option (request, "accept"))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                   "domain ‘%s’ leaves quarantine only with ‘accept’: %s", domain->name,
+                   domain->quarantine_reason);
+      return FALSE;
+    }
+  questions->files = TRUE;
+  questions->open_files = qs_domain_is_active (domain);
+  for (guint i = 0; i < domain->def->disks->len; i++)
+    {
+      const QsDiskDef *disk = g_ptr_array_index (domain->def->disks, i);
+
+      if (qs_attach_is_watched (disk))
+        g_ptr_array_add (questions->disks, (gpointer)disk);
+    }
+  return TRUE;
+}
+
+static gboolean
+check_repaired (const QsDomain *domain, const QsFacts *facts, const QsDiskFacts *disk,
+                GError **error)
+{
+  const QsDiskDef *def = qs_domain_def_find_disk (domain->def, disk->target);
+  g_autofree char *fault = NULL;
+  const QsImage *image;
+
+  if (disk->error != NULL)
+    {
+      g_set_error (error, disk->error->domain, disk->error->code, "disk ‘%s’: %s", disk->target,
+                   disk->error->message);
+      return FALSE;
+    }
+  image = g_ptr_array_index (disk->chain, 0);
+  fault = qs_attach_fault (domain, def, facts);
+  if (fault == NULL && qs_domain_is_active (domain) && facts->open_files == NULL)
+    fault = g_strdup_printf ("disk ‘%s’: which files the running QEMU has open cannot be told; end "
+                             "it first",
+                             disk->target);
+  if (fault == NULL && qs_domain_is_active (domain) && !qs_facts_has_open (facts, image))
+    fault = g_strdup_printf ("disk ‘%s’: the running QEMU does not write to ‘%s’; end it first",
+                             disk->target, image->path);
+  if (fault == NULL)
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_QUARANTINED, fault);
+  return FALSE;
+}
+
+/**
+ * qs_plan_repair:
+ *
+ * The domain leaves quarantine if its files, and the QEMU that runs on them, are what is recorded.
+ */
+QsPlan *
+qs_plan_repair (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                GError **error)
+{
+  g_autoptr (QsPlan) plan = qs_plan_new ();
+  QsChangeList changes;
+
+  for (guint i = 0; i < facts->disks->len; i++)
+    if (!check_repaired (domain, facts, g_ptr_array_index (facts->disks, i), error))
+      return NULL;
+  qs_changes_init (&changes);
+  qs_changes_add (&changes, QS_CHANGE_QUARANTINE, "reason", "s", "", NULL);
+  qs_planning_add_record (plan, QS_PHASE_COMMIT, domain->name, &changes);
+  return g_steal_pointer (&plan);
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-planners.h"
+
+gboolean qs_attach_is_watched (const QsDiskDef *disk);
+char *qs_attach_fault (const QsDomain *domain, const QsDiskDef *disk, const QsFacts *facts);
