@@ -127,6 +127,7 @@ typedef struct
   char *path; /* file it has open, by its own account */
   char *format;
   char *device; /* qdev path or id */
+  gint64 depth; /* files below it */
   guint64 virtual_size;
   gboolean direct;
   gboolean no_flush;

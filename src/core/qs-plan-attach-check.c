@@ -7,6 +7,13 @@
 
 /* whether the files that a QEMU writes to are those that the records say */
 
+/* what was recorded before anybody looked at it has a name only */
+static gboolean
+is_same (const QsFile *file, const QsImage *image)
+{
+  return file->ino != 0 ? qs_file_is (file, image) : g_str_equal (file->path, image->path);
+}
+
 static const QsFile *
 find_image (const QsFacts *facts, const QsImage *image)
 {
@@ -14,7 +21,7 @@ find_image (const QsFacts *facts, const QsImage *image)
     {
       const QsFile *file = g_ptr_array_index (facts->files, i);
 
-      if (qs_file_is (file, image))
+      if (is_same (file, image))
         return file;
     }
   return NULL;
@@ -114,7 +121,7 @@ check_chain (const QsDiskDef *disk, const QsFacts *facts, const QsFile *active,
       const QsImage *image = i < seen->chain->len ? g_ptr_array_index (seen->chain, i) : NULL;
 
       file = file->backing != NULL ? qs_facts_find_file (facts, file->backing) : NULL;
-      if (file != NULL && image != NULL && qs_file_is (file, image))
+      if (file != NULL && image != NULL && is_same (file, image))
         continue;
       return g_strdup_printf ("the files below ‘%s’ on disk ‘%s’ are not those that were recorded: "
                               "‘%s’ %s",
@@ -134,6 +141,17 @@ qs_attach_is_watched (const QsDiskDef *disk)
 }
 
 /**
+ * qs_attach_is_bound:
+ *
+ * Whether something is lost if the disk goes on with another file than @recorded.
+ */
+gboolean
+qs_attach_is_bound (const QsDomain *domain, const QsFile *recorded)
+{
+  return qs_tree_size (domain->tree) > 0 || (recorded != NULL && recorded->ours);
+}
+
+/**
  * qs_attach_fault:
  * @disk: a disk that the QEMU writes to, whose chain is among the facts
  *
@@ -149,13 +167,18 @@ qs_attach_fault (const QsDomain *domain, const QsDiskDef *disk, const QsFacts *f
   const QsImage *image;
   const QsFile *file;
 
-  if (seen == NULL || seen->chain->len == 0)
+  if (seen == NULL || seen->chain->len == 0 || !qs_attach_is_bound (domain, recorded))
     return NULL;
   image = g_ptr_array_index (seen->chain, 0);
   file = find_image (facts, image);
-  if (recorded != NULL && qs_file_is (recorded, image))
-    return check_chain (disk, facts, recorded, seen);
-  if (file != NULL)
+  if (file != NULL && file != recorded)
     return describe_fault (domain, disk, facts, file, image);
-  return recorded != NULL ? describe_stranger (domain, disk, image) : NULL;
+  if (recorded == NULL)
+    return NULL;
+  /* the file has another name now, which was that of another one */
+  if (file == NULL
+      || (!g_str_equal (recorded->path, image->path)
+          && qs_facts_find_file (facts, image->path) != NULL))
+    return describe_stranger (domain, disk, image);
+  return check_chain (disk, facts, recorded, seen);
 }

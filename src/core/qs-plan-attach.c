@@ -173,18 +173,41 @@ record_domain (QsChangeList *changes, const QsDomain *domain, const QsRequest *r
   record_process (changes, request, xml);
 }
 
+/* who they are, as long as nothing holds on to others of that name */
+static void
+record_chain (QsChangeList *changes, const QsFacts *facts, const QsDiskFacts *seen, gboolean bound)
+{
+  const char *backing = "";
+
+  for (guint i = seen->error == NULL ? seen->chain->len : 0; i > 0; i--)
+    {
+      const QsImage *image = g_ptr_array_index (seen->chain, i - 1);
+      const QsFile *file = qs_facts_find_file (facts, image->path);
+
+      if (file == NULL || file->ino == 0 || !bound)
+        qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", image->path, "format", "s",
+                        image->format, "role", "s", "disk", "backing", "s", backing, "ours", "b",
+                        file != NULL && file->ours, "dev", "t", image->dev, "ino", "t", image->ino,
+                        "btime", "x", image->btime, NULL);
+      backing = image->path;
+    }
+}
+
 /* the same file may have got another name since, and everything that leads to it follows */
 static void
 record_active (QsChangeList *changes, const QsDomain *domain, const QsFacts *facts,
                const QsDiskDef *disk)
 {
+  const QsDiskFacts *seen = qs_facts_find_disk (facts, disk->target);
   const QsActive *before = domain != NULL ? qs_domain_find_active (domain, disk->target) : NULL;
-  gboolean renamed = before != NULL && !g_str_equal (before->path, disk->source)
-                     && qs_facts_find_file (facts, before->path) != NULL;
+  const QsFile *recorded = before != NULL ? qs_facts_find_file (facts, before->path) : NULL;
+  gboolean bound = domain != NULL && qs_attach_is_bound (domain, recorded);
 
-  if (renamed)
+  if (bound && recorded != NULL && !g_str_equal (before->path, disk->source))
     qs_changes_add (changes, QS_CHANGE_FILE_RENAME, "path", "s", before->path, "to", "s",
                     disk->source, NULL);
+  else
+    record_chain (changes, facts, seen, bound);
   qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", disk->target, "path", "s", disk->source,
                   "format", "s", disk->format, "stem", "s",
                   before != NULL && before->stem != NULL ? before->stem : "", NULL);

@@ -5,4 +5,5 @@
 #include "qs-planners.h"
 
 gboolean qs_attach_is_watched (const QsDiskDef *disk);
+gboolean qs_attach_is_bound (const QsDomain *domain, const QsFile *recorded);
 char *qs_attach_fault (const QsDomain *domain, const QsDiskDef *disk, const QsFacts *facts);

@@ -22,6 +22,36 @@ check_node_file (const QsSelected *selected, const QsNode *node, GError **error)
   return FALSE;
 }
 
+/* whoever has started this QEMU may have named the file as he liked: what it has open, and as many
+   files below as the image leads to, tells more */
+static gboolean
+check_foreign_node (const QsCreate *create, const QsSelected *selected, const QsNode *node,
+                    GError **error)
+{
+  const QsDiskFacts *disk = qs_facts_find_disk (create->facts, selected->disk->target);
+  const QsImage *image = disk->chain->len > 0 ? g_ptr_array_index (disk->chain, 0) : NULL;
+
+  if (image != NULL && !qs_facts_has_open (create->facts, image))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                   "disk ‘%s’: QEMU does not write to ‘%s’ as it is there now; was it moved, or "
+                   "replaced by another file?",
+                   selected->disk->target, image->path);
+      return FALSE;
+    }
+  if (image != NULL && disk->error == NULL && node->depth + 1 != (gint64)disk->chain->len)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                   "disk ‘%s’: QEMU has %" G_GINT64_FORMAT " files open below the image, but the "
+                   "images name %u",
+                   selected->disk->target, node->depth, disk->chain->len - 1);
+      return FALSE;
+    }
+  /* a name that tells the file at all must tell this one */
+  return create->facts->open_files != NULL || node->path == NULL || *node->path != '/'
+         || g_str_has_prefix (node->path, "/dev/fdset/") || check_node_file (selected, node, error);
+}
+
 static const QsNode *
 find_node (const QsCreate *create, const QsSelected *selected, GError **error)
 {
@@ -33,7 +63,10 @@ find_node (const QsCreate *create, const QsSelected *selected, GError **error)
                    "disk ‘%s’: the running QEMU has no such disk", selected->disk->target);
       return NULL;
     }
-  return check_node_file (selected, node, error) ? node : NULL;
+  if (create->domain->attachment != NULL ? !check_foreign_node (create, selected, node, error)
+                                         : !check_node_file (selected, node, error))
+    return NULL;
+  return node;
 }
 
 /* a file that will get another name must never be opened by this one again, as QEMU does when it

@@ -141,6 +141,7 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
       g_ptr_array_add (questions->targets, g_strdup (selected->path));
     }
   questions->monitor = qs_domain_is_active (domain);
+  questions->open_files = domain->attachment != NULL;
   questions->files = TRUE;
   return TRUE;
 }

@@ -76,15 +76,23 @@ is_device_of (const char *qdev, const char *target)
   return g_strv_contains ((const char *const *)components, id);
 }
 
+/* a QEMU of somebody else has devices of its own, whose names the disks are kept by */
+static gboolean
+is_device (const QsDomain *domain, const QsDiskDef *disk, const char *qdev)
+{
+  return domain->attachment != NULL ? g_strcmp0 (disk->alias, qdev) == 0
+                                    : is_device_of (qdev, disk->target);
+}
+
 static JsonObject *
-find_device (JsonArray *devices, const char *target)
+find_device (JsonArray *devices, const QsDomain *domain, const QsDiskDef *disk)
 {
   for (guint i = 0; i < json_array_get_length (devices); i++)
     {
       JsonObject *device = qs_json_element (devices, i);
       const char *qdev = device == NULL ? NULL : qs_json_string (device, "qdev");
 
-      if (qdev != NULL && is_device_of (qdev, target))
+      if (qdev != NULL && is_device (domain, disk, qdev))
         return device;
     }
   return NULL;
@@ -120,6 +128,7 @@ read_node (const char *target, JsonObject *device)
   node->format = g_strdup (format);
   node->device = g_strdup (qs_json_string (device, "qdev"));
   node->virtual_size = size;
+  node->depth = qs_json_int64 (inserted, "backing_file_depth");
   node->direct = qs_json_boolean (cache, "direct");
   node->no_flush = qs_json_boolean (cache, "no-flush");
   node->detect_zeroes = g_strdup (detect_zeroes == NULL ? "off" : detect_zeroes);
@@ -127,8 +136,9 @@ read_node (const char *target, JsonObject *device)
 }
 
 gboolean
-qs_guest_nodes (QsGuest *guest, const QsDomainDef *def, GPtrArray **nodes, GError **error)
+qs_guest_nodes (QsGuest *guest, const QsDomain *domain, GPtrArray **nodes, GError **error)
 {
+  const QsDomainDef *def = qs_domain_get_def (domain);
   g_autoptr (JsonNode) answer = query (guest, "query-block", JSON_NODE_ARRAY, error);
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
 
@@ -137,7 +147,7 @@ qs_guest_nodes (QsGuest *guest, const QsDomainDef *def, GPtrArray **nodes, GErro
   for (guint i = 0; i < def->disks->len; i++)
     {
       const QsDiskDef *disk = g_ptr_array_index (def->disks, i);
-      JsonObject *device = find_device (json_node_get_array (answer), disk->target);
+      JsonObject *device = find_device (json_node_get_array (answer), domain, disk);
       QsNode *node;
 
       if (device == NULL || qs_json_object (device, "inserted") == NULL)

@@ -94,11 +94,12 @@ gboolean qs_guest_query_state (QsGuest *guest, QsDomainState *state, char **run_
 
 /**
  * qs_guest_nodes:
- * @nodes: (out): new array of QsNode: the root node of each disk of @def that has a medium
+ * @nodes: (out): new array of QsNode: the root node of each disk of @domain that has a medium
  *
- * The disk with target vda is the device with id `disk-vda`, whatever its node is called by now.
+ * The disk with target vda is the device with id `disk-vda`, whatever its node is called by now; in
+ * a QEMU that somebody else has started it is the device that is the disk's alias.
  */
-gboolean qs_guest_nodes (QsGuest *guest, const QsDomainDef *def, GPtrArray **nodes, GError **error);
+gboolean qs_guest_nodes (QsGuest *guest, const QsDomain *domain, GPtrArray **nodes, GError **error);
 
 /* a QEMU is asked once: what it can does not change, and the answer is the longest of all */
 gboolean qs_guest_commands (QsGuest *guest, GStrv *commands, GError **error);

@@ -198,7 +198,7 @@ survey_monitor (Survey *survey, GError **error)
   if (!qs_guest_query_state (guest, &facts->state, &facts->run_state, error))
     return FALSE;
   g_clear_pointer (&facts->nodes, g_ptr_array_unref);
-  return qs_guest_nodes (guest, qs_domain_get_def (survey->domain), &facts->nodes, error)
+  return qs_guest_nodes (guest, survey->domain, &facts->nodes, error)
          && qs_guest_commands (guest, &facts->commands, error)
          && qs_guest_block_jobs (guest, &facts->block_jobs, error);
 }

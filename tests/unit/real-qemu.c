@@ -83,6 +83,7 @@ make_def (RealQemu *qemu)
                         "</devices></domain>");
   qemu->def = qs_domain_def_new (xml->str, &error);
   g_assert_no_error (error);
+  qemu->domain = qs_domain_new ("1", getuid (), qemu->def);
 }
 
 static GStrv
@@ -155,6 +156,7 @@ real_qemu_free (RealQemu *qemu)
   qs_qmp_unref (qemu->control);
   g_object_unref (qemu->child);
   remove_folder (qemu->folder);
+  qs_domain_unref (qemu->domain);
   qs_domain_def_unref (qemu->def);
   qs_process_free (qemu->process);
   g_free (qemu->socket);

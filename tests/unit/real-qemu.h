@@ -21,6 +21,7 @@ typedef struct
   QsQmp *control; /* a second monitor, to do things behind the back of what is tested */
   QsProcess *process;
   QsDomainDef *def;
+  QsDomain *domain;
 } RealQemu;
 
 RealQemu *real_qemu_new (void);

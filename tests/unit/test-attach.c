@@ -2,8 +2,11 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "attach-fixture.h"
 #include "qs-error.h"
+#include "qs-flags.h"
 
 #include "worker-fixture.h"
+
+#include <string.h>
 
 #define ONE_DISK "-uuid " BENCH_UUID " -name one -drive file=a.qcow2,if=virtio,format=qcow2"
 
@@ -35,10 +38,143 @@ test_first (Bench *bench, gconstpointer data)
   g_assert_null (qs_domain_find_active (domain, "hda"));
 }
 
+#define EXTERNAL(name)                                                                             \
+  "<domainsnapshot><name>" name "</name><memory snapshot='no'/></domainsnapshot>"
+
+static QsDomain *
+attach_one (Bench *bench)
+{
+  QsVisit visit = bench_visit (bench);
+  g_autoptr (GError) error = NULL;
+  QsDomain *domain;
+
+  bench_make_image (bench, "a.qcow2", NULL);
+  bench_start_qemu (bench, ONE_DISK);
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  return domain;
+}
+
+static void
+take (Bench *bench, const char *xml)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (bench_snapshot (bench, BENCH_UUID, xml, QS_CREATE_DISK_ONLY, &error));
+  g_assert_no_error (error);
+}
+
+static gboolean
+is_connected (Bench *bench, gconstpointer data)
+{
+  return bench_domain (bench, BENCH_UUID)->connected == GPOINTER_TO_INT (data);
+}
+
+static gboolean
+has_appeared (Bench *bench, gconstpointer data)
+{
+  return bench->appeared->len >= GPOINTER_TO_UINT (data);
+}
+
+static void
+start_again (Bench *bench, const char *image)
+{
+  g_autofree char *words = g_strdup_printf (
+      "-uuid " BENCH_UUID " -name one -drive file=%s,if=virtio,format=qcow2", image);
+
+  bench_end_qemu (bench);
+  bench_wait (bench, is_connected, GINT_TO_POINTER (FALSE));
+  bench_start_qemu (bench, words);
+}
+
+/* the next QEMU of the start script is noticed, and is the same domain */
+static void
+test_follow (Bench *bench, gconstpointer data)
+{
+  QsVisit visit = bench_visit (bench);
+  g_autofree char *active = bench_path (bench, "a.s1");
+  g_autoptr (GError) error = NULL;
+  QsDomain *domain;
+
+  attach_one (bench);
+  take (bench, EXTERNAL ("s1"));
+  g_assert_cmpstr (qs_domain_find_active (bench_domain (bench, BENCH_UUID), "vda")->path, ==,
+                   active);
+  start_again (bench, "a.s1");
+  bench_wait (bench, has_appeared, GUINT_TO_POINTER (1));
+  g_assert_cmpstr (bench->appeared->pdata[0], ==, BENCH_UUID);
+
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_hash_table_size (bench->domains), ==, 1);
+  g_assert_null (domain->quarantine_reason);
+  g_assert_true (domain->connected);
+  take (bench, EXTERNAL ("s2"));
+}
+
+/* a guest on a state file spoils what was written since */
+static void
+test_state_file (Bench *bench, gconstpointer data)
+{
+  QsVisit visit = bench_visit (bench);
+  g_autoptr (QsRequest) repair = qs_request_new (QS_VERB_REPAIR, 0);
+  g_autoptr (GError) error = NULL;
+  QsDomain *domain;
+
+  attach_one (bench);
+  take (bench, EXTERNAL ("s1"));
+  start_again (bench, "a.qcow2");
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (strstr (domain->quarantine_reason, "state file of snapshot ‘s1’"));
+  g_assert_nonnull (strstr (domain->quarantine_reason, "a.s1’ (qcow2)"));
+  g_assert_false (bench_snapshot (bench, BENCH_UUID, EXTERNAL ("s2"), 0, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_QUARANTINED);
+  g_clear_error (&error);
+
+  repair->options = g_variant_ref_sink (g_variant_new_parsed ("{'accept': <true>}"));
+  g_assert_false (bench_do (bench, BENCH_UUID, repair, NULL, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_QUARANTINED);
+  g_assert_nonnull (strstr (error->message, "end it first"));
+  g_clear_error (&error);
+  start_again (bench, "a.s1");
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (domain->quarantine_reason);
+  g_assert_true (bench_do (bench, BENCH_UUID, repair, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_null (bench_domain (bench, BENCH_UUID)->quarantine_reason);
+}
+
+static void
+test_detach (Bench *bench, gconstpointer data)
+{
+  QsVisit visit = bench_visit (bench);
+  g_autoptr (GError) error = NULL;
+
+  attach_one (bench);
+  g_assert_true (bench_detach (bench, BENCH_UUID, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_hash_table_size (bench->domains), ==, 0);
+
+  g_assert_nonnull (bench_attach (bench, &visit, &error));
+  take (bench, EXTERNAL ("s1"));
+  g_assert_true (bench_detach (bench, BENCH_UUID, &error));
+  g_assert_no_error (error);
+  g_assert_false (bench_domain (bench, BENCH_UUID)->connected);
+  g_assert_cmpint (bench_domain (bench, BENCH_UUID)->state, ==, QS_DOMAIN_SHUTOFF);
+  g_assert_false (bench_domain (bench, BENCH_UUID)->attachment->follow);
+  g_assert_true (bench_attach (bench, &visit, &error)->connected);
+  g_assert_no_error (error);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   add_bench_test ("/attach/first", test_first);
+  add_bench_test ("/attach/follow", test_follow);
+  add_bench_test ("/attach/state-file", test_state_file);
+  add_bench_test ("/attach/detach", test_detach);
   return g_test_run ();
 }

@@ -53,7 +53,7 @@ test_nodes (void)
   g_autoptr (GPtrArray) nodes = NULL;
   g_autoptr (GError) error = NULL;
 
-  qs_guest_nodes (guest, qemu->def, &nodes, &error);
+  qs_guest_nodes (guest, qemu->domain, &nodes, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (nodes->len, ==, REAL_DISKS);
   for (guint i = 0; i < nodes->len; i++)

@@ -102,7 +102,7 @@ check_active (const RealQemu *qemu, QsGuest *guest, const char *prefix, const ch
   g_autoptr (GPtrArray) nodes = NULL;
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (qs_guest_nodes (guest, qemu->def, &nodes, &error));
+  g_assert_true (qs_guest_nodes (guest, qemu->domain, &nodes, &error));
   g_assert_cmpuint (nodes->len, ==, REAL_DISKS);
   for (guint i = 0; i < REAL_DISKS; i++)
     {

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-engine-private.h"
+
+/* shared by the files that make a candidate */
+
+struct QsCandidate
+{
+  QsEngine *engine;
+  guint32 owner;
+  char *socket; /* "": no way there but the connection is known */
+  char *agent;
+  gboolean stable_path;
+  QsProcess *process;
+  QsDomain *known;    /* the recorded domain that it is, or NULL */
+  gboolean connected; /* which talks to this very process already */
+  QsWatch *watch;
+  QsGuest *guest;
+  QsDiscovery *discovery;
+  QsDomainDef *def;
+};
+
+/* qs-candidate-reach.c */
+int qs_candidate_reach (QsCandidate *candidate, QsWorker *worker, const QsVisit *visit,
+                        GError **error);
