@@ -7,120 +7,15 @@
 #include "qs-dbus.h"
 #include "qs-draft.h"
 #include "qs-limits.h"
+#include "qs-namesakes.h"
 #include "qs-options.h"
-
-static gboolean check_owner (const char *key, GVariant *value, GError **error);
+#include "qs-owner.h"
 
 static const QsOption define_options[] = {
-  { "owner", "u", check_owner },
+  { "owner", "u", qs_owner_check },
   { "validate", "b", NULL },
   { NULL, NULL, NULL },
 };
-
-/* uids that several services share, or that are given to another one after a while */
-static const struct
-{
-  guint32 first;
-  guint32 last;
-} shared_uids[] = {
-  { 61184, 65519 },
-  { 65534, 65534 },
-  { G_MAXUINT32, G_MAXUINT32 },
-};
-
-static gboolean
-check_uid (guint32 uid, GError **error)
-{
-  for (guint i = 0; i < G_N_ELEMENTS (shared_uids); i++)
-    if (uid >= shared_uids[i].first && uid <= shared_uids[i].last)
-      {
-        g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,
-                     "uid %u is no one's for long, it cannot own a domain", uid);
-        return FALSE;
-      }
-  return TRUE;
-}
-
-static gboolean
-check_owner (const char *key, GVariant *value, GError **error)
-{
-  return check_uid (g_variant_get_uint32 (value), error);
-}
-
-typedef struct
-{
-  guint32 owner;
-  guint n_of_owner;
-  QsDomain *same_uuid;
-  QsDomain *same_name;
-} QsNamesakes;
-
-static void
-find_namesakes (QsNamesakes *found, const QsService *service, const QsDomainDef *def)
-{
-  GHashTableIter iter;
-  QsDomain *domain;
-
-  g_hash_table_iter_init (&iter, service->domains);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&domain))
-    {
-      if (domain->owner != found->owner)
-        continue;
-      found->n_of_owner++;
-      if (g_strcmp0 (domain->uuid, def->uuid) == 0)
-        found->same_uuid = domain;
-      if (g_str_equal (domain->name, def->name))
-        found->same_name = domain;
-    }
-}
-
-/* what another owner has is told only to one who may see it anyway */
-static gboolean
-may_be_told (const QsCall *call, const QsNamesakes *found)
-{
-  return found->owner == qs_call_get_uid (call) || qs_call_is_privileged (call)
-         || g_hash_table_contains (call->granted, "inspect");
-}
-
-static void
-set_exists (const QsCall *call, const QsNamesakes *found, const QsDomainDef *def, GError **error)
-{
-  if (may_be_told (call, found))
-    g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_EXISTS,
-                 "a domain ‘%s’ is there already, with uuid %s", def->name, found->same_name->uuid);
-  else
-    g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_EXISTS, "uid %u has a domain ‘%s’ already",
-                 found->owner, def->name);
-}
-
-static void
-set_full (const QsCall *call, const QsNamesakes *found, GError **error)
-{
-  if (may_be_told (call, found))
-    g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED, "uid %u has %u domains, that is all",
-                 found->owner, found->n_of_owner);
-  else
-    g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED, "no more domains for uid %u",
-                 found->owner);
-}
-
-static gboolean
-check_new (const QsCall *call, const QsNamesakes *found, const QsDomainDef *def, GError **error)
-{
-  if (found->same_name != NULL && found->same_name != found->same_uuid)
-    {
-      set_exists (call, found, def, error);
-      return FALSE;
-    }
-  if (found->same_uuid == NULL
-      && (found->n_of_owner >= QS_MAX_DOMAINS_PER_UID
-          || g_hash_table_size (call->service->domains) >= QS_MAX_DOMAINS))
-    {
-      set_full (call, found, error);
-      return FALSE;
-    }
-  return TRUE;
-}
 
 typedef struct
 {
@@ -165,19 +60,20 @@ try_define (const QsDefineWait *wait)
 {
   QsCall *call = qs_call_get (wait->invocation);
   const QsDomainDef *def = wait->request->domain_def;
-  QsNamesakes found = { 0 };
+  QsNamesakes found;
   g_autoptr (GError) error = NULL;
   g_autofree char *key = NULL;
+  guint32 owner = 0;
 
-  g_variant_lookup (wait->request->options, "owner", "u", &found.owner);
-  key = qs_jobs_define_key (found.owner);
+  g_variant_lookup (wait->request->options, "owner", "u", &owner);
+  key = qs_jobs_define_key (owner);
   if (qs_jobs_is_reserved (call->service->jobs, key))
     {
       wait_for_others (wait, key);
       return;
     }
-  find_namesakes (&found, call->service, def);
-  if (!check_new (call, &found, def, &error))
+  qs_namesakes_find (&found, call->service, owner, def);
+  if (!qs_namesakes_check (&found, call, found.same_uuid, def, &error))
     {
       qs_request_unref (wait->request);
       qs_dbus_error_return (wait->invocation, g_steal_pointer (&error));
@@ -202,21 +98,13 @@ define (GDBusMethodInvocation *invocation, QsRequest *request)
 static QsRequest *
 new_define (const QsCall *call, GVariant *options, GError **error)
 {
-  guint32 owner = qs_call_get_uid (call);
+  guint32 owner;
   GVariantDict dict = G_VARIANT_DICT_INIT (NULL);
   QsRequest *request;
 
-  if (!qs_options_check (define_options, options, error))
+  if (!qs_options_check (define_options, options, error)
+      || !qs_owner_settle (call, options, &owner, error))
     return NULL;
-  g_variant_lookup (options, "owner", "u", &owner);
-  if (!check_uid (owner, error))
-    return NULL;
-  if (!call->service->system_mode && owner != qs_call_get_uid (call))
-    {
-      g_set_error_literal (error, QS_ERROR, QS_ERROR_NOT_AUTHORIZED,
-                           "on the session bus all domains are yours");
-      return NULL;
-    }
   g_variant_dict_insert (&dict, "owner", "u", owner);
   request = qs_request_new (QS_VERB_DEFINE, 0);
   request->options = g_variant_ref_sink (g_variant_dict_end (&dict));
