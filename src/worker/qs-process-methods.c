@@ -62,21 +62,27 @@ read_access (int process, const char *fd, gboolean *writable)
   return TRUE;
 }
 
-static void
+/* FALSE: this may not be known. One that was closed meanwhile is not there */
+static gboolean
 add_file (GVariantBuilder *files, int process, int folder, const char *fd)
 {
   g_autofree char *path = read_link (folder, fd);
   struct stat info;
   gboolean writable;
 
-  if (fstatat (folder, fd, &info, 0) != 0 || !(S_ISREG (info.st_mode) || S_ISBLK (info.st_mode))
-      || !read_access (process, fd, &writable))
-    return;
+  if (fstatat (folder, fd, &info, 0) != 0)
+    return errno != EACCES && errno != EPERM;
+  if (!(S_ISREG (info.st_mode) || S_ISBLK (info.st_mode)))
+    return TRUE;
+  if (!read_access (process, fd, &writable))
+    return errno != EACCES && errno != EPERM;
   g_variant_builder_add (files, "(sttb)", path != NULL ? path : "", (guint64)info.st_dev,
                          (guint64)info.st_ino, writable);
+  return TRUE;
 }
 
-/* NULL: not to be told */
+/* NULL: not to be told: the names of descriptors may be read where what they are may not, so that
+   a list would be short of what counts */
 static GVariant *
 list_files (int process)
 {
@@ -89,8 +95,9 @@ list_files (int process)
     return NULL;
   g_steal_fd (&fd);
   for (guint n = 0; n < QS_MAX_OPEN_FILES && (entry = readdir (folder)) != NULL; n++)
-    if (g_ascii_isdigit (entry->d_name[0]))
-      add_file (&files, process, dirfd (folder), entry->d_name);
+    if (g_ascii_isdigit (entry->d_name[0])
+        && !add_file (&files, process, dirfd (folder), entry->d_name))
+      return NULL;
   return g_variant_builder_end (&files);
 }
 
