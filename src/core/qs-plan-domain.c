@@ -68,6 +68,14 @@ qs_ask_define (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
                    domain->name);
       return FALSE;
     }
+  if (domain != NULL && domain->attachment != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_EXISTS,
+                   "domain ‘%s’ has this uuid and is attached, somebody else starts it; give the "
+                   "document another uuid, or detach and undefine that domain first",
+                   domain->name);
+      return FALSE;
+    }
   if (!qs_scope_check_definition (domain, request, questions, error))
     return FALSE;
   return domain == NULL
