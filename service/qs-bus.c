@@ -19,7 +19,7 @@ static const struct
 } skeleton_table[] = {
   { QS_OBJECT_MANAGER,
     (gpointer)qs_dbus_manager_skeleton_new,
-    { qs_manager_connect, qs_define_connect } },
+    { qs_manager_connect, qs_define_connect, qs_attach_connect } },
   { QS_OBJECT_DOMAIN,
     (gpointer)qs_dbus_domain_skeleton_new,
     { qs_domain_life_connect, qs_domain_create_connect, qs_domain_lists_connect } },

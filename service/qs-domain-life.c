@@ -15,6 +15,11 @@ static const QsOption start_options[] = {
   { NULL, NULL, NULL },
 };
 
+static const QsOption repair_options[] = {
+  { "accept", "b", NULL },
+  { NULL, NULL, NULL },
+};
+
 static gboolean
 start (GDBusMethodInvocation *invocation, QsRequest *request)
 {
@@ -62,6 +67,51 @@ handle_resume (QsDBusDomain *object, GDBusMethodInvocation *invocation)
   return start (invocation, qs_request_new (QS_VERB_RESUME, 0));
 }
 
+static gboolean
+handle_detach (QsDBusDomain *object, GDBusMethodInvocation *invocation)
+{
+  return start (invocation, qs_request_new (QS_VERB_DETACH, 0));
+}
+
+/* only what a check of the files has found has an id, and nothing has been found yet */
+static QsRequest *
+new_repair (const char *const *findings, GVariant *options, GError **error)
+{
+  QsRequest *request;
+
+  if (!qs_options_check (repair_options, options, error))
+    return NULL;
+  if (findings[0] != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT, "there is no finding ‘%s’",
+                   findings[0]);
+      return NULL;
+    }
+  if (!qs_options_get_boolean (options, "accept"))
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,
+                           "there is nothing to repair: name findings, or accept the domain as it "
+                           "is, which ends its quarantine");
+      return NULL;
+    }
+  request = qs_request_new (QS_VERB_REPAIR, 0);
+  request->options = g_variant_ref (options);
+  return request;
+}
+
+static gboolean
+handle_repair (QsDBusDomain *object, GDBusMethodInvocation *invocation, const char *const *findings,
+               GVariant *options)
+{
+  g_autoptr (GError) error = NULL;
+  QsRequest *request = new_repair (findings, options, &error);
+
+  if (request != NULL)
+    return start (invocation, request);
+  qs_dbus_error_return (invocation, g_steal_pointer (&error));
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
 static QsRequest *
 new_undefine (guint flags, GError **error)
 {
@@ -101,6 +151,8 @@ static const QsHandler handlers[] = {
   { "handle-destroy", G_CALLBACK (handle_destroy) },
   { "handle-suspend", G_CALLBACK (handle_suspend) },
   { "handle-resume", G_CALLBACK (handle_resume) },
+  { "handle-detach", G_CALLBACK (handle_detach) },
+  { "handle-repair", G_CALLBACK (handle_repair) },
   { "handle-undefine", G_CALLBACK (handle_undefine) },
   { "handle-undefine-plan", G_CALLBACK (handle_undefine_plan) },
 };

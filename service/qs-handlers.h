@@ -8,6 +8,7 @@
    finds its objects in the call of the invocation */
 
 void qs_manager_connect (GDBusInterfaceSkeleton *skeleton);
+void qs_attach_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_define_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_domain_life_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_domain_create_connect (GDBusInterfaceSkeleton *skeleton);

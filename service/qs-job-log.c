@@ -3,6 +3,7 @@
 #include "qs-job-private.h"
 
 #include "qs-error.h"
+#include "qs-name.h"
 
 #include <string.h>
 
@@ -52,4 +53,20 @@ qs_job_log_end (const QsJob *job)
     write_record (job, qs_error_get_name (job->error->code));
   else
     write_record (job, job->state == QS_JOB_PREPARING ? "Timeout" : "done");
+}
+
+/**
+ * qs_job_log_unasked:
+ *
+ * Of one that nobody called for nobody is told the error: it is written down with its text, which
+ * quotes what the owner of the domain wrote, if anybody's words.
+ */
+void
+qs_job_log_unasked (const QsJob *job, const GError *error)
+{
+  g_autofree char *text = qs_escape_for_terminal (error->message);
+  g_autofree char *name = job->domain != NULL ? qs_escape_for_terminal (job->domain->name) : NULL;
+
+  if (job->starter_name == NULL)
+    g_message ("domain ‘%s’: %s: %s", name, qs_operation_get (job->request->verb)->name, text);
 }

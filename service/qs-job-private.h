@@ -32,10 +32,12 @@ struct QsJob
   guint64 number;
   guint32 owner;
   QsUser *starter;
-  char *starter_name;
+  char *starter_name;     /* NULL: nobody called for it */
+  QsCandidate *candidate; /* or NULL */
   gint64 start_time;
   GDBusMethodInvocation *invocation; /* until it is answered */
   guint timeout;
+  gboolean given_up; /* the caller was told so */
   GCancellable *cancellable;
 
   QsTask *task;
@@ -51,8 +53,8 @@ struct QsJob
   GPtrArray *waiting; /* of GDBusMethodInvocation */
 };
 
-QsJob *qs_job_new (QsService *service, GDBusMethodInvocation *invocation, QsRequest *request,
-                   const QsJobShape *shape);
+QsJob *qs_job_new (QsService *service, const QsJobOrder *order);
+void qs_job_drop_candidate (QsJob *job);
 void qs_job_take_notes (QsJob *job);
 void qs_job_answer (QsJob *job);
 void qs_job_refuse (QsJob *job, GError *error);
@@ -67,8 +69,9 @@ extern const QsTaskSink qs_job_sink;
 
 void qs_job_log_start (const QsJob *job);
 void qs_job_log_end (const QsJob *job);
+void qs_job_log_unasked (const QsJob *job, const GError *error);
 
-gboolean qs_jobs_check_caller (const QsCall *call, GError **error);
+gboolean qs_jobs_check_caller (GDBusMethodInvocation *invocation, GError **error);
 gboolean qs_jobs_check_room (const QsUser *user, GError **error);
 void qs_jobs_prepare (QsJobs *self, QsJob *job);
 void qs_jobs_publish (QsJobs *self, QsJob *job, gboolean runs);

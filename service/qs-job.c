@@ -8,48 +8,52 @@
 #include "qs-flags.h"
 #include "qs-names.h"
 #include "qs-properties.h"
+#include "qs-visit.h"
 
 static const char *const job_interfaces[] = { QS_JOB_INTERFACE, NULL };
 
-/* of a domain that is new: the caller, unless one who may has named another */
-static guint32
-owner_of (const QsRequest *request)
+static void
+set_starter (QsJob *job)
 {
-  guint32 owner = request->caller;
+  const QsPeer *peer = job->invocation != NULL ? qs_call_get (job->invocation)->peer : NULL;
 
-  if (request->options != NULL)
-    g_variant_lookup (request->options, "owner", "u", &owner);
-  return owner;
+  if (peer != NULL)
+    job->starter = peer->user;
+  else
+    job->starter = qs_peers_get_user (job->service->peers, job->owner);
+  job->starter_name = peer != NULL ? g_strdup (peer->name) : NULL;
 }
 
-/**
- * qs_job_new:
- * @invocation: (transfer full): of a call that is let in
- * @request: (transfer none)
- */
+/* takes what @order hands over */
 QsJob *
-qs_job_new (QsService *service, GDBusMethodInvocation *invocation, QsRequest *request,
-            const QsJobShape *shape)
+qs_job_new (QsService *service, const QsJobOrder *order)
 {
-  const QsCall *call = qs_call_get (invocation);
+  QsDomain *domain = order->domain;
   QsJob *job = g_new0 (QsJob, 1);
 
   g_atomic_ref_count_init (&job->references);
   job->service = service;
-  job->shape = shape;
-  job->request = qs_request_ref (request);
-  job->domain = call->domain != NULL ? qs_domain_ref (call->domain) : NULL;
-  job->domain_id = call->domain != NULL ? g_strdup (call->domain->id) : NULL;
-  job->owner = call->domain != NULL ? call->domain->owner : owner_of (request);
-  job->starter = call->peer->user;
-  job->starter_name = g_strdup (call->peer->name);
+  job->shape = order->shape;
+  job->request = order->request;
+  job->candidate = order->candidate;
+  job->domain = domain != NULL ? qs_domain_ref (domain) : NULL;
+  job->domain_id = domain != NULL ? g_strdup (domain->id) : NULL;
+  job->owner = domain != NULL ? domain->owner : order->owner;
+  job->invocation = order->invocation;
+  set_starter (job);
   job->start_time = g_get_real_time ();
-  job->invocation = invocation;
   job->cancellable = g_cancellable_new ();
   job->step = g_strdup ("");
   job->progress = -1;
   job->waiting = g_ptr_array_new ();
   return job;
+}
+
+/* a connection that nobody took over ends with the job */
+void
+qs_job_drop_candidate (QsJob *job)
+{
+  qs_visit_leave (job->service, g_steal_pointer (&job->candidate));
 }
 
 QsJob *
@@ -64,6 +68,7 @@ qs_job_unref (QsJob *job)
 {
   if (job == NULL || !g_atomic_ref_count_dec (&job->references))
     return;
+  qs_job_drop_candidate (job);
   g_clear_pointer (&job->request, qs_request_unref);
   g_clear_pointer (&job->domain, qs_domain_unref);
   g_clear_pointer (&job->task, qs_task_unref);
@@ -199,7 +204,10 @@ qs_job_refuse (QsJob *job, GError *error)
   if (invocation != NULL)
     qs_dbus_error_return (invocation, error);
   else
-    g_error_free (error);
+    {
+      qs_job_log_unasked (job, error);
+      g_error_free (error);
+    }
 }
 
 /* the object appears on the bus */

@@ -36,6 +36,25 @@ extern const QsJobShape qs_job_shape_snapshot; /* (oo) snapshot, job */
 extern const QsJobShape qs_job_shape_domain;   /* (o) domain, at the end */
 extern const QsJobShape qs_job_shape_nothing;  /* () at the end */
 
+/**
+ * QsJobOrder:
+ * @invocation: (transfer full) (nullable): of a call that is let in; NULL: nobody called, it is an
+ *   operation of the owner of @domain that the service begins by itself
+ * @domain: (transfer none) (nullable): NULL: a new one is made
+ * @owner: of the new one
+ * @request: (transfer full)
+ * @candidate: (transfer full) (nullable): kept until the end of the job
+ */
+typedef struct
+{
+  GDBusMethodInvocation *invocation;
+  QsDomain *domain;
+  guint32 owner;
+  QsRequest *request;
+  QsCandidate *candidate;
+  const QsJobShape *shape;
+} QsJobOrder;
+
 QsJob *qs_job_ref (QsJob *job);
 void qs_job_unref (QsJob *job);
 guint64 qs_job_get_number (const QsJob *job);

@@ -6,11 +6,11 @@
 #include "qs-dbus-error.h"
 #include "qs-limits.h"
 
-/* nothing is begun for one that has left the bus */
+/* nothing is begun for one that has left the bus; @invocation: NULL: nobody called */
 gboolean
-qs_jobs_check_caller (const QsCall *call, GError **error)
+qs_jobs_check_caller (GDBusMethodInvocation *invocation, GError **error)
 {
-  if (!g_cancellable_is_cancelled (call->peer->gone))
+  if (invocation == NULL || !g_cancellable_is_cancelled (qs_call_get (invocation)->peer->gone))
     return TRUE;
   g_set_error_literal (error, QS_ERROR, QS_ERROR_CANCELLED, "the caller has left the bus");
   return FALSE;
@@ -28,8 +28,11 @@ qs_jobs_check_room (const QsUser *user, GError **error)
 }
 
 static gboolean
-check_domain (const QsService *service, const QsDomain *domain, GError **error)
+check_domain (const QsJob *job, GError **error)
 {
+  const QsService *service = job->service;
+  const QsDomain *domain = job->domain;
+
   if (service->stopping)
     {
       g_set_error_literal (error, QS_ERROR, QS_ERROR_FAILED, "the service is stopping, call again");
@@ -41,7 +44,8 @@ check_domain (const QsService *service, const QsDomain *domain, GError **error)
                    service->degraded);
       return FALSE;
     }
-  if (domain != NULL && domain->quarantine_reason != NULL)
+  if (domain != NULL && domain->quarantine_reason != NULL
+      && !qs_operation_passes_quarantine (job->request->verb))
     {
       g_set_error (error, QS_ERROR, QS_ERROR_QUARANTINED, "domain ‘%s’ is in quarantine: %s",
                    domain->name, domain->quarantine_reason);
@@ -81,7 +85,7 @@ look_up_again (QsJob *job, GError **error)
   g_clear_pointer (&job->domain, qs_domain_unref);
   job->domain = qs_service_lookup (job->service, job->domain_id);
   if (job->domain != NULL)
-    return check_domain (job->service, job->domain, error);
+    return check_domain (job, error);
   g_set_error_literal (error, QS_ERROR, QS_ERROR_NO_DOMAIN, "no such domain");
   return FALSE;
 }
@@ -123,7 +127,7 @@ destroy_now (gpointer data)
   QsJob *holder = qs_reservations_get (self->reservations, job->key);
   GError *error = NULL;
 
-  if (!qs_jobs_check_caller (qs_call_get (job->invocation), &error) || !look_up_again (job, &error))
+  if (!qs_jobs_check_caller (job->invocation, &error) || !look_up_again (job, &error))
     qs_job_refuse (job, error);
   else if (holder == NULL)
     qs_jobs_prepare (self, job);
@@ -143,43 +147,37 @@ start_after (QsJobs *self, QsJob *job, QsJob *holder)
 }
 
 static gboolean
-check_start (QsJobs *self, const QsCall *call, GError **error)
+check_start (const QsJob *job, GError **error)
 {
-  gboolean is_root = call->peer->user->uid == 0;
-  guint rate = is_root ? 0 : self->service->settings.mutations_per_second;
+  gboolean unlimited = job->starter->uid == 0 || job->invocation == NULL;
+  guint rate = unlimited ? 0 : job->service->settings.mutations_per_second;
 
-  return qs_jobs_check_caller (call, error) && check_domain (self->service, call->domain, error)
-         && qs_jobs_check_room (call->peer->user, error)
-         && qs_user_take_mutation (call->peer->user, rate, g_get_monotonic_time (), error);
+  return qs_jobs_check_caller (job->invocation, error) && check_domain (job, error)
+         && qs_jobs_check_room (job->starter, error)
+         && qs_user_take_mutation (job->starter, rate, g_get_monotonic_time (), error);
 }
 
 /**
- * qs_jobs_start:
- * @invocation: (transfer full): of a call that is let in, its objects looked up
- * @request: (transfer full)
+ * qs_jobs_order:
  *
  * Reserves the domain, surveys and plans in a thread, and then carries the plan out. A refusal is
  * the answer of the call.
  */
 void
-qs_jobs_start (QsJobs *self, GDBusMethodInvocation *invocation, QsRequest *request,
-               const QsJobShape *shape)
+qs_jobs_order (QsJobs *self, const QsJobOrder *order)
 {
-  g_autoptr (QsRequest) owned = request;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (QsJob) job = NULL;
-  const QsCall *call = qs_call_get (invocation);
+  g_autoptr (QsJob) job = qs_job_new (self->service, order);
+  GError *error = NULL;
   QsJob *holder;
 
-  request->caller = qs_call_get_uid (call);
-  if (!check_start (self, call, &error))
+  job->request->caller = job->starter->uid;
+  job->request->caller_is_owner = job->owner == job->starter->uid;
+  if (!check_start (job, &error))
     {
-      qs_dbus_error_return (invocation, g_steal_pointer (&error));
+      qs_job_refuse (job, error);
       return;
     }
-  job = qs_job_new (self->service, invocation, request, shape);
-  request->caller_is_owner = job->owner == request->caller;
-  job->key = call->domain != NULL ? g_strdup (call->domain->id) : qs_jobs_define_key (job->owner);
+  job->key = job->domain_id != NULL ? g_strdup (job->domain_id) : qs_jobs_define_key (job->owner);
   holder = qs_reservations_get (self->reservations, job->key);
   if (holder == NULL)
     qs_jobs_prepare (self, job);
@@ -187,4 +185,36 @@ qs_jobs_start (QsJobs *self, GDBusMethodInvocation *invocation, QsRequest *reque
     start_after (self, job, holder);
   else
     refuse_busy (job, holder);
+}
+
+/* of a domain that is new: the caller, unless one who may has named another */
+static guint32
+owner_of (const QsCall *call, const QsRequest *request)
+{
+  guint32 owner = qs_call_get_uid (call);
+
+  if (request->options != NULL)
+    g_variant_lookup (request->options, "owner", "u", &owner);
+  return owner;
+}
+
+/**
+ * qs_jobs_start:
+ * @invocation: (transfer full): of a call that is let in, its objects looked up
+ * @request: (transfer full)
+ *
+ * qs_jobs_order() on the domain of the call.
+ */
+void
+qs_jobs_start (QsJobs *self, GDBusMethodInvocation *invocation, QsRequest *request,
+               const QsJobShape *shape)
+{
+  const QsCall *call = qs_call_get (invocation);
+  QsJobOrder order = { .invocation = invocation,
+                       .domain = call->domain,
+                       .owner = owner_of (call, request),
+                       .request = request,
+                       .shape = shape };
+
+  qs_jobs_order (self, &order);
 }

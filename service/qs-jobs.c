@@ -149,6 +149,8 @@ qs_jobs_end (QsJobs *self, QsJob *job)
   if (was_published)
     {
       set_outcome (job);
+      if (job->error != NULL)
+        qs_job_log_unasked (job, job->error);
       qs_job_announce_busy (job);
       qs_job_complete (job);
       show_ended (self, job);
@@ -157,6 +159,7 @@ qs_jobs_end (QsJobs *self, QsJob *job)
     qs_job_refuse (job, g_error_copy (job->error));
   else
     qs_job_answer (job);
+  qs_job_drop_candidate (job);
   qs_reservations_wake (self->reservations, job->key);
   qs_service_check_degraded (job->service);
 }
@@ -253,10 +256,10 @@ prepare (gpointer data)
 static gboolean
 may_begin (const QsJobs *self, QsJob *job)
 {
-  if (job->error != NULL || job->invocation == NULL)
+  if (job->error != NULL || job->given_up)
     return FALSE;
   return !g_cancellable_set_error_if_cancelled (job->cancellable, &job->error)
-         && qs_jobs_check_caller (qs_call_get (job->invocation), &job->error)
+         && qs_jobs_check_caller (job->invocation, &job->error)
          && (may_run (self, job) || qs_jobs_check_room (job->starter, &job->error));
 }
 
@@ -293,6 +296,7 @@ on_timeout (gpointer user_data)
   QsJob *job = user_data;
 
   job->timeout = 0;
+  job->given_up = TRUE;
   qs_job_refuse (job, g_error_new (QS_ERROR, QS_ERROR_TIMEOUT,
                                    "looking into the domain took more than %d seconds; nothing "
                                    "was changed",

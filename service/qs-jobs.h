@@ -14,6 +14,7 @@ QsJobs *qs_jobs_new (QsService *service);
 void qs_jobs_free (QsJobs *jobs);
 void qs_jobs_start (QsJobs *jobs, GDBusMethodInvocation *invocation, QsRequest *request,
                     const QsJobShape *shape);
+void qs_jobs_order (QsJobs *jobs, const QsJobOrder *order);
 QsJob *qs_jobs_lookup (QsJobs *jobs, guint64 number);
 QsJob *qs_jobs_find_active (QsJobs *jobs, const char *domain);
 GPtrArray *qs_jobs_list (QsJobs *jobs);

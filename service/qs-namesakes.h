@@ -20,5 +20,5 @@ typedef struct
 
 void qs_namesakes_find (QsNamesakes *found, const QsService *service, guint32 owner,
                         const QsDomainDef *def);
-gboolean qs_namesakes_check (const QsNamesakes *found, const QsCall *call,
-                             const QsDomain *replaced, const QsDomainDef *def, GError **error);
+gboolean qs_namesakes_check (const QsNamesakes *found, const QsCall *call, const QsDomain *replaced,
+                             const QsDomainDef *def, GError **error);

@@ -17,6 +17,7 @@ typedef struct
   guint n_subscriptions;
   guint n_running_jobs;
   guint n_queued_jobs;
+  guint n_visits;
   gdouble spent; /* mutating calls, less those that time has given back */
   gint64 refilled;
 } QsUser;

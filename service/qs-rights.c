@@ -75,6 +75,8 @@ static const struct
   { "Undefine", has_flag, QS_UNDEFINE_SNAPSHOTS_FULL, "delete" },
   { "GetXMLDesc", has_flag, QS_XML_SECURE, "export" },
   { "DefineDomain", names_other_owner, 0, "define" },
+  { "AttachDomain", names_other_owner, 0, "define" },
+  { "AttachDomainFD", names_other_owner, 0, "define" },
 };
 
 static const char *

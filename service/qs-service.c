@@ -8,6 +8,7 @@
 #include "qs-jobs.h"
 #include "qs-names.h"
 #include "qs-properties.h"
+#include "qs-reconnect.h"
 #include "qs-visibility.h"
 
 #define REFRESH_SECONDS 300
@@ -38,6 +39,7 @@ qs_service_new (GDBusConnection *connection, gboolean system_mode, const QsSetti
   self->peers = qs_peers_new (connection);
   self->announcer = qs_announcer_new (self);
   self->jobs = qs_jobs_new (self);
+  self->reconnect = qs_reconnect_new (self);
   self->work = qs_work_new ();
   self->registrations = g_array_new (FALSE, FALSE, sizeof (guint));
   if (system_mode)
@@ -54,6 +56,14 @@ on_domain_changed (const QsDomain *before, QsDomain *after, gpointer user_data)
   qs_domain_changed (user_data, before, after);
 }
 
+static void
+on_qemu_appeared (const char *domain, gpointer user_data)
+{
+  QsService *self = user_data;
+
+  qs_reconnect_appeared (self->reconnect, domain);
+}
+
 /**
  * qs_service_start:
  *
@@ -62,7 +72,7 @@ on_domain_changed (const QsDomain *before, QsDomain *after, gpointer user_data)
 gboolean
 qs_service_start (QsService *self, const QsConfig *config, GError **error)
 {
-  static const QsEngineSink sink = { on_domain_changed };
+  static const QsEngineSink sink = { on_domain_changed, on_qemu_appeared };
 
   self->engine = qs_engine_new (config, &sink, self, error);
   if (self->engine == NULL)
@@ -83,6 +93,7 @@ qs_service_free (QsService *self)
   qs_work_free (self->work);
   g_clear_pointer (&self->engine, qs_engine_free);
   qs_jobs_free (self->jobs);
+  qs_reconnect_free (self->reconnect);
   qs_announcer_free (self->announcer);
   qs_authority_free (self->authority);
   qs_peers_free (self->peers);

@@ -11,6 +11,7 @@
 
 typedef struct QsAnnouncer QsAnnouncer;
 typedef struct QsJobs QsJobs;
+typedef struct QsReconnect QsReconnect;
 
 /**
  * QsService:
@@ -30,6 +31,7 @@ typedef struct
   QsAuthority *authority; /* NULL in session mode */
   QsAnnouncer *announcer;
   QsJobs *jobs;
+  QsReconnect *reconnect;
   QsWork *work;
   GDBusInterfaceSkeleton *skeletons[QS_N_OBJECT_KINDS]; /* unpack arguments, hold no state */
   GArray *registrations;

@@ -26,3 +26,15 @@ qs_operation_get (QsVerb verb)
   g_return_val_if_fail (verb < QS_N_VERBS, NULL);
   return &operations[verb];
 }
+
+/**
+ * qs_operation_passes_quarantine:
+ *
+ * Returns: whether @verb may be done on a domain in quarantine: what changes neither its files nor
+ *   its guest, or is the way out
+ */
+gboolean
+qs_operation_passes_quarantine (QsVerb verb)
+{
+  return verb == QS_VERB_ATTACH || verb == QS_VERB_DETACH || verb == QS_VERB_REPAIR;
+}

@@ -28,3 +28,4 @@ typedef struct
 } QsOperation;
 
 const QsOperation *qs_operation_get (QsVerb verb);
+gboolean qs_operation_passes_quarantine (QsVerb verb);

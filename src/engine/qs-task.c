@@ -192,14 +192,6 @@ task_new (QsEngine *engine, QsDomain *domain, QsRequest *request)
   return task;
 }
 
-/* the way out of quarantine stays open */
-static gboolean
-is_barred (const QsDomain *domain, QsVerb verb)
-{
-  return domain != NULL && domain->quarantine_reason != NULL && verb != QS_VERB_ATTACH
-         && verb != QS_VERB_DETACH && verb != QS_VERB_REPAIR;
-}
-
 static gboolean
 check_usable (QsEngine *engine, QsDomain *domain, QsVerb verb, GError **error)
 {
@@ -216,7 +208,7 @@ check_usable (QsEngine *engine, QsDomain *domain, QsVerb verb, GError **error)
                    engine->tool_refusal);
       return FALSE;
     }
-  if (is_barred (domain, verb))
+  if (domain != NULL && domain->quarantine_reason != NULL && !qs_operation_passes_quarantine (verb))
     {
       g_set_error (error, QS_ERROR, QS_ERROR_QUARANTINED, "domain ‘%s’ is quarantined: %s",
                    domain->name, domain->quarantine_reason);

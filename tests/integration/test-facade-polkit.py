@@ -176,6 +176,57 @@ class Matrix(Base):
                           if 'ASKED' in line and '/org/' in line])
 
 
+class Attached(unittest.TestCase):
+    """A file with a name stands for a QEMU."""
+
+    def setUp(self):
+        self.alice = {'owner': GLib.Variant('u', qs_bed.uid_of('snapalice'))}
+
+    def qemu(self, name, folder=None):
+        path = os.path.join(folder or bed.folder, f'qmp-{name}')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(name)
+        return path
+
+    def attach(self, user, path, options=None):
+        path = bed.manager(user).AttachDomain(path, options or {})
+        self.addCleanup(lambda: bed.domain('root', path).wait(bed.domain('root', path).Detach()))
+        return path
+
+    def test_own(self):
+        path = self.attach('snapbob', self.qemu('own'))
+        self.assertEqual(bed.domain('root', path)['Owner'], qs_bed.uid_of('snapbob'))
+        error_of(self, 'NoDomain', bed.domain('snapalice', path).Detach)
+        error_of(self, 'NotAuthorized', bed.domain('qs-none', path).Detach)
+        error_of(self, 'NotAuthorized', bed.domain('qs-control', path).Repair, [],
+                 {'accept': True})
+        error_of(self, 'OperationInvalid', bed.domain('qs-define', path).Repair, [],
+                 {'accept': True})
+
+    def test_another_owner(self):
+        path = self.qemu('given')
+        for user in ('snapbob', 'nobody', 'qs-control'):
+            error_of(self, 'NotAuthorized', bed.manager(user).AttachDomain, path, self.alice)
+        found = self.attach('root', path, self.alice)
+        self.assertEqual(bed.manager('snapalice').ListDomains(8), [found])
+        error_of(self, 'NoDomain', bed.domain('snapbob', found).properties)
+
+    def test_paths_of_another_owner(self):
+        """The rights of the owner reach further than those of who names the path."""
+        manager, folder = bed.manager('qs-define'), '/var/lib/libvirt/images'
+        error_of(self, 'ConfigUnsupported', manager.AttachDomain, self.qemu('given'), self.alice)
+        os.makedirs(folder, exist_ok=True)
+        path = self.qemu('given', folder)
+        error_of(self, 'ConfigUnsupported', manager.AttachDomain, path,
+                 {**self.alice, 'guest-agent': '/run/agent'})
+        self.attach('qs-define', path, self.alice)
+
+    def test_private_folders(self):
+        """What the service sees there is not what the caller sees."""
+        error_of(self, 'ConfigUnsupported', bed.manager('root').AttachDomain, '/tmp/qmp', {})
+        error_of(self, 'InvalidArgument', bed.manager('nobody').AttachDomain, '/run/qmp', {})
+
+
 class Secrets(Base):
     """What is not yours, and not yours to inspect, is not there."""
 

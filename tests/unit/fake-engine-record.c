@@ -80,6 +80,7 @@ record_state (const Record *record, QsDomain *domain)
   };
 
   domain->state = states[record->request->verb];
+  domain->connected = domain->connected && qs_domain_is_active (domain);
 }
 
 static void
@@ -89,12 +90,46 @@ record_define (const Record *record, QsDomain *domain)
   domain->def = qs_domain_def_ref (record->request->domain_def);
 }
 
+/* a socket named sick has a QEMU that writes to the file of a snapshot */
+static void
+record_attach (const Record *record, QsDomain *domain)
+{
+  const char *socket = "";
+  gboolean stable_path = TRUE;
+
+  g_variant_lookup (record->request->options, "socket", "&s", &socket);
+  g_variant_lookup (record->request->options, "stable-path", "b", &stable_path);
+  record_define (record, domain);
+  g_clear_pointer (&domain->attachment, qs_attachment_free);
+  domain->attachment = qs_attachment_new (socket, "", stable_path, *socket != '\0');
+  domain->connected = TRUE;
+  domain->state = QS_DOMAIN_RUNNING;
+  g_free (domain->quarantine_reason);
+  domain->quarantine_reason =
+      g_str_has_suffix (socket, "sick") ? g_strdup ("guest was started from a state file") : NULL;
+}
+
+static void
+record_detach (const Record *record, QsDomain *domain)
+{
+  domain->connected = FALSE;
+  domain->state = QS_DOMAIN_SHUTOFF;
+}
+
+static void
+record_repair (const Record *record, QsDomain *domain)
+{
+  g_clear_pointer (&domain->quarantine_reason, g_free);
+}
+
 static void (*const recorders[QS_N_VERBS]) (const Record *record, QsDomain *domain) = {
   [QS_VERB_DEFINE] = record_define,          [QS_VERB_START] = record_state,
   [QS_VERB_SHUTDOWN] = record_state,         [QS_VERB_DESTROY] = record_state,
   [QS_VERB_SUSPEND] = record_state,          [QS_VERB_RESUME] = record_state,
   [QS_VERB_SNAPSHOT_CREATE] = record_create, [QS_VERB_SNAPSHOT_REVERT] = record_revert,
   [QS_VERB_SNAPSHOT_DELETE] = record_delete, [QS_VERB_SNAPSHOT_EDIT] = record_edit,
+  [QS_VERB_ATTACH] = record_attach,          [QS_VERB_DETACH] = record_detach,
+  [QS_VERB_REPAIR] = record_repair,
 };
 
 /* a domain named many-N begins with N snapshots, in one line */
@@ -149,13 +184,17 @@ next_domain (const Record *record, const QsDomain *domain)
 {
   QsDomain *after;
 
-  if (domain == NULL)
-    return new_domain (record);
-  if (record->request->verb == QS_VERB_UNDEFINE)
+  gboolean forgets =
+      record->request->verb == QS_VERB_UNDEFINE
+      || (record->request->verb == QS_VERB_DETACH && qs_tree_size (domain->tree) == 0);
+
+  if (forgets)
     return NULL;
-  after = qs_domain_copy (domain);
+  if (domain == NULL && record->request->verb == QS_VERB_DEFINE)
+    return new_domain (record);
+  after = domain != NULL ? qs_domain_copy (domain) : new_domain (record);
   recorders[record->request->verb](record, after);
-  after->rev = domain->rev + 1;
+  after->rev++;
   return after;
 }
 

@@ -30,6 +30,7 @@ qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_d
   g_mutex_init (&engine->lock);
   engine->domains =
       g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify)qs_domain_unref);
+  engine->timer = g_timeout_add (50, fake_engine_look, engine);
   engine->documents = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   return engine;
 }
@@ -39,6 +40,7 @@ qs_engine_free (QsEngine *engine)
 {
   if (engine == NULL)
     return;
+  g_source_remove (engine->timer);
   g_hash_table_unref (engine->domains);
   g_hash_table_unref (engine->documents);
   g_mutex_clear (&engine->lock);
@@ -55,8 +57,8 @@ qs_engine_degraded (QsEngine *engine)
 }
 
 /* a pipe of this name in the state folder holds everybody until the test opens its other end */
-static void
-hold (QsEngine *engine, const char *name)
+void
+fake_engine_hold (QsEngine *engine, const char *name)
 {
   g_autofree char *path = g_build_filename (engine->folder, name, NULL);
   int fd = open (path, O_RDONLY | O_CLOEXEC);
@@ -104,6 +106,20 @@ check_state (const QsDomain *domain, const QsRequest *request, GError **error)
 }
 
 static gboolean
+check_attached (const QsDomain *domain, const QsRequest *request, GError **error)
+{
+  if (request->verb == QS_VERB_DETACH && domain->attachment == NULL)
+    g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "domain ‘%s’ is not attached",
+                 domain->name);
+  else if (request->verb == QS_VERB_REPAIR && domain->quarantine_reason == NULL)
+    g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "domain ‘%s’ is not in quarantine",
+                 domain->name);
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static gboolean
 check_request (const QsDomain *domain, const QsRequest *request, GError **error)
 {
   if (fails_by_name (request, "refuse-", error))
@@ -117,7 +133,7 @@ check_request (const QsDomain *domain, const QsRequest *request, GError **error)
                    name_of (request));
       return FALSE;
     }
-  return check_state (domain, request, error);
+  return check_attached (domain, request, error) && check_state (domain, request, error);
 }
 
 static QsPlan *
@@ -149,7 +165,7 @@ qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GErro
 {
   QsTask *task;
 
-  hold (engine, "hold-prepare");
+  fake_engine_hold (engine, "hold-prepare");
   if (!check_request (domain, request, error))
     return NULL;
   task = g_new0 (QsTask, 1);
@@ -210,19 +226,19 @@ qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancella
   QsEngine *engine = task->engine;
 
   say (word);
-  hold (engine, "hold-run");
+  fake_engine_hold (engine, "hold-run");
   if (g_cancellable_set_error_if_cancelled (cancellable, error)
       || fails_by_name (task->request, "fail-", error))
     {
       word.undoing = TRUE;
       say (word);
-      hold (engine, "hold-undo");
+      fake_engine_hold (engine, "hold-undo");
       return FALSE;
     }
   fake_engine_record (engine, task->domain, task->request, task->domain_id, task->snapshot);
   word.step = NULL;
   say (word);
-  hold (engine, "hold-finish");
+  fake_engine_hold (engine, "hold-finish");
   g_variant_dict_insert (&dict, "files", "^as", files);
   *result = g_variant_ref_sink (g_variant_dict_end (&dict));
   return TRUE;
@@ -244,7 +260,7 @@ qs_engine_disks (QsEngine *engine, QsDomain *domain, GError **error)
 {
   GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
 
-  hold (engine, "hold-read");
+  fake_engine_hold (engine, "hold-read");
   for (guint i = 0; i < domain->def->disks->len; i++)
     {
       const QsDiskDef *disk = g_ptr_array_index (domain->def->disks, i);

@@ -20,7 +20,10 @@ struct QsEngine
   GHashTable *domains;   /* by id */
   GHashTable *documents; /* of snapshots, by uuid */
   guint64 last_rev;
+  guint timer; /* looks for those who appear */
 };
 
+void fake_engine_hold (QsEngine *engine, const char *name);
+gboolean fake_engine_look (gpointer engine);
 void fake_engine_record (QsEngine *engine, QsDomain *domain, QsRequest *request, const char *id,
                          const char *snapshot);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-handlers.h"
+
+#include "qs-attach-options.h"
+#include "qs-dbus-error.h"
+#include "qs-dbus.h"
+#include "qs-limits.h"
+#include "qs-namesakes.h"
+#include "qs-visit.h"
+
+/**
+ * QsAttaching:
+ * @candidate: NULL until it was found
+ * @deadline: until which the domain, or the making of new ones, is waited for
+ */
+typedef struct
+{
+  QsService *service;
+  GDBusMethodInvocation *invocation;
+  guint32 owner;
+  QsCandidate *candidate;
+  gint64 deadline;
+} QsAttaching;
+
+static void try_attach (gpointer data);
+
+static void
+refuse (QsAttaching *attaching, GError *error)
+{
+  qs_dbus_error_return (attaching->invocation, error);
+  qs_visit_leave (attaching->service, attaching->candidate);
+  g_free (attaching);
+}
+
+/* the answer for a QEMU that is attached already */
+static void
+return_domain (QsAttaching *attaching, const QsDomain *domain)
+{
+  g_autofree char *path = qs_object_path_domain (domain->id);
+
+  g_dbus_method_invocation_return_value (attaching->invocation, g_variant_new ("(o)", path));
+  qs_visit_leave (attaching->service, attaching->candidate);
+  g_free (attaching);
+}
+
+static void
+order (QsAttaching *attaching, QsDomain *domain)
+{
+  const QsCall *call = qs_call_get (attaching->invocation);
+  g_autoptr (QsRequest) request = qs_candidate_make_request (attaching->candidate);
+  QsJobOrder job = { .invocation = attaching->invocation,
+                     .domain = domain,
+                     .owner = attaching->owner,
+                     .candidate = attaching->candidate,
+                     .shape = &qs_job_shape_domain };
+  g_autoptr (GError) error = NULL;
+  QsNamesakes found;
+
+  qs_namesakes_find (&found, attaching->service, attaching->owner, request->domain_def);
+  if (!qs_namesakes_check (&found, call, domain, request->domain_def, &error))
+    {
+      refuse (attaching, g_steal_pointer (&error));
+      return;
+    }
+  job.request = g_steal_pointer (&request);
+  qs_jobs_order (attaching->service->jobs, &job);
+  g_free (attaching);
+}
+
+/* whether somebody else works on it, who may be waited for */
+static gboolean
+must_wait (QsAttaching *attaching, const QsDomain *domain)
+{
+  QsJobs *jobs = attaching->service->jobs;
+  gint64 left = attaching->deadline - g_get_monotonic_time ();
+  g_autofree char *key =
+      domain != NULL ? g_strdup (domain->id) : qs_jobs_define_key (attaching->owner);
+
+  if (left <= 0 || !qs_jobs_is_reserved (jobs, key))
+    return FALSE;
+  qs_jobs_wait (jobs, key, left / G_USEC_PER_SEC + 1, try_attach, attaching);
+  return TRUE;
+}
+
+static void
+try_attach (gpointer data)
+{
+  QsAttaching *attaching = data;
+  const char *id = qs_candidate_get_domain (attaching->candidate);
+  g_autoptr (QsDomain) domain = id != NULL ? qs_service_lookup (attaching->service, id) : NULL;
+
+  if (id != NULL && domain == NULL)
+    refuse (attaching, g_error_new_literal (QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                                            "the domain of this QEMU has been removed while it was "
+                                            "looked at, attach it again"));
+  else if (domain != NULL && qs_candidate_is_connected (attaching->candidate))
+    return_domain (attaching, domain);
+  else if (!must_wait (attaching, domain))
+    order (attaching, domain);
+}
+
+static void
+on_visited (QsCandidate *candidate, GError *error, gpointer user_data)
+{
+  QsAttaching *attaching = user_data;
+
+  attaching->candidate = candidate;
+  if (candidate == NULL)
+    refuse (attaching, error);
+  else
+    try_attach (attaching);
+}
+
+static void
+attach (GDBusMethodInvocation *invocation, const QsVisit *visit)
+{
+  const QsCall *call = qs_call_get (invocation);
+  QsAttaching *attaching = g_new0 (QsAttaching, 1);
+
+  *attaching = (QsAttaching){ .service = call->service,
+                              .invocation = invocation,
+                              .owner = visit->owner,
+                              .deadline = g_get_monotonic_time ()
+                                          + QS_CALL_SECONDS * (gint64)G_USEC_PER_SEC };
+  qs_visit_start (call->service, call->peer->user, visit, on_visited, attaching);
+}
+
+static gboolean
+handle_attach_domain (QsDBusManager *object, GDBusMethodInvocation *invocation, const char *socket,
+                      GVariant *options)
+{
+  const QsCall *call = qs_call_get (invocation);
+  g_autoptr (GError) error = NULL;
+  QsVisit visit;
+
+  if (!qs_attach_options_read (call, options, &visit, &error)
+      || !qs_attach_check_socket (call, visit.owner, socket, &error))
+    qs_dbus_error_return (invocation, g_steal_pointer (&error));
+  else
+    {
+      visit.socket = socket;
+      attach (invocation, &visit);
+    }
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static gboolean
+handle_attach_domain_fd (QsDBusManager *object, GDBusMethodInvocation *invocation,
+                         GUnixFDList *list, GVariant *handle, GVariant *options)
+{
+  g_autoptr (GError) error = NULL;
+  QsVisit visit;
+
+  if (qs_attach_options_read (qs_call_get (invocation), options, &visit, &error))
+    visit.fd = qs_attach_take_fd (list, handle, &error);
+  if (error != NULL)
+    qs_dbus_error_return (invocation, g_steal_pointer (&error));
+  else
+    attach (invocation, &visit);
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static const QsHandler handlers[] = {
+  { "handle-attach-domain", G_CALLBACK (handle_attach_domain) },
+  { "handle-attach-domain-fd", G_CALLBACK (handle_attach_domain_fd) },
+};
+
+void
+qs_attach_connect (GDBusInterfaceSkeleton *skeleton)
+{
+  qs_handlers_connect (skeleton, handlers, G_N_ELEMENTS (handlers));
+}
