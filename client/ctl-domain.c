@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "ctl-domain.h"
+
 #include "ctl-file.h"
-#include "ctl-operation.h"
 #include "ctl-output.h"
 #include "qs-error.h"
 #include "qs-flags.h"
 #include "qs-names.h"
 
-/* @options: a{sv} */
-static gboolean
-add_owner (const QsCtlArguments *arguments, GVariantDict *options, GError **error)
+/**
+ * qs_ctl_domain_add_owner:
+ * @options: a{sv}; gets what `--owner` says, if it is given
+ */
+gboolean
+qs_ctl_domain_add_owner (const QsCtlArguments *arguments, GVariantDict *options, GError **error)
 {
   const char *text = qs_ctl_arguments_get (arguments, "owner");
   guint64 uid;
@@ -50,7 +54,7 @@ run_define (QsCtl *ctl, QsCtlArguments *arguments, GError **error)
   g_autofree char *name = NULL;
   const char *path;
 
-  if (xml == NULL || !add_owner (arguments, &options, error))
+  if (xml == NULL || !qs_ctl_domain_add_owner (arguments, &options, error))
     return FALSE;
   if (qs_ctl_arguments_has (arguments, "validate"))
     g_variant_dict_insert (&options, "validate", "b", TRUE);
@@ -67,10 +71,14 @@ run_define (QsCtl *ctl, QsCtlArguments *arguments, GError **error)
   return TRUE;
 }
 
-/* @told: what is said at the end, with the name of the domain */
-static gboolean
-operate (QsCtl *ctl, const QsCtlArguments *arguments, QsCtlOperation *operation, const char *told,
-         GError **error)
+/**
+ * qs_ctl_domain_operate:
+ * @operation: its path is set here
+ * @told: what is said at the end, with the name of the domain
+ */
+gboolean
+qs_ctl_domain_operate (QsCtl *ctl, const QsCtlArguments *arguments, QsCtlOperation *operation,
+                       const char *told, GError **error)
 {
   g_autoptr (GVariant) kept = NULL;
   g_autofree char *path = qs_ctl_find_domain (ctl, arguments, error);
@@ -99,7 +107,7 @@ run_undefine (QsCtl *ctl, QsCtlArguments *arguments, GError **error)
                                .plan = "Domain.UndefinePlan",
                                .arguments = g_variant_new ("(u)", arguments->flags) };
 
-  return operate (ctl, arguments, &operation, "has been undefined", error);
+  return qs_ctl_domain_operate (ctl, arguments, &operation, "has been undefined", error);
 }
 
 static gboolean
@@ -113,7 +121,7 @@ run_start (QsCtl *ctl, QsCtlArguments *arguments, GError **error)
     if (qs_ctl_arguments_has (arguments, keys[i]))
       g_variant_dict_insert (&options, keys[i], "b", TRUE);
   operation.arguments = g_variant_new ("(@a{sv})", g_variant_dict_end (&options));
-  return operate (ctl, arguments, &operation, "started", error);
+  return qs_ctl_domain_operate (ctl, arguments, &operation, "started", error);
 }
 
 static const struct
@@ -137,7 +145,7 @@ run_plain (QsCtl *ctl, QsCtlArguments *arguments, GError **error)
   while (!g_str_equal (plain_verbs[i].verb, arguments->command->name))
     i++;
   operation.member = plain_verbs[i].member;
-  return operate (ctl, arguments, &operation, plain_verbs[i].told, error);
+  return qs_ctl_domain_operate (ctl, arguments, &operation, plain_verbs[i].told, error);
 }
 
 static const QsCtlOption define_options[] = {

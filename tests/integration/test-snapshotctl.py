@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """snapshotctl against the daemon with an engine in memory: verbs, output, scripts, completion."""
+import json
 import os
 import re
 import subprocess
@@ -74,6 +75,58 @@ class Domains(Base):
         self.bad('define', self.path('empty', ''))
         result = self.ctl(b'dumpxml', b'\xff')
         self.assertEqual(result.stderr, 'error: an argument is not text in UTF-8\n')
+
+
+class Attached(Base):
+    """A file with a name and a uuid stands for a QEMU."""
+
+    UUID = '00000000-0000-4000-8000-0000000000aa'
+
+    def test_life(self):
+        socket = self.path('qmp', f'foreign {self.UUID}')
+        self.assertEqual(self.good('attach', socket), f"Domain 'foreign' attached at {socket}\n")
+        self.assertEqual(self.good('attach', socket), f"Domain 'foreign' attached at {socket}\n")
+        self.assertEqual(self.good('list', '--attached'), ' Id   Name      State\n'
+                         '-------------------------\n -    foreign   running\n')
+        self.assertEqual(self.good('list', '--defined', '--all', '--name'), 'vm\n')
+        self.assertEqual(self.good('dominfo', 'foreign'), f'''Id:             -
+Name:           foreign
+UUID:           {self.UUID}
+State:          running
+Persistent:     no
+Attached:       yes
+Connected:      yes
+Owner:          {os.getuid()}
+Snapshots:      0
+Current:        -
+''')
+        self.assertNotIn('Attached', self.good('dominfo', 'vm'))
+        self.good('snapshot-create-as', 'foreign', 's1', '--disk-only')
+        self.assertEqual(self.good('detach', 'foreign'), "Domain 'foreign' detached\n")
+        self.assertIn('Connected:      no\n', self.good('dominfo', 'foreign'))
+
+    def test_options(self):
+        socket = self.path('qmp', '')
+        domain = json.loads(self.good('attach', 'qmp', '--name', 'mine', '--uuid', self.UUID,
+                                      '--owner', str(os.getuid()), '--guest-agent', 'agent',
+                                      '--no-stable-path', '--json', cwd=self.session.folder))
+        self.assertEqual((domain['Name'], domain['UUID'], domain['Attached']),
+                         ('mine', self.UUID, True))
+        self.assertEqual(domain['path'], self.data('attach', socket)['path'])
+        self.assertEqual(self.bad('attach', socket, '--owner', 'x'),
+                         'error: ‘x’ is not the number of a user\n')
+        self.assertEqual(self.bad('attach', '/nowhere'), 'error: nobody listens at ‘/nowhere’\n')
+        self.assertEqual(self.bad('detach', 'vm'), 'error: domain ‘vm’ is not attached\n')
+
+    def test_quarantine(self):
+        result = self.ctl('attach', self.path('sick', 'vm2'))
+        self.assertIn('in quarantine: guest was started from', result.stderr)
+        self.assertIn('Quarantined:    guest was started', self.good('dominfo', 'vm2'))
+        self.assertIn('is in quarantine', self.bad('suspend', 'vm2'))
+        self.assertIn('nothing to repair', self.bad('repair', 'vm2'))
+        self.assertEqual(self.good('repair', 'vm2', '--accept'),
+                         "Domain 'vm2' is out of quarantine\n")
+        self.good('suspend', 'vm2')
 
 
 class Snapshots(Base):
