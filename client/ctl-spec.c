@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "qs-error.h"
+#include "qs-name.h"
 
 /* of a diskspec, by the keys of its words; the first word is the disk */
 typedef enum
@@ -153,6 +154,10 @@ append_disk (GString *xml, const char *spec, GError **error)
   for (guint i = 1; words[i] != NULL; i++)
     if (!take_key (words[i], disk_keys, G_N_ELEMENTS (disk_keys), values))
       return fail ("diskspec", spec, words[i], error);
+  /* nothing else below /dev is an image */
+  if (values[DISK_STYPE] == NULL && values[DISK_FILE] != NULL
+      && qs_path_is_device (values[DISK_FILE]))
+    values[DISK_STYPE] = "block";
   g_string_append (xml, "    <disk");
   append_attribute (xml, "name", words[0]);
   append_attribute (xml, "snapshot", values[DISK_SNAPSHOT]);

@@ -5,6 +5,7 @@
 #include "qs-error.h"
 #include "qs-flags.h"
 #include "qs-limits.h"
+#include "qs-name.h"
 #include "qs-options.h"
 
 static const struct
@@ -131,6 +132,15 @@ set_word (GVariant *options, const char *key, QsEnum type, guint *value)
     qs_enum_from_string (type, word, value);
 }
 
+/* what lies below /dev can be nothing but a block device */
+static QsSourceType
+source_type (const char *path)
+{
+  if (path == NULL)
+    return QS_SOURCE_NONE;
+  return qs_path_is_device (path) ? QS_SOURCE_BLOCK : QS_SOURCE_FILE;
+}
+
 static void
 add_disk (QsSnapshotDef *def, const char *name, GVariant *options)
 {
@@ -143,7 +153,7 @@ add_disk (QsSnapshotDef *def, const char *name, GVariant *options)
   disk = qs_snapshot_def_add_disk (def, name, snapshot);
   disk->mode = mode;
   disk->source = qs_options_dup_string (options, "file");
-  disk->source_type = disk->source != NULL ? QS_SOURCE_FILE : QS_SOURCE_NONE;
+  disk->source_type = source_type (disk->source);
   disk->driver = qs_options_dup_string (options, "driver");
   disk->mirror = qs_options_dup_string (options, "mirror");
 }

@@ -93,6 +93,9 @@ is_final (const QsStep *step)
     case QS_STEP_QUIT:
     case QS_STEP_FILE_UNLINK:
       return TRUE;
+    /* nobody knows what was on a device; an empty file is empty again */
+    case QS_STEP_IMAGE_TAKE:
+      return qs_step_uint64 (step, "rdev") != 0;
     case QS_STEP_IMAGE_DISCARD:
     case QS_STEP_FILE_LINK:
     case QS_STEP_FILE_RENAME:
@@ -136,7 +139,7 @@ sum_up (GPtrArray *plans)
           const QsStep *step = g_ptr_array_index (plan->steps, k);
 
           sums.undoable = sums.undoable && !is_final (step);
-          if (step->kind == QS_STEP_IMAGE_CREATE)
+          if (step->kind == QS_STEP_IMAGE_CREATE || step->kind == QS_STEP_IMAGE_TAKE)
             sums.bytes += qs_step_uint64 (step, "size");
         }
     }

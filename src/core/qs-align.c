@@ -213,9 +213,34 @@ count_choice (QsSelection *selection, const QsSelected *selected)
     g_ptr_array_add (selection->uncovered, selected->disk->target);
 }
 
+/* REUSE_EXT is all or nothing, as its seed has it */
+static gboolean
+settle_mode (QsSelected *selected, guint flags, GError **error)
+{
+  const QsSnapshotDisk *request = selected->request;
+  QsDiskMode asked = request != NULL ? request->mode : QS_DISK_MODE_DEFAULT;
+
+  selected->mode = asked != QS_DISK_MODE_DEFAULT ? asked : QS_DISK_MODE_ABSOLUTE_PATHS;
+  selected->format = request != NULL && request->driver != NULL ? request->driver : "qcow2";
+  selected->is_device = request != NULL && request->source_type == QS_SOURCE_BLOCK;
+  if (!(flags & QS_CREATE_REUSE_EXT))
+    return TRUE;
+  if (asked != QS_DISK_MODE_DEFAULT && asked != QS_DISK_MODE_EXISTING)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,
+                   "disk ‘%s’: flag REUSE_EXT and mode ‘%s’ exclude each other; leave the flag "
+                   "out and give mode ‘existing’ to the other disks",
+                   selected->disk->target, qs_enum_to_string (QS_ENUM_DISK_MODE, asked));
+      return FALSE;
+    }
+  selected->mode = QS_DISK_MODE_EXISTING;
+  return TRUE;
+}
+
 static gboolean
 name_overlay (QsSelected *selected, const QsDomain *domain, const char *name, GError **error)
 {
+  QsSourceType type = qs_domain_disk_source_type (domain, selected->disk);
   const QsActive *active = qs_domain_find_active (domain, selected->disk->target);
 
   if (active != NULL && active->stem != NULL && active->stem[0] != '\0')
@@ -225,12 +250,12 @@ name_overlay (QsSelected *selected, const QsDomain *domain, const char *name, GE
 
   if (selected->request != NULL && selected->request->source != NULL)
     selected->path = g_strdup (selected->request->source);
-  else if (selected->disk->source_type == QS_SOURCE_FILE && selected->active != NULL)
+  else if (type == QS_SOURCE_FILE && selected->active != NULL)
     selected->path = qs_overlay_path (selected->active, selected->stem, name, error);
   else
     g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
-                 "no overlay name can be made for a disk on a %s; give <source>",
-                 qs_enum_to_string (QS_ENUM_SOURCE_TYPE, selected->disk->source_type));
+                 "no overlay name can be made for a disk of type ‘%s’; give <source>",
+                 qs_enum_to_string (QS_ENUM_SOURCE_TYPE, type));
   if (selected->path == NULL)
     g_prefix_error (error, "disk ‘%s’: ", selected->disk->target);
   return selected->path != NULL;
@@ -255,14 +280,15 @@ refuse_same_path (const QsSelection *selection, const QsSelected *selected, GErr
 }
 
 static gboolean
-name_overlays (QsSelection *selection, const QsDomain *domain, GError **error)
+name_overlays (QsSelection *selection, const QsDomain *domain, guint flags, GError **error)
 {
   for (guint i = 0; i < selection->disks->len; i++)
     {
       QsSelected *selected = g_ptr_array_index (selection->disks, i);
 
       if (selected->choice == QS_LOCATION_EXTERNAL
-          && !name_overlay (selected, domain, selection->name, error))
+          && (!settle_mode (selected, flags, error)
+              || !name_overlay (selected, domain, selection->name, error)))
         return FALSE;
     }
   for (guint i = 0; i < selection->disks->len; i++)
@@ -382,7 +408,7 @@ qs_align (const QsDomain *domain, const QsSnapshotDef *def, guint flags, gint64 
       return NULL;
     }
   if (!settle_name (selection, domain, def, now, error)
-      || !name_overlays (selection, domain, error))
+      || !name_overlays (selection, domain, flags, error))
     return NULL;
 
   selection->recipe = find_recipe (domain, selection);

@@ -35,8 +35,11 @@ typedef struct
   QsLocation choice;             /* NO, INTERNAL, EXTERNAL, MANUAL */
   const char *active;            /* its active file */
   const char *active_format;
-  char *path; /* EXTERNAL: the overlay to be made */
-  char *stem; /* EXTERNAL: of the next generated name */
+  char *path;         /* EXTERNAL: the overlay */
+  char *stem;         /* EXTERNAL: of the next generated name */
+  QsDiskMode mode;    /* EXTERNAL: as it counts, never DEFAULT */
+  const char *format; /* EXTERNAL: of the overlay */
+  gboolean is_device; /* EXTERNAL: @path shall be a block device */
 } QsSelected;
 
 /**

@@ -4,8 +4,11 @@
 
 #include "qs-error.h"
 #include "qs-limits.h"
+#include "qs-name.h"
 
-static const QsWord formats[] = { { "raw", "raw" }, { "qcow2", "qcow2" }, { NULL } };
+static const QsWord formats[] = {
+  { "raw", "raw" }, { "qcow2", "qcow2" }, { "qed", "qed" }, { NULL }
+};
 
 /* of the driver's cache word: both properties of a node, and that of the device */
 static const struct
@@ -92,7 +95,8 @@ add_file_node (QsLine *line, const xmlNode *device, const QsDiskDef *disk, const
 {
   g_autoptr (JsonObject) node = json_object_new ();
   gboolean is_own = file->path && g_strcmp0 (file->path, disk->source) == 0;
-  gboolean is_block = file->is_block || (is_own && disk->source_type == QS_SOURCE_BLOCK);
+  gboolean is_block = file->is_block || (file->path && qs_path_is_device (file->path))
+                      || (is_own && disk->source_type == QS_SOURCE_BLOCK);
 
   if (file->path)
     {
@@ -171,12 +175,13 @@ check_chain (const QsDiskDef *disk, const QsDiskChain *chain, GError **error)
     {
       const char *format = chain->files[i].format;
 
-      is_sound = g_strcmp0 (format, "qcow2") == 0
+      is_sound = g_strcmp0 (format, "qcow2") == 0 || g_strcmp0 (format, "qed") == 0
                  || (g_strcmp0 (format, "raw") == 0 && i + 1 == chain->n_files);
     }
   if (!is_sound)
     g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
-                 "disk ‘%s’: only qcow2 files on qcow2 or raw ones can be started", disk->target);
+                 "disk ‘%s’: only qcow2 and qed files on such or raw ones can be started",
+                 disk->target);
   return is_sound;
 }
 

@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-disk-def.h"
 
+#include "qs-name.h"
+
 #include <string.h>
 
 #define MAX_TARGET_BYTES 32
@@ -172,7 +174,7 @@ static void
 patch_source (xmlNode *disk, const char *path)
 {
   guint type = QS_SOURCE_FILE;
-  QsSourceType truth = g_str_has_prefix (path, "/dev/") ? QS_SOURCE_BLOCK : QS_SOURCE_FILE;
+  QsSourceType truth = qs_path_is_device (path) ? QS_SOURCE_BLOCK : QS_SOURCE_FILE;
   xmlNode *source = ensure_child (disk, "source");
   g_autofree char *old = NULL;
 

@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-domain.h"
 
+#include "qs-name.h"
+
 static void
 active_free (QsActive *active)
 {
@@ -171,6 +173,16 @@ qs_domain_disk_format (const QsDomain *domain, const QsDiskDef *disk)
   const QsActive *active = qs_domain_find_active (domain, disk->target);
 
   return active != NULL ? active->format : disk->format;
+}
+
+QsSourceType
+qs_domain_disk_source_type (const QsDomain *domain, const QsDiskDef *disk)
+{
+  const QsActive *active = qs_domain_find_active (domain, disk->target);
+
+  if (active == NULL)
+    return disk->source_type;
+  return qs_path_is_device (active->path) ? QS_SOURCE_BLOCK : QS_SOURCE_FILE;
 }
 
 /**

@@ -78,6 +78,7 @@ gboolean qs_domain_is_active (const QsDomain *domain);
 const QsActive *qs_domain_find_active (const QsDomain *domain, const char *target);
 const char *qs_domain_disk_path (const QsDomain *domain, const QsDiskDef *disk);
 const char *qs_domain_disk_format (const QsDomain *domain, const QsDiskDef *disk);
+QsSourceType qs_domain_disk_source_type (const QsDomain *domain, const QsDiskDef *disk);
 QsDomainDef *qs_domain_true_def (const QsDomain *domain, gboolean inactive, GError **error);
 void qs_domain_put_active (QsDomain *domain, const char *target, const char *path,
                            const char *format, const char *stem);

@@ -48,6 +48,36 @@ qs_image_count_tag (const QsImage *image, const char *tag)
   return n;
 }
 
+/**
+ * qs_image_identity:
+ * @dev: (out): 0 for a block device, which no file system has
+ * @ino: (out): of a block device what its nodes stand for: two nodes are the same image
+ *
+ * By what the image is recorded and found again.
+ */
+void
+qs_image_identity (const QsImage *image, guint64 *dev, guint64 *ino)
+{
+  *dev = image->rdev != 0 ? 0 : image->dev;
+  *ino = image->rdev != 0 ? image->rdev : image->ino;
+}
+
+/**
+ * qs_image_is_same:
+ *
+ * Whether the two are one file, or two nodes of one block device.
+ */
+gboolean
+qs_image_is_same (const QsImage *a, const QsImage *b)
+{
+  guint64 devs[2];
+  guint64 inos[2];
+
+  qs_image_identity (a, &devs[0], &inos[0]);
+  qs_image_identity (b, &devs[1], &inos[1]);
+  return devs[0] == devs[1] && inos[0] == inos[1];
+}
+
 QsTarget *
 qs_target_new (const char *path)
 {
@@ -166,6 +196,7 @@ qs_facts_new (void)
   facts->disks = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   facts->images = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
   facts->targets = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_target_free);
+  facts->reused = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   facts->nodes = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
   facts->foreign_images = g_ptr_array_new_with_free_func (g_free);
   facts->files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
@@ -189,6 +220,7 @@ clear_facts (QsFacts *facts)
   g_ptr_array_unref (facts->disks);
   g_ptr_array_unref (facts->images);
   g_ptr_array_unref (facts->targets);
+  g_ptr_array_unref (facts->reused);
   g_ptr_array_unref (facts->nodes);
   g_ptr_array_unref (facts->foreign_images);
   g_ptr_array_unref (facts->files);
@@ -241,6 +273,12 @@ qs_facts_find_target (const QsFacts *facts, const char *path)
   return find_by_key (facts->targets, path);
 }
 
+const QsDiskFacts *
+qs_facts_find_reused (const QsFacts *facts, const char *path)
+{
+  return find_by_key (facts->reused, path);
+}
+
 const QsNode *
 qs_facts_find_node (const QsFacts *facts, const char *target)
 {
@@ -286,6 +324,7 @@ qs_questions_new (void)
   questions->images = g_ptr_array_new_with_free_func (g_free);
   questions->formats = g_ptr_array_new_with_free_func (g_free);
   questions->targets = g_ptr_array_new_with_free_func (g_free);
+  questions->reused = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
   return questions;
 }
 
@@ -298,6 +337,7 @@ qs_questions_free (QsQuestions *questions)
   g_ptr_array_unref (questions->images);
   g_ptr_array_unref (questions->formats);
   g_ptr_array_unref (questions->targets);
+  g_ptr_array_unref (questions->reused);
   g_free (questions->fresh_uuid);
   g_free (questions->op);
   g_free (questions);
@@ -308,4 +348,20 @@ qs_questions_add_image (QsQuestions *questions, const char *path, const char *fo
 {
   g_ptr_array_add (questions->images, g_strdup (path));
   g_ptr_array_add (questions->formats, g_strdup (format));
+}
+
+/**
+ * qs_questions_add_reused:
+ * @backing: what it would be recorded to stand on; tells the format that a header of qed cannot
+ */
+void
+qs_questions_add_reused (QsQuestions *questions, const char *path, const char *format,
+                         const char *backing)
+{
+  QsFile *file = g_new0 (QsFile, 1);
+
+  file->path = g_strdup (path);
+  file->format = g_strdup (format);
+  file->backing = g_strdup (backing);
+  g_ptr_array_add (questions->reused, file);
 }

@@ -95,6 +95,7 @@ typedef struct
   GPtrArray *images; /* of char: path of a recorded image to look at, format in @formats */
   GPtrArray *formats;
   GPtrArray *targets;      /* of char: paths where files are to be made */
+  GPtrArray *reused;       /* of QsFile: overlays of somebody else, as they would be recorded */
   gboolean open_files;     /* of the domain's process */
   gboolean monitor;        /* ask the running QEMU: state, block nodes, commands */
   gboolean document;       /* of the request's snapshot */
@@ -141,8 +142,9 @@ typedef struct
 typedef struct
 {
   char *target;
-  GPtrArray *chain; /* of QsImage, active file first */
-  GError *error;    /* the chain could not be walked to its end */
+  GPtrArray *chain;  /* of QsImage, active file first */
+  GError *error;     /* the chain could not be walked to its end */
+  gboolean has_data; /* the active file has clusters of its own; asked only of reused overlays */
 } QsDiskFacts;
 
 /**
@@ -160,6 +162,7 @@ typedef struct
   GPtrArray *disks;    /* of QsDiskFacts */
   GPtrArray *images;   /* of QsImage */
   GPtrArray *targets;  /* of QsTarget */
+  GPtrArray *reused;   /* of QsDiskFacts, by path */
   GPtrArray *nodes;    /* of QsNode */
   GPtrArray
       *foreign_images;     /* of char: paths, among those asked, of images that other domains use */
@@ -214,6 +217,7 @@ const QsDiskFacts *qs_facts_find_disk (const QsFacts *facts, const char *target)
 const QsDiskFacts *qs_facts_find_snapshot_disk (const QsFacts *facts, const char *target);
 const QsImage *qs_facts_find_image (const QsFacts *facts, const char *path);
 const QsTarget *qs_facts_find_target (const QsFacts *facts, const char *path);
+const QsDiskFacts *qs_facts_find_reused (const QsFacts *facts, const char *path);
 const QsNode *qs_facts_find_node (const QsFacts *facts, const char *target);
 const QsFile *qs_facts_find_file (const QsFacts *facts, const char *path);
 gboolean qs_facts_has_open (const QsFacts *facts, const QsImage *image);
@@ -221,10 +225,14 @@ gboolean qs_facts_has_command (const QsFacts *facts, const char *command);
 
 QsQuestions *qs_questions_new (void);
 void qs_questions_free (QsQuestions *questions);
+void qs_questions_add_reused (QsQuestions *questions, const char *path, const char *format,
+                              const char *backing);
 void qs_questions_add_image (QsQuestions *questions, const char *path, const char *format);
 
 QsImage *qs_image_new (void);
 void qs_image_free (QsImage *image);
+void qs_image_identity (const QsImage *image, guint64 *dev, guint64 *ino);
+gboolean qs_image_is_same (const QsImage *a, const QsImage *b);
 guint qs_image_count_tag (const QsImage *image, const char *tag);
 void qs_tag_free (QsTag *tag);
 QsTarget *qs_target_new (const char *path);

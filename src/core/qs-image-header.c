@@ -119,7 +119,7 @@ has_table (const QsImageInput *in, const QsImageHeader *header, guint64 offset, 
 }
 
 static gboolean
-check_l1 (const QsImageInput *in, const QsImageHeader *header, guint cluster_bits, GError **error)
+check_l1 (const QsImageInput *in, QsImageHeader *header, guint cluster_bits, GError **error)
 {
   guint64 l1_bytes = (guint64)qs_input_u32 (in, 36) * 8;
   guint64 offset = qs_input_u64 (in, 40);
@@ -132,6 +132,8 @@ check_l1 (const QsImageInput *in, const QsImageHeader *header, guint cluster_bit
     return qs_input_damaged (error, "the first-level table is too small for the virtual size");
   if (l1_bytes != 0 && !has_table (in, header, offset, l1_bytes))
     return qs_input_damaged (error, "the first-level table lies outside of the file");
+  header->table_offset = offset;
+  header->table_bytes = l1_bytes;
   return TRUE;
 }
 

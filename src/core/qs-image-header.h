@@ -24,6 +24,8 @@ typedef struct
   char *backing_format; /* or NULL: none written, as always in qed */
   guint n_tags;
   guint64 tags_offset;
+  guint64 table_offset; /* of the first-level table: numbers of 64 bits, 0 for what is not there */
+  guint64 table_bytes;  /* 0: raw */
 } QsImageHeader;
 
 QsImageHeader *qs_image_header_parse (const char *format, const guint8 *data, gsize length,

@@ -202,6 +202,17 @@ qs_path_check (const char *path, gboolean system_mode, GError **error)
 }
 
 /**
+ * qs_path_is_device:
+ *
+ * Block devices lie below /dev, and nothing else that is an image does.
+ */
+gboolean
+qs_path_is_device (const char *path)
+{
+  return g_str_has_prefix (path, "/dev/");
+}
+
+/**
  * qs_uuid_check:
  *
  * Returns: whether @uuid is a uuid in the form with dashes

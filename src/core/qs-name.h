@@ -9,6 +9,7 @@
 gboolean qs_name_check (const char *name, GError **error);
 gboolean qs_description_check (const char *description, GError **error);
 gboolean qs_path_check (const char *path, gboolean system_mode, GError **error);
+gboolean qs_path_is_device (const char *path);
 gboolean qs_uuid_check (const char *uuid);
 char *qs_uuid_canonical (const char *text);
 char *qs_overlay_path (const char *active, const char *stem, const char *name, GError **error);

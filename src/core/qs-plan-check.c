@@ -4,11 +4,9 @@
 
 #include "qs-error.h"
 #include "qs-limits.h"
+#include "qs-name.h"
 
 #include <string.h>
-
-/* an empty overlay has four clusters and grows at once; below this it is not begun */
-#define MIN_FREE_BYTES (4 * 1024 * 1024)
 
 static gboolean
 refuse (GError **error, const QsSelected *selected, const char *why)
@@ -37,11 +35,10 @@ check_device (const QsSelected *selected, GError **error)
     return refuse (error, selected,
                    "is shareable and writable, which a qcow2 overlay is not made for; "
                    "leave it out with snapshot='no'");
-  if (disk->source_type != QS_SOURCE_FILE)
+  /* what a disk uses now is a file or block device, whatever its definition began with */
+  if (disk->source_type != QS_SOURCE_FILE && disk->source_type != QS_SOURCE_BLOCK)
     {
-      g_set_error (error, QS_ERROR,
-                   disk->source_type == QS_SOURCE_BLOCK ? QS_ERROR_OPERATION_UNSUPPORTED
-                                                        : QS_ERROR_CONFIG_UNSUPPORTED,
+      g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
                    "disk ‘%s’: snapshots of a disk of type ‘%s’ are not supported; leave it out "
                    "with snapshot='no'",
                    disk->target, qs_enum_to_string (QS_ENUM_SOURCE_TYPE, disk->source_type));
@@ -51,34 +48,111 @@ check_device (const QsSelected *selected, GError **error)
 }
 
 static gboolean
-check_request (const QsSelected *selected, GError **error)
+is_qed (const QsSelected *selected)
+{
+  return g_strcmp0 (selected->request->driver, "qed") == 0;
+}
+
+static gboolean
+is_no_external (const QsSelected *selected)
 {
   const QsSnapshotDisk *request = selected->request;
-  gboolean external = selected->choice == QS_LOCATION_EXTERNAL;
 
-  if (request == NULL)
-    return TRUE;
-  if (!external
-      && (request->source_type != QS_SOURCE_NONE || request->mode != QS_DISK_MODE_DEFAULT
-          || request->mirror != NULL))
-    return refuse (error, selected, "<source>, mode and <mirror> need snapshot='external'");
-  if (request->driver != NULL && !g_str_equal (request->driver, "qcow2")
-      && !g_str_equal (request->driver, "qed"))
-    return refuse (error, selected, "an overlay can be of format qcow2 or qed only");
-  if (request->source_type == QS_SOURCE_FILE && request->source == NULL)
-    return refuse (error, selected, "the <source> names no file");
+  return selected->choice != QS_LOCATION_EXTERNAL
+         && (request->source_type != QS_SOURCE_NONE || request->mode != QS_DISK_MODE_DEFAULT
+             || request->mirror != NULL);
+}
 
-  if (g_strcmp0 (request->driver, "qed") == 0 || request->mirror != NULL
-      || request->mode == QS_DISK_MODE_EXISTING || request->mode == QS_DISK_MODE_NO_BACKING_FILE
-      || (request->source_type != QS_SOURCE_NONE && request->source_type != QS_SOURCE_FILE))
-    {
-      g_set_error (
-          error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-          "disk ‘%s’: only new qcow2 files of mode absolute-paths are made by this version; "
-          "modes, mirrors, block devices and qed are not supported yet",
-          selected->disk->target);
-      return FALSE;
-    }
+static gboolean
+is_strange_driver (const QsSelected *selected)
+{
+  const char *driver = selected->request->driver;
+
+  return driver != NULL && !g_str_equal (driver, "qcow2") && !g_str_equal (driver, "qed");
+}
+
+static gboolean
+is_strange_type (const QsSelected *selected)
+{
+  QsSourceType type = selected->request->source_type;
+
+  return type != QS_SOURCE_NONE && type != QS_SOURCE_FILE && type != QS_SOURCE_BLOCK;
+}
+
+static gboolean
+is_unnamed (const QsSelected *selected)
+{
+  return selected->request->source_type != QS_SOURCE_NONE && selected->request->source == NULL;
+}
+
+static gboolean
+is_misplaced_device (const QsSelected *selected)
+{
+  return selected->request->source_type == QS_SOURCE_BLOCK
+         && !qs_path_is_device (selected->request->source);
+}
+
+static gboolean
+is_misnamed_device (const QsSelected *selected)
+{
+  return selected->request->source_type == QS_SOURCE_FILE
+         && qs_path_is_device (selected->request->source);
+}
+
+static gboolean
+is_cached_qed (const QsSelected *selected)
+{
+  return selected->request->has_metadata_cache && is_qed (selected);
+}
+
+static gboolean
+is_qed_device (const QsSelected *selected)
+{
+  return selected->request->source_type == QS_SOURCE_BLOCK && is_qed (selected);
+}
+
+static gboolean
+is_mirrored (const QsSelected *selected)
+{
+  return selected->request->mirror != NULL;
+}
+
+/* what cannot be asked of any disk; an earlier row answers for what a later one takes for granted */
+static const struct
+{
+  gboolean (*is) (const QsSelected *selected);
+  QsError code;
+  const char *why;
+} refusals[] = {
+  { is_no_external, QS_ERROR_CONFIG_UNSUPPORTED,
+    "<source>, mode and <mirror> need snapshot='external'" },
+  { is_strange_driver, QS_ERROR_CONFIG_UNSUPPORTED,
+    "an overlay can be of format qcow2 or qed only" },
+  { is_strange_type, QS_ERROR_CONFIG_UNSUPPORTED,
+    "an overlay can be a file or a block device only; give <source file=>, or type='block' and "
+    "<source dev=>" },
+  { is_unnamed, QS_ERROR_CONFIG_UNSUPPORTED,
+    "the <source> names nothing; give its file, with type='block' its dev" },
+  { is_misplaced_device, QS_ERROR_CONFIG_UNSUPPORTED,
+    "a target of type='block' must lie below /dev" },
+  { is_misnamed_device, QS_ERROR_CONFIG_UNSUPPORTED,
+    "what lies below /dev is no file; give type='block' and <source dev=>" },
+  { is_cached_qed, QS_ERROR_CONFIG_UNSUPPORTED, "<metadata_cache> is for qcow2 only" },
+  { is_qed_device, QS_ERROR_CONFIG_UNSUPPORTED,
+    "QEMU has qed in files only; use driver type qcow2 on a block device" },
+  { is_mirrored, QS_ERROR_OPERATION_UNSUPPORTED, "<mirror> is not supported by this version" },
+};
+
+static gboolean
+check_request (const QsSelected *selected, GError **error)
+{
+  for (guint i = 0; selected->request != NULL && i < G_N_ELEMENTS (refusals); i++)
+    if (refusals[i].is (selected))
+      {
+        g_set_error (error, QS_ERROR, refusals[i].code, "disk ‘%s’: %s", selected->disk->target,
+                     refusals[i].why);
+        return FALSE;
+      }
   return TRUE;
 }
 
@@ -148,6 +222,23 @@ check_active_image (const QsSelected *selected, const QsFacts *facts, const QsIm
 }
 
 /**
+ * qs_check_unused:
+ *
+ * While the guest is off nobody else may write an image that is worked on, nor rely on it.
+ */
+gboolean
+qs_check_unused (const QsFacts *facts, const char *target, const QsImage *image, GError **error)
+{
+  if (facts->state != QS_DOMAIN_SHUTOFF || !image->in_use)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+               "disk ‘%s’: ‘%s’ is in use by another program, although the domain is shut off; end "
+               "that program first",
+               target, image->path);
+  return FALSE;
+}
+
+/**
  * qs_check_disk_image:
  *
  * Returns: (transfer none): the active image of a selected disk, seen and fit for what was chosen
@@ -184,62 +275,8 @@ qs_check_disk_image (const QsSelected *selected, const QsFacts *facts, GError **
     }
 
   image = g_ptr_array_index (disk->chain, 0);
-  return check_active_image (selected, facts, image, error) ? image : NULL;
-}
-
-static const char *
-describe_obstacle (QsTargetType type)
-{
-  switch (type)
-    {
-    case QS_TARGET_ABSENT:
-      return NULL;
-    case QS_TARGET_EMPTY:
-      return "is an empty file; taking it over is not supported yet, remove it";
-    case QS_TARGET_REGULAR:
-      return "exists already and is not overwritten";
-    case QS_TARGET_BLOCK:
-    case QS_TARGET_OTHER:
-      return "exists and is no regular file";
-    }
-  g_assert_not_reached ();
-}
-
-/**
- * qs_check_target:
- *
- * Whether the overlay of a disk can be made where it shall be.
- */
-gboolean
-qs_check_target (const QsSelected *selected, const QsFacts *facts, GError **error)
-{
-  const QsTarget *target = qs_facts_find_target (facts, selected->path);
-  const char *obstacle;
-
-  g_return_val_if_fail (target != NULL, FALSE);
-  if (target->error != NULL)
-    {
-      g_set_error (error, target->error->domain, target->error->code, "disk ‘%s’: %s",
-                   selected->disk->target, target->error->message);
-      return FALSE;
-    }
-  obstacle = describe_obstacle (target->type);
-  if (obstacle == NULL && qs_facts_find_file (facts, selected->path) != NULL)
-    obstacle = "is the name of a recorded file";
-  if (obstacle != NULL)
-    {
-      g_set_error (error, QS_ERROR,
-                   target->type == QS_TARGET_EMPTY ? QS_ERROR_OPERATION_UNSUPPORTED
-                                                   : QS_ERROR_CONFIG_UNSUPPORTED,
-                   "disk ‘%s’: target ‘%s’ %s", selected->disk->target, selected->path, obstacle);
-      return FALSE;
-    }
-  if (target->free_bytes < MIN_FREE_BYTES)
-    {
-      g_set_error (error, QS_ERROR, QS_ERROR_NO_SPACE,
-                   "disk ‘%s’: only %" G_GUINT64_FORMAT " bytes are free for ‘%s’",
-                   selected->disk->target, target->free_bytes, selected->path);
-      return FALSE;
-    }
-  return TRUE;
+  return qs_check_unused (facts, disk->target, image, error)
+                 && check_active_image (selected, facts, image, error)
+             ? image
+             : NULL;
 }

@@ -91,9 +91,9 @@ qs_create_settle_exchange (QsCreate *create, QsPlan *plan, const QsSelected *sel
         create->exchanged, selected->disk->target,
         qs_exchange_aside (selected->active, create->facts->op, disk_index (create, selected)));
   else
-    qs_plan_note (plan,
-                  "disk ‘%s’: start QEMU with ‘%s’ (format %s) from now on, not with ‘%s’: %s",
-                  selected->disk->target, selected->path, "qcow2", selected->active, obstacle);
+    qs_plan_note (
+        plan, "disk ‘%s’: start QEMU with ‘%s’ (format %s) from now on, not with ‘%s’: %s",
+        selected->disk->target, selected->path, selected->format, selected->active, obstacle);
   return TRUE;
 }
 

@@ -4,6 +4,95 @@
 
 #include "qs-error.h"
 
+/* one disk, on the way to its overlay */
+typedef struct
+{
+  QsCreate *create;
+  QsPlan *plan;
+  const QsSelected *selected;
+  const QsTarget *target;
+  const QsImage *active;
+  guint64 size; /* as the guest sees it */
+} File;
+
+static void
+add_image (const File *file, const QsTarget *taken)
+{
+  const QsSelected *selected = file->selected;
+  const char *name = selected->disk->target;
+  const QsOverlay overlay = {
+    .target = name,
+    .path = qs_create_file_path (file->create, selected),
+    .base = qs_create_is_exchanged (file->create, selected) ? selected->path : selected->active,
+    .base_format = selected->active_format,
+    .base_image = file->active,
+    .virtual_size = file->size,
+    .owner = file->create->domain->owner,
+    .format = selected->format,
+    .no_backing = selected->mode == QS_DISK_MODE_NO_BACKING_FILE,
+    .taken = taken,
+  };
+
+  g_hash_table_insert (file->create->steps, (gpointer)name,
+                       GUINT_TO_POINTER (file->plan->steps->len));
+  qs_planning_image_create (file->plan, &overlay);
+}
+
+static gboolean
+make_file (const File *file, GError **error)
+{
+  add_image (file, NULL);
+  return TRUE;
+}
+
+static gboolean
+take_file (const File *file, GError **error)
+{
+  add_image (file, file->target);
+  return TRUE;
+}
+
+/* more than the guest's data may come to be in it; a volume can grow while it is in use */
+static gboolean
+take_device (const File *file, GError **error)
+{
+  const char *name = file->selected->disk->target;
+
+  add_image (file, file->target);
+  qs_plan_note (file->plan, "disk ‘%s’: what ‘%s’ held before is overwritten", name,
+                file->selected->path);
+  if (file->target->size < file->size)
+    qs_plan_note (file->plan,
+                  "disk ‘%s’: ‘%s’ is smaller than the disk; enlarge it before the guest has "
+                  "written %" G_GUINT64_FORMAT " bytes",
+                  name, file->selected->path, file->target->size);
+  return TRUE;
+}
+
+/* it is not written, not even its header; what it holds is the caller's business */
+static gboolean
+reuse_file (const File *file, GError **error)
+{
+  const QsSelected *selected = file->selected;
+  const QsDiskFacts *reused =
+      qs_check_reused (selected, file->create->facts, file->active, file->size, error);
+
+  if (reused != NULL && reused->has_data)
+    qs_plan_note (file->plan,
+                  "disk ‘%s’: ‘%s’ holds data already, which the guest sees from now on",
+                  selected->disk->target, selected->path);
+  return reused != NULL;
+}
+
+typedef gboolean (*AddFile) (const File *file, GError **error);
+
+/* where the file of an overlay comes from, by the mode and by what is there; the rest is refused */
+static const AddFile ways[QS_DISK_MODE_NO_BACKING_FILE + 1][QS_TARGET_OTHER + 1] = {
+  [QS_DISK_MODE_ABSOLUTE_PATHS] = { make_file, take_file, NULL, take_device, NULL },
+  [QS_DISK_MODE_EXISTING] = { NULL, NULL, reuse_file, reuse_file, NULL },
+  [QS_DISK_MODE_NO_BACKING_FILE] = { make_file, take_file, NULL, take_device, NULL },
+};
+
 /**
  * qs_create_add_file:
  *
@@ -12,22 +101,16 @@
 gboolean
 qs_create_add_file (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
 {
-  const QsImage *image = qs_check_disk_image (selected, create->facts, error);
   const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
+  File file = { create, plan, selected, NULL, NULL, 0 };
+  AddFile add;
 
-  if (image == NULL || !qs_check_target (selected, create->facts, error))
+  file.active = qs_check_disk_image (selected, create->facts, error);
+  if (file.active == NULL || !qs_check_target (selected, create->facts, error))
     return FALSE;
-
-  QsOverlay overlay = {
-    .target = selected->disk->target,
-    .path = qs_create_file_path (create, selected),
-    .base = qs_create_is_exchanged (create, selected) ? selected->path : selected->active,
-    .base_format = selected->active_format,
-    .base_image = image,
-    .virtual_size = node != NULL ? node->virtual_size : image->virtual_size,
-    .owner = create->domain->owner,
-  };
-  g_hash_table_insert (create->steps, selected->disk->target, GUINT_TO_POINTER (plan->steps->len));
-  qs_planning_image_create (plan, &overlay);
-  return TRUE;
+  file.size = node != NULL ? node->virtual_size : file.active->virtual_size;
+  file.target = qs_facts_find_target (create->facts, selected->path);
+  add = ways[selected->mode][file.target->type];
+  g_return_val_if_fail (add != NULL, FALSE);
+  return add (&file, error);
 }

@@ -25,9 +25,11 @@ add_snapshot_disks (QsCreate *create, QsSnapshotDef *def)
         disk->tag = g_strdup (create->tag);
       if (selected->choice != QS_LOCATION_EXTERNAL)
         continue;
-      disk->source_type = QS_SOURCE_FILE;
+      disk->source_type = selected->is_device ? QS_SOURCE_BLOCK : QS_SOURCE_FILE;
       disk->source = g_strdup (overlay_path (create, selected));
-      disk->driver = g_strdup ("qcow2");
+      disk->driver = g_strdup (selected->format);
+      if (selected->mode != QS_DISK_MODE_ABSOLUTE_PATHS)
+        disk->mode = selected->mode;
     }
 }
 
@@ -126,20 +128,45 @@ record_snapshot (QsCreate *create, QsChangeList *changes, GError **error)
   return TRUE;
 }
 
+/* ours is what we have made; what was lent is never unlinked. A file that a step has written has its
+   identity from there */
+static void
+record_file (QsCreate *create, QsChangeList *changes, const QsSelected *selected, const char *path)
+{
+  const char *target = selected->disk->target;
+  const QsDiskFacts *reused = qs_facts_find_reused (create->facts, selected->path);
+  const QsTarget *found = qs_facts_find_target (create->facts, selected->path);
+  guint step = GPOINTER_TO_UINT (g_hash_table_lookup (create->steps, target));
+  const char *base = qs_create_is_exchanged (create, selected) ? selected->path : selected->active;
+  const QsImage *image;
+  guint64 dev, ino;
+
+  if (reused == NULL)
+    {
+      qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", path, "format", "s",
+                      selected->format, "role", "s", "disk", "backing", "s", base, "ours", "b",
+                      found->type == QS_TARGET_ABSENT, "step", "u", step, "if-done", "au",
+                      condition (create, target), NULL);
+      return;
+    }
+  image = g_ptr_array_index (reused->chain, 0);
+  qs_image_identity (image, &dev, &ino);
+  qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", path, "format", "s", selected->format,
+                  "role", "s", "disk", "backing", "s", base, "ours", "b", FALSE, "dev", "t", dev,
+                  "ino", "t", ino, "btime", "x", image->btime, "if-done", "au",
+                  condition (create, target), NULL);
+}
+
 /* the file that QEMU goes over to */
 static void
 record_overlay (QsCreate *create, QsChangeList *changes, const QsSelected *selected)
 {
   const char *target = selected->disk->target;
-  guint step = GPOINTER_TO_UINT (g_hash_table_lookup (create->steps, target));
   const char *path = overlay_path (create, selected);
-  const char *base = qs_create_is_exchanged (create, selected) ? selected->path : selected->active;
 
-  qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", path, "format", "s", "qcow2", "role",
-                  "s", "disk", "backing", "s", base, "ours", "b", TRUE, "step", "u", step,
-                  "if-done", "au", condition (create, target), NULL);
+  record_file (create, changes, selected, path);
   qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", target, "path", "s", path, "format",
-                  "s", "qcow2", "stem", "s", selected->stem, "if-done", "au",
+                  "s", selected->format, "stem", "s", selected->stem, "if-done", "au",
                   condition (create, target), NULL);
 }
 

@@ -75,11 +75,11 @@ static GVariant *
 node_arguments (const QsCreate *create, const QsSelected *selected, const QsNode *node,
                 const char *name)
 {
-  return g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'path': <%s>, 'format': <'qcow2'>,"
+  return g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'path': <%s>, 'format': <%s>,"
                                " 'direct': <%b>, 'no-flush': <%b>, 'detect-zeroes': <%s>,"
                                " 'auto-read-only': <%b>}",
                                selected->disk->target, name, qs_create_file_path (create, selected),
-                               node->direct, node->no_flush,
+                               selected->format, node->direct, node->no_flush,
                                node->detect_zeroes != NULL ? node->detect_zeroes : "off",
                                !qs_create_is_exchanged (create, selected));
 }
@@ -97,7 +97,49 @@ plan_node (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **
   return TRUE;
 }
 
-/* one transaction for all disks: the nodes stand in the plan just before it */
+/* of an overlay that is not new: what tells later whether the guest has written to it */
+static void
+add_before (const QsCreate *create, const QsSelected *selected, GVariantBuilder *arguments)
+{
+  const QsDiskFacts *reused = qs_facts_find_reused (create->facts, selected->path);
+  const QsImage *image = reused != NULL ? g_ptr_array_index (reused->chain, 0) : NULL;
+
+  if (image != NULL)
+    g_variant_builder_add_parsed (arguments, "{'before', <(%t, %t, %b)>}", image->size,
+                                  image->mtime, reused->has_data);
+}
+
+/* one row of the transaction for each disk: its node stands in the plan just before it */
+static void
+add_row (const QsCreate *create, GVariantBuilder *disks, const QsSelected *selected,
+         const QsStep *step)
+{
+  const QsNode *node = qs_facts_find_node (create->facts, step->target);
+
+  g_variant_builder_open (disks, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add_parsed (disks, "{'target', <%s>}", step->target);
+  g_variant_builder_add_parsed (disks, "{'node', <%s>}", node->node_name);
+  g_variant_builder_add_parsed (disks, "{'overlay', <%s>}", qs_step_string (step, "node"));
+  g_variant_builder_add_parsed (disks, "{'path', <%s>}", qs_step_string (step, "path"));
+  g_variant_builder_add_parsed (disks, "{'active', <%s>}", node->path);
+  g_variant_builder_add_parsed (disks, "{'format', <%s>}", selected->format);
+  add_before (create, selected, disks);
+  g_variant_builder_close (disks);
+}
+
+static const QsSelected *
+find_selected (const QsCreate *create, const char *target)
+{
+  for (guint i = 0; i < create->selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
+
+      if (g_str_equal (selected->disk->target, target))
+        return selected;
+    }
+  g_assert_not_reached ();
+}
+
 static void
 add_transaction (QsCreate *create, QsPlan *plan)
 {
@@ -106,14 +148,9 @@ add_transaction (QsCreate *create, QsPlan *plan)
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const QsStep *step = g_ptr_array_index (plan->steps, i);
-      const QsNode *node = qs_facts_find_node (create->facts, step->target);
 
       if (step->kind == QS_STEP_NODE_ADD)
-        g_variant_builder_add_parsed (&disks,
-                                      "{'target': <%s>, 'node': <%s>, 'overlay': <%s>,"
-                                      " 'path': <%s>, 'active': <%s>}",
-                                      step->target, node->node_name, qs_step_string (step, "node"),
-                                      qs_step_string (step, "path"), node->path);
+        add_row (create, &disks, find_selected (create, step->target), step);
     }
   qs_plan_add (plan, QS_STEP_BLOCKDEV_SNAPSHOT, QS_PHASE_COMMIT, create->selection->name,
                g_variant_new_parsed ("{'disks': <%@aa{sv}>}", g_variant_builder_end (&disks)));
@@ -126,15 +163,21 @@ plan_sync (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **
   const QsNode *node = find_node (create, selected, error);
   QsPhase phase = g_hash_table_size (create->syncs) == 0 ? QS_PHASE_COMMIT : QS_PHASE_FINISH;
   g_autofree char *name = g_strdup_printf ("snapd-%s-%u", create->facts->op, plan->steps->len);
+  g_auto (GVariantBuilder) arguments = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
 
   if (node == NULL)
     return FALSE;
   g_hash_table_insert (create->syncs, selected->disk->target, GUINT_TO_POINTER (plan->steps->len));
+  g_variant_builder_add_parsed (&arguments, "{'target', <%s>}", selected->disk->target);
+  g_variant_builder_add_parsed (&arguments, "{'node', <%s>}", node->node_name);
+  g_variant_builder_add_parsed (&arguments, "{'overlay', <%s>}", name);
+  g_variant_builder_add_parsed (&arguments, "{'path', <%s>}",
+                                qs_create_file_path (create, selected));
+  g_variant_builder_add_parsed (&arguments, "{'format', <%s>}", selected->format);
+  g_variant_builder_add_parsed (&arguments, "{'size', <%t>}", node->virtual_size);
+  add_before (create, selected, &arguments);
   qs_plan_add (plan, QS_STEP_BLOCKDEV_SNAPSHOT_SYNC, phase, selected->disk->target,
-               g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'overlay': <%s>,"
-                                     " 'path': <%s>, 'format': <'qcow2'>, 'size': <%t>}",
-                                     selected->disk->target, node->node_name, name, selected->path,
-                                     node->virtual_size));
+               g_variant_builder_end (&arguments));
   return TRUE;
 }
 

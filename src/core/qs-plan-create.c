@@ -21,7 +21,6 @@ static const struct
 } later_flags[] = {
   { QS_CREATE_REDEFINE, "redefining a snapshot (REDEFINE)" },
   { QS_CREATE_HALT, "halting the guest (HALT)" },
-  { QS_CREATE_REUSE_EXT, "reusing existing files (REUSE_EXT)" },
   { QS_CREATE_QUIESCE, "freezing the guest's file systems (QUIESCE)" },
   { QS_CREATE_LIVE, "saving memory while the guest runs (LIVE)" },
   { QS_CREATE_BRANCH, "branching (BRANCH)" },
@@ -112,6 +111,48 @@ align (const QsDomain *domain, const QsRequest *request, gint64 now, GError **er
   return g_steal_pointer (&selection);
 }
 
+static gboolean
+ask_overlay (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+             const QsSelected *selected, GError **error)
+{
+  if (!qs_scope_check_path (domain, request, questions, selected->path, error))
+    {
+      g_prefix_error (error, "disk ‘%s’: ", selected->disk->target);
+      return FALSE;
+    }
+  g_ptr_array_add (questions->targets, g_strdup (selected->path));
+  if (selected->mode == QS_DISK_MODE_EXISTING)
+    qs_questions_add_reused (questions, selected->path, selected->format, selected->active);
+  return TRUE;
+}
+
+static gboolean
+is_lent (const QsSelected *selected)
+{
+  return selected->choice == QS_LOCATION_EXTERNAL
+         && (selected->mode == QS_DISK_MODE_EXISTING
+             || (selected->request != NULL && selected->request->source != NULL));
+}
+
+/* a file that the caller names may be an image of the domain by another name: then also of the
+   disks that are left out it has to be known what they use */
+static void
+ask_disks (const QsSelection *selection, QsQuestions *questions)
+{
+  gboolean all = FALSE;
+
+  for (guint i = 0; i < selection->disks->len; i++)
+    all |= is_lent (g_ptr_array_index (selection->disks, i));
+  for (guint i = 0; i < selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (selection->disks, i);
+
+      if (selected->choice == QS_LOCATION_INTERNAL || selected->choice == QS_LOCATION_EXTERNAL
+          || (all && selected->active != NULL))
+        g_ptr_array_add (questions->disks, (gpointer)selected->disk);
+    }
+}
+
 gboolean
 qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
                GError **error)
@@ -129,17 +170,11 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
     {
       const QsSelected *selected = g_ptr_array_index (selection->disks, i);
 
-      if (selected->choice == QS_LOCATION_INTERNAL || selected->choice == QS_LOCATION_EXTERNAL)
-        g_ptr_array_add (questions->disks, (gpointer)selected->disk);
-      if (selected->choice != QS_LOCATION_EXTERNAL)
-        continue;
-      if (!qs_scope_check_path (domain, request, questions, selected->path, error))
-        {
-          g_prefix_error (error, "disk ‘%s’: ", selected->disk->target);
-          return FALSE;
-        }
-      g_ptr_array_add (questions->targets, g_strdup (selected->path));
+      if (selected->choice == QS_LOCATION_EXTERNAL
+          && !ask_overlay (domain, request, questions, selected, error))
+        return FALSE;
     }
+  ask_disks (selection, questions);
   questions->monitor = qs_domain_is_active (domain);
   questions->open_files = domain->attachment != NULL;
   questions->files = TRUE;
@@ -218,16 +253,36 @@ build_transaction (QsCreate *create, QsPlan *plan, GError **error)
   return qs_create_add_record (create, plan, QS_PHASE_FINISH, error);
 }
 
+/* the files that the disks use from now on, whoever has made them */
+static GPtrArray *
+list_overlays (const QsCreate *create)
+{
+  const QsSelection *selection = create->selection;
+  GPtrArray *paths = g_ptr_array_new ();
+
+  for (guint i = 0; i < selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (selection->disks, i);
+
+      if (selected->choice == QS_LOCATION_EXTERNAL)
+        g_ptr_array_add (paths, qs_create_is_exchanged (create, selected)
+                                    ? (gpointer)selected->active
+                                    : selected->path);
+    }
+  return paths;
+}
+
 static void
 add_result (QsCreate *create, QsPlan *plan)
 {
   g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (NULL);
-  g_auto (GStrv) files = qs_plan_files (plan, QS_STEP_IMAGE_CREATE);
+  g_autoptr (GPtrArray) files = list_overlays (create);
   const QsSelection *selection = create->selection;
 
   if (selection->n_internal > 0)
     g_variant_dict_insert (&result, "tag", "s", create->tag);
-  g_variant_dict_insert (&result, "files", "^as", files);
+  g_variant_dict_insert_value (&result, "files",
+                               g_variant_new_strv ((const char *const *)files->pdata, files->len));
   g_variant_dict_insert_value (&result, "uncovered-disks",
                                g_variant_new_strv ((const char *const *)selection->uncovered->pdata,
                                                    selection->uncovered->len));

@@ -123,6 +123,8 @@ plan_offline_tag (QsPlan *plan, const QsFacts *facts, const QsSnapshotFile *file
   if (disk == NULL || disk->chain->len == 0)
     return qs_planning_snapshot_image (facts, file->target, error) != NULL;
   image = g_ptr_array_index (disk->chain, 0);
+  if (!qs_check_unused (facts, file->target, image, error))
+    return FALSE;
   n = qs_image_count_tag (image, file->tag);
   *removes = n == 1;
   if (n > 1)

@@ -27,6 +27,9 @@ add_record_changes (QsRevertBuild *build, QsChangeList *changes)
   for (guint i = 0; i < build->dropped->len; i++)
     qs_changes_add (changes, QS_CHANGE_FILE_TOMBSTONE, "path", "s",
                     ((const QsDropped *)g_ptr_array_index (build->dropped, i))->path, NULL);
+  for (guint i = 0; i < build->given_up->len; i++)
+    qs_changes_add (changes, QS_CHANGE_FILE_FORGET, "path", "s",
+                    g_ptr_array_index (build->given_up, i), NULL);
 }
 
 static const GPtrArray *
@@ -61,7 +64,7 @@ chains_after (const QsRevertBuild *build, GError **error)
       const char *overlay = g_hash_table_lookup (build->overlays, disk->target);
       const GPtrArray *chain;
 
-      if (disk->source_type != QS_SOURCE_FILE || disk->source == NULL)
+      if (disk->source == NULL)
         continue;
       chain = chain_below (build, disk->target, error);
       if (chain == NULL)
@@ -209,6 +212,9 @@ add_result (QsRevertBuild *build)
   g_variant_dict_insert_value (
       &result, "dropped-files",
       g_variant_new_strv ((const char *const *)dropped->pdata, dropped->len));
+  for (guint i = 0; i < build->given_up->len; i++)
+    qs_plan_note (build->plan, "‘%s’ is not used any more; it was not made here and stays",
+                  (const char *)g_ptr_array_index (build->given_up, i));
   build->plan->result = g_variant_ref_sink (g_variant_dict_end (&result));
 }
 

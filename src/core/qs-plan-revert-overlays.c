@@ -32,6 +32,7 @@ qs_revert_build_init (QsRevertBuild *build, QsRevert *revert, QsPlan *plan)
     .plan = plan,
     .overlays = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free),
     .dropped = g_ptr_array_new_with_free_func ((GDestroyNotify)free_dropped),
+    .given_up = g_ptr_array_new (),
     .exchanges = g_ptr_array_new_with_free_func ((GDestroyNotify)free_exchange),
     .was_active = revert->facts->state != QS_DOMAIN_SHUTOFF,
   };
@@ -42,6 +43,7 @@ qs_revert_build_clear (QsRevertBuild *build)
 {
   g_hash_table_unref (build->overlays);
   g_ptr_array_unref (build->dropped);
+  g_ptr_array_unref (build->given_up);
   g_ptr_array_unref (build->exchanges);
   qs_domain_unref (build->after);
 }
@@ -68,17 +70,24 @@ find_dropped (const QsRevertBuild *build, const QsSnapshotFile *file)
   const QsFile *record =
       active != NULL ? qs_facts_find_file (build->revert->facts, active->path) : NULL;
 
-  if (record != NULL && record->ours && !g_str_equal (record->path, file->path)
+  if (record != NULL && !g_str_equal (record->path, file->path)
       && is_unused (build->revert->facts, record))
     return record;
   return NULL;
 }
 
+/* what is not ours stays where it is; its caller may use it anew, or lend it again */
 static void
 drop (QsRevertBuild *build, const QsFile *file, const char *path)
 {
-  QsDropped *dropped = g_new0 (QsDropped, 1);
+  QsDropped *dropped;
 
+  if (!file->ours)
+    {
+      g_ptr_array_add (build->given_up, file->path);
+      return;
+    }
+  dropped = g_new0 (QsDropped, 1);
   dropped->file = file;
   dropped->path = g_strdup (path);
   g_ptr_array_add (build->dropped, dropped);
@@ -152,7 +161,7 @@ plan_overlay (QsRevertBuild *build, QsChangeList *changes, const QsSnapshotFile 
   path = qs_revert_overlay_path (revert->domain, file->target, revert->facts->now, &stem, error);
   if (path == NULL || !check_overlay_target (build, file->target, path, error))
     return FALSE;
-  exchange = settle_exchange (build, file->target, path, dropped != NULL);
+  exchange = settle_exchange (build, file->target, path, dropped != NULL && dropped->ours);
   if (exchange != NULL)
     begin_exchange (build, exchange, changes);
 
@@ -170,7 +179,7 @@ plan_overlay (QsRevertBuild *build, QsChangeList *changes, const QsSnapshotFile 
   qs_planning_image_create (build->plan, &overlay);
   qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", file->target, "path", "s", final,
                   "format", "s", "qcow2", "stem", "s", stem, NULL);
-  if (dropped != NULL)
+  if (dropped != NULL && (dropped->ours || exchange == NULL))
     drop (build, dropped, exchange != NULL ? exchange->kept : dropped->path);
   g_hash_table_insert (build->overlays, file->target, g_strdup (final));
   return TRUE;

@@ -77,28 +77,53 @@ qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
   questions->snapshot_files = TRUE;
   questions->monitor = qs_domain_is_active (domain);
   qs_planning_ask_start (domain, questions);
-  return qs_revert_ask_targets (domain, questions, error);
+  qs_revert_ask_targets (domain, questions);
+  return TRUE;
 }
 
 /**
  * qs_revert_ask_targets:
  *
  * A revert makes a fresh overlay `<stem>.<milliseconds>` beside the file each disk uses now. Which
- * disks need one is known only with the snapshot's files, so all are asked.
+ * disks need one is known only with the snapshot's files, so all are asked, and one that can have
+ * none is refused then.
  */
-gboolean
-qs_revert_ask_targets (const QsDomain *domain, QsQuestions *questions, GError **error)
+void
+qs_revert_ask_targets (const QsDomain *domain, QsQuestions *questions)
 {
   for (guint i = 0; i < questions->disks->len; i++)
     {
       const QsDiskDef *disk = g_ptr_array_index (questions->disks, i);
-      char *path = qs_revert_overlay_path (domain, disk->target, questions->now, NULL, error);
+      char *path = qs_revert_overlay_path (domain, disk->target, questions->now, NULL, NULL);
 
-      if (path == NULL)
-        return FALSE;
-      g_ptr_array_add (questions->targets, path);
+      if (path != NULL)
+        g_ptr_array_add (questions->targets, path);
     }
-  return TRUE;
+}
+
+/* beside what a fresh overlay is made: no file is made below /dev, but beside the file with which a
+   disk began that has gone over to a device */
+static const char *
+find_neighbour (const QsDomain *domain, const char *target, GError **error)
+{
+  const QsActive *active = qs_domain_find_active (domain, target);
+  const QsDiskDef *disk = qs_domain_def_find_disk (domain->def, target);
+  const char *first = disk != NULL ? disk->source : NULL;
+  const char *path = active != NULL ? active->path : first;
+
+  if (path != NULL && qs_path_is_device (path))
+    path = first;
+  if (path == NULL)
+    g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+                 "disk ‘%s’ has no file in today's definition", target);
+  else if (qs_path_is_device (path))
+    g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+                 "disk ‘%s’ lies on block devices only, and a revert makes a file: no name can be "
+                 "made for it",
+                 target);
+  else
+    return path;
+  return NULL;
 }
 
 /**
@@ -110,18 +135,13 @@ qs_revert_overlay_path (const QsDomain *domain, const char *target, gint64 now, 
                         GError **error)
 {
   const QsActive *active = qs_domain_find_active (domain, target);
-  const QsDiskDef *disk = qs_domain_def_find_disk (domain->def, target);
-  const char *path = active != NULL ? active->path : disk != NULL ? disk->source : NULL;
+  const char *path = find_neighbour (domain, target, error);
   g_autofree char *name = g_strdup_printf ("%" G_GINT64_FORMAT, now / 1000);
   g_autofree char *own_stem = NULL;
   char *overlay;
 
   if (path == NULL)
-    {
-      g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
-                   "disk ‘%s’ has no file in today's definition", target);
-      return NULL;
-    }
+    return NULL;
   own_stem = active != NULL && active->stem != NULL && active->stem[0] != '\0'
                  ? g_strdup (active->stem)
                  : qs_overlay_stem (path);
@@ -259,15 +279,31 @@ check_identity (const QsFacts *facts, const QsSnapshotFile *file, const QsImage 
                 GError **error)
 {
   const QsFile *record = qs_facts_find_file (facts, file->path);
+  guint64 dev, ino;
 
-  if (record == NULL
-      || (record->ino == image->ino
-          && (record->dev == image->dev || record->btime == image->btime)))
+  qs_image_identity (image, &dev, &ino);
+  /* of a device only its name lasts over a reboot */
+  if (record == NULL || image->rdev != 0
+      || (record->ino == ino && (record->dev == dev || record->btime == image->btime)))
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
                "disk ‘%s’: ‘%s’ is not the file that the snapshot was taken with", file->target,
                file->path);
   return FALSE;
+}
+
+/* neither what is written by the revert nor what it drops is in another's hands; a state file may be,
+   for it is only read */
+static gboolean
+check_nobody (const QsFacts *facts, const QsSnapshotFile *file, const QsImage *image,
+              GError **error)
+{
+  const QsDiskFacts *active = qs_facts_find_disk (facts, file->target);
+
+  if (file->tag != NULL && !qs_check_unused (facts, file->target, image, error))
+    return FALSE;
+  return active == NULL || active->chain->len == 0
+         || qs_check_unused (facts, file->target, g_ptr_array_index (active->chain, 0), error);
 }
 
 static gboolean
@@ -278,7 +314,8 @@ check_files (const QsDomain *domain, const QsFacts *facts, GError **error)
       const QsSnapshotFile *file = g_ptr_array_index (facts->snapshot_files, i);
       const QsImage *image = qs_planning_snapshot_image (facts, file->target, error);
 
-      if (image == NULL || !check_identity (facts, file, image, error))
+      if (image == NULL || !check_identity (facts, file, image, error)
+          || !check_nobody (facts, file, image, error))
         return FALSE;
       if (file->tag != NULL && !check_tag (domain, facts, file, image, error))
         return FALSE;

@@ -27,7 +27,7 @@ qs_revert_clear (QsRevert *revert)
   g_free (revert->definition);
 }
 
-gboolean qs_revert_ask_targets (const QsDomain *domain, QsQuestions *questions, GError **error);
+void qs_revert_ask_targets (const QsDomain *domain, QsQuestions *questions);
 char *qs_revert_overlay_path (const QsDomain *domain, const char *target, gint64 now, char **stem,
                               GError **error);
 QsPlan *qs_revert_build (QsRevert *revert, GError **error);
@@ -54,6 +54,8 @@ typedef struct
   QsPlan *plan;
   GHashTable *overlays; /* target -> path of the fresh overlay */
   GPtrArray *dropped;   /* of QsDropped */
+  GPtrArray
+      *given_up; /* of char: paths of such files that are the caller's: forgotten, left alone */
   GPtrArray *exchanges; /* of QsRevertExchange */
   QsDomain *after;      /* the domain as it will be, for the definition that is started */
   gboolean was_active;

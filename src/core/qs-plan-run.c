@@ -92,7 +92,7 @@ ask_disks (const QsDomain *domain, QsQuestions *questions)
     {
       const QsDiskDef *disk = g_ptr_array_index (domain->def->disks, i);
 
-      if (disk->source_type == QS_SOURCE_FILE && qs_domain_disk_path (domain, disk) != NULL)
+      if (qs_domain_disk_path (domain, disk) != NULL)
         g_ptr_array_add (questions->disks, (gpointer)disk);
     }
 }

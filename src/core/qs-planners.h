@@ -69,9 +69,15 @@ QsPlan *qs_plan_repair (const QsDomain *domain, const QsRequest *request, const 
 gboolean qs_check_disk_snapshot (const QsSelected *selected, GError **error);
 const QsImage *qs_check_disk_image (const QsSelected *selected, const QsFacts *facts,
                                     GError **error);
+gboolean qs_check_unused (const QsFacts *facts, const char *target, const QsImage *image,
+                          GError **error);
 gboolean qs_check_target (const QsSelected *selected, const QsFacts *facts, GError **error);
+const QsDiskFacts *qs_check_reused (const QsSelected *selected, const QsFacts *facts,
+                                    const QsImage *active, guint64 size, GError **error);
 
-/* an overlay on @base, with its rights and cluster size */
+/* an overlay on @base, with its rights and cluster size. @format NULL: qcow2; @no_backing: its header
+   does not name the base; @taken: the caller's own empty file or block device is written, NULL: a
+   file is made */
 typedef struct
 {
   const char *target;
@@ -81,6 +87,9 @@ typedef struct
   const QsImage *base_image;
   guint64 virtual_size;
   guint32 owner;
+  const char *format;
+  gboolean no_backing;
+  const QsTarget *taken;
 } QsOverlay;
 
 void qs_planning_image_create (QsPlan *plan, const QsOverlay *overlay);

@@ -4,6 +4,7 @@
 
 #include "qs-error.h"
 #include "qs-limits.h"
+#include "qs-qed.h"
 
 /* rights that a new overlay may have: its owner's, and the group's where QEMU gets at the base
    only through it; never anybody else's */
@@ -11,6 +12,45 @@ static guint32
 overlay_mode (const QsImage *base, guint32 owner)
 {
   return base->uid == owner ? 0600 : 0600 | (base->mode & 0060);
+}
+
+/* that of the base, as far as the format can have it; a base of raw has none */
+static guint
+overlay_cluster_size (const QsOverlay *overlay, const char *format)
+{
+  guint base = overlay->base_image->cluster_size;
+
+  if (base == 0)
+    return 64 * 1024;
+  if (g_str_equal (format, "qed"))
+    return CLAMP (base, QS_QED_MIN_CLUSTER, QS_QED_MAX_CLUSTER);
+  return CLAMP (base, 1u << QS_QCOW2_MIN_CLUSTER_BITS, 1u << QS_QCOW2_MAX_CLUSTER_BITS);
+}
+
+/* where the overlay goes to; of the base it keeps the subclusters, which qed has not */
+static void
+add_layout (GVariantBuilder *arguments, const QsOverlay *overlay)
+{
+  const char *format = overlay->format != NULL ? overlay->format : "qcow2";
+  gboolean is_qcow2 = g_str_equal (format, "qcow2");
+
+  g_variant_builder_add_parsed (arguments, "{'target', <%s>}", overlay->target);
+  g_variant_builder_add_parsed (arguments, "{'path', <%s>}", overlay->path);
+  g_variant_builder_add_parsed (arguments, "{'format', <%s>}", format);
+  g_variant_builder_add_parsed (arguments, "{'size', <%t>}", overlay->virtual_size);
+  g_variant_builder_add_parsed (arguments, "{'cluster-size', <%u>}",
+                                overlay_cluster_size (overlay, format));
+  g_variant_builder_add_parsed (arguments, "{'extended-l2', <%b>}",
+                                is_qcow2 && overlay->base_image->extended_l2);
+}
+
+static void
+add_taken (GVariantBuilder *arguments, const QsTarget *taken)
+{
+  g_variant_builder_add_parsed (arguments, "{'dev', <%t>}", taken->dev);
+  g_variant_builder_add_parsed (arguments, "{'ino', <%t>}", taken->ino);
+  g_variant_builder_add_parsed (arguments, "{'rdev', <%t>}", taken->rdev);
+  g_variant_builder_add_parsed (arguments, "{'diskseq', <%t>}", taken->diskseq);
 }
 
 /**
@@ -22,17 +62,20 @@ void
 qs_planning_image_create (QsPlan *plan, const QsOverlay *overlay)
 {
   const QsImage *base = overlay->base_image;
-  guint cluster_size = base->cluster_size != 0 ? base->cluster_size : 64 * 1024;
+  g_auto (GVariantBuilder) arguments = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
 
-  qs_plan_add (plan, QS_STEP_IMAGE_CREATE, QS_PHASE_PREPARE, overlay->target,
-               g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'format': <'qcow2'>,"
-                                     " 'size': <%t>, 'cluster-size': <%u>, 'extended-l2': <%b>,"
-                                     " 'backing': <%s>, 'backing-format': <%s>, 'mode': <%u>,"
-                                     " 'gid': <%u>}",
-                                     overlay->target, overlay->path, overlay->virtual_size,
-                                     cluster_size, base->extended_l2, overlay->base,
-                                     overlay->base_format, overlay_mode (base, overlay->owner),
-                                     base->gid));
+  add_layout (&arguments, overlay);
+  if (!overlay->no_backing)
+    {
+      g_variant_builder_add_parsed (&arguments, "{'backing', <%s>}", overlay->base);
+      g_variant_builder_add_parsed (&arguments, "{'backing-format', <%s>}", overlay->base_format);
+    }
+  g_variant_builder_add_parsed (&arguments, "{'mode', <%u>}", overlay_mode (base, overlay->owner));
+  g_variant_builder_add_parsed (&arguments, "{'gid', <%u>}", base->gid);
+  if (overlay->taken != NULL)
+    add_taken (&arguments, overlay->taken);
+  qs_plan_add (plan, overlay->taken != NULL ? QS_STEP_IMAGE_TAKE : QS_STEP_IMAGE_CREATE,
+               QS_PHASE_PREPARE, overlay->target, g_variant_builder_end (&arguments));
 }
 
 /**
@@ -49,12 +92,13 @@ qs_planning_record_chain (QsChangeList *changes, const QsFacts *facts, const QsD
   for (guint i = disk->chain->len; i > 0; i--)
     {
       const QsImage *image = g_ptr_array_index (disk->chain, i - 1);
+      guint64 dev, ino;
 
+      qs_image_identity (image, &dev, &ino);
       if (qs_facts_find_file (facts, image->path) == NULL)
         qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", image->path, "format", "s",
                         image->format, "role", "s", "disk", "backing", "s", backing, "ours", "b",
-                        FALSE, "dev", "t", image->dev, "ino", "t", image->ino, "btime", "x",
-                        image->btime, NULL);
+                        FALSE, "dev", "t", dev, "ino", "t", ino, "btime", "x", image->btime, NULL);
       backing = image->path;
     }
 }

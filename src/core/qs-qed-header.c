@@ -4,7 +4,7 @@
 #include "qs-qed.h"
 
 static gboolean
-check_qed_sizes (const QsImageInput *in, const QsImageHeader *header, GError **error)
+check_qed_sizes (const QsImageInput *in, QsImageHeader *header, GError **error)
 {
   guint32 cluster = header->cluster_size;
   guint32 table = qs_input_u32le (in, 8);
@@ -24,6 +24,8 @@ check_qed_sizes (const QsImageInput *in, const QsImageHeader *header, GError **e
   if (qs_input_u64le (in, 40) % cluster != 0
       || !qs_input_in_file (in, qs_input_u64le (in, 40), (guint64)cluster * table))
     return qs_input_damaged (error, "the first-level table lies outside of the file");
+  header->table_offset = qs_input_u64le (in, 40);
+  header->table_bytes = (guint64)cluster * table;
   return TRUE;
 }
 

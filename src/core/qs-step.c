@@ -6,13 +6,16 @@
 
 #include <string.h>
 
+#define IMAGE_CREATE                                                                               \
+  "target:s path:s format:s size:t cluster-size:u extended-l2:b? backing:s? backing-format:s? "    \
+  "mode:u gid:u"
 #define IMAGE_SNAPSHOT "target:s path:s format:s tag:s dev:t ino:t"
 
 static const QsStepType step_types[] = {
-  [QS_STEP_IMAGE_CREATE] = { "image-create", "unlink", QS_MAY_PREPARE,
-                             "target:s path:s format:s size:t cluster-size:u extended-l2:b? "
-                             "backing:s? backing-format:s?"
-                             " mode:u gid:u" },
+  [QS_STEP_IMAGE_CREATE] = { "image-create", "unlink", QS_MAY_PREPARE, IMAGE_CREATE },
+  /* the same in an empty file or a block device that is the caller's */
+  [QS_STEP_IMAGE_TAKE] = { "image-take", "wipe", QS_MAY_PREPARE,
+                           IMAGE_CREATE " dev:t ino:t rdev:t diskseq:t" },
   [QS_STEP_IMAGE_SNAPSHOT] = { "image-snapshot", "snapshot -d", QS_MAY_PREPARE, IMAGE_SNAPSHOT },
   [QS_STEP_IMAGE_SNAPSHOT_APPLY] = { "image-snapshot-apply", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
                                      IMAGE_SNAPSHOT },
@@ -22,11 +25,13 @@ static const QsStepType step_types[] = {
                          "target:s node:s path:s format:s direct:b no-flush:b detect-zeroes:s? "
                          "auto-read-only:b?" },
   [QS_STEP_BLOCKDEV_SNAPSHOT] = { "blockdev-snapshot", NULL, QS_MAY_COMMIT, "disks:aa{sv}",
-                                  "target:s node:s overlay:s path:s active:s" },
+                                  "target:s node:s overlay:s path:s active:s format:s? "
+                                  "before:(ttb)?" },
   /* for a QEMU that has no `transaction`: one disk after the other */
   [QS_STEP_BLOCKDEV_SNAPSHOT_SYNC] = { "blockdev-snapshot-sync", NULL,
                                        QS_MAY_COMMIT | QS_MAY_FINISH,
-                                       "target:s node:s overlay:s path:s format:s size:t" },
+                                       "target:s node:s overlay:s path:s format:s size:t "
+                                       "before:(ttb)?" },
   [QS_STEP_NODE_SNAPSHOT_DELETE] = { "blockdev-snapshot-delete-internal-sync", NULL, QS_MAY_FINISH,
                                      "target:s node:s tag:s path:s format:s dev:t ino:t" },
   [QS_STEP_NVRAM_CREATE] = { "nvram-create", "unlink", QS_MAY_PREPARE, "path:s template:s" },

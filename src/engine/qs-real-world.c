@@ -7,6 +7,7 @@
 
 static const QsExecutor executors[] = {
   [QS_STEP_IMAGE_CREATE] = { qs_run_image_create, qs_undo_image_create, qs_probe_image_create },
+  [QS_STEP_IMAGE_TAKE] = { qs_run_image_take, qs_undo_image_take, NULL },
   [QS_STEP_IMAGE_SNAPSHOT] = { qs_run_image_snapshot, qs_undo_image_snapshot, NULL },
   [QS_STEP_IMAGE_SNAPSHOT_APPLY] = { qs_run_image_apply, NULL, qs_probe_image_apply },
   [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { qs_run_image_delete, NULL, NULL },

@@ -67,6 +67,8 @@ gboolean qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error);
 
 /* the executors, by what they work on */
 gboolean qs_run_image_create (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_run_image_take (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_image_take (QsStepCall *call, GError **error);
 gboolean qs_undo_image_create (QsStepCall *call, GError **error);
 QsProbe qs_probe_image_create (QsStepCall *call, GError **error);
 gboolean qs_run_image_snapshot (QsStepCall *call, GVariant **result, GError **error);

@@ -5,7 +5,6 @@
 #include "qs-change.h"
 #include "qs-error.h"
 #include "qs-limits.h"
-#include "qs-qcow2.h"
 #include "qs-step-qmp.h"
 
 /* steps that are QMP commands: qs-step-qmp.c knows the commands, this file what is around them */
@@ -131,47 +130,82 @@ qs_probe_guest_step (QsStepCall *call, GError **error)
   return qs_step_qmp_probe (guest, call->step, qs_step_call_result (call), error);
 }
 
-/* an overlay that the guest has written through has more than its first clusters */
-static gboolean
-was_written (QsStepCall *call, const char *path, gboolean *written, GError **error)
+/* what is known of the overlay of one disk: @arguments are those of a step, or of its row */
+typedef struct
 {
-  QsWorker *worker = qs_real_world_worker (call->world, error);
-  g_autoptr (QsImage) image = NULL;
-  guint64 empty_size = 0;
+  const char *path;
+  const char *format;
+  guint64 size; /* these three of an overlay that was there before */
+  guint64 mtime;
+  gboolean had_data;
+} Overlay;
 
-  if (worker == NULL || !qs_worker_inspect_image (worker, path, "qcow2", &image, error))
-    return FALSE;
+static Overlay
+read_overlay (GVariant *arguments)
+{
+  Overlay overlay = { .format = "qcow2" };
 
-  QsQcow2Layout layout = { .virtual_size = image->virtual_size,
-                           .cluster_size = image->cluster_size,
-                           .extended_l2 = image->extended_l2,
-                           .backing = image->backing_name,
-                           .backing_format = image->backing_format };
-  g_autoptr (GPtrArray) chunks = qs_qcow2_build (&layout, &empty_size, error);
-  if (chunks == NULL)
-    return FALSE;
-  *written = image->size > empty_size;
-  return TRUE;
+  g_variant_lookup (arguments, "path", "&s", &overlay.path);
+  g_variant_lookup (arguments, "format", "&s", &overlay.format);
+  g_variant_lookup (arguments, "before", "(ttb)", &overlay.size, &overlay.mtime, &overlay.had_data);
+  return overlay;
 }
 
-/* QEMU is gone and cannot be asked: an overlay with data in it was switched to, and then all were;
-   empty ones give the same view as their bases, so that going back loses nothing */
+/* a cluster that is written again shows in no table, and on a device in no time either */
+static QsProbe
+probe_old_data (QsWorker *worker, const Overlay *overlay, GError **error)
+{
+  g_autoptr (QsImage) image = NULL;
+
+  if (!qs_worker_inspect_image (worker, overlay->path, overlay->format, &image, error))
+    return QS_PROBE_UNKNOWN;
+  if (image->size != overlay->size || (image->rdev == 0 && image->mtime != overlay->mtime))
+    return QS_PROBE_DONE;
+  if (image->rdev == 0)
+    return QS_PROBE_NOT_DONE;
+  g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+               "QEMU has ended, and ‘%s’ does not tell whether the guest wrote to it",
+               overlay->path);
+  return QS_PROBE_UNKNOWN;
+}
+
+/* QEMU is gone and cannot be asked. An overlay with data in it was switched to; an empty one gives
+   the same view as its base, so that going back loses nothing */
+static QsProbe
+probe_overlay (QsStepCall *call, GVariant *arguments, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  const Overlay overlay = read_overlay (arguments);
+  gboolean has_data = FALSE;
+
+  if (worker == NULL
+      || !qs_worker_has_data (worker, overlay.path, overlay.format, &has_data, error))
+    return QS_PROBE_UNKNOWN;
+  if (overlay.had_data)
+    return probe_old_data (worker, &overlay, error);
+  return has_data ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
+}
+
+/* all were switched at once: one that tells is enough, but before going back all must tell */
 static QsProbe
 probe_overlays (QsStepCall *call, GVariant *disks, GError **error)
 {
+  QsProbe answer = QS_PROBE_NOT_DONE;
+  g_autoptr (GError) why = NULL;
+
   for (gsize i = 0; i < g_variant_n_children (disks); i++)
     {
       g_autoptr (GVariant) disk = g_variant_get_child_value (disks, i);
-      const char *path = NULL;
-      gboolean written = FALSE;
+      QsProbe probe = probe_overlay (call, disk, why == NULL ? &why : NULL);
 
-      g_variant_lookup (disk, "path", "&s", &path);
-      if (!was_written (call, path, &written, error))
-        return QS_PROBE_UNKNOWN;
-      if (written)
+      if (probe == QS_PROBE_DONE)
         return QS_PROBE_DONE;
+      if (probe == QS_PROBE_UNKNOWN)
+        answer = QS_PROBE_UNKNOWN;
     }
-  return QS_PROBE_NOT_DONE;
+  if (why != NULL)
+    g_propagate_error (error, g_steal_pointer (&why));
+  return answer;
 }
 
 QsProbe
@@ -187,17 +221,6 @@ qs_probe_blockdev_snapshot (QsStepCall *call, GError **error)
   return probe_overlays (call, disks, error);
 }
 
-/* its QEMU has ended: what is in the overlay tells */
-static QsProbe
-probe_overlay (QsStepCall *call, GError **error)
-{
-  gboolean written = FALSE;
-
-  if (!was_written (call, qs_step_string (call->step, "path"), &written, error))
-    return QS_PROBE_UNKNOWN;
-  return written ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
-}
-
 QsProbe
 qs_probe_snapshot_sync (QsStepCall *call, GError **error)
 {
@@ -206,7 +229,7 @@ qs_probe_snapshot_sync (QsStepCall *call, GError **error)
   if (!find_guest (call, &guest, error))
     return QS_PROBE_UNKNOWN;
   return guest != NULL ? qs_step_qmp_probe (guest, call->step, NULL, error)
-                       : probe_overlay (call, error);
+                       : probe_overlay (call, call->step->arguments, error);
 }
 
 /* after the commit: a disk that was not reached before an interruption is not tried again, for its

@@ -34,12 +34,10 @@ note_identity (QsStepCall *call, const QsFileId *id, GError **error)
   return qs_step_call_note (call, learnt, error);
 }
 
-gboolean
-qs_run_image_create (QsStepCall *call, GVariant **result, GError **error)
+static QsNewImage
+read_image (const QsStep *step)
 {
-  const QsStep *step = call->step;
-  QsWorker *worker = qs_real_world_worker (call->world, error);
-  QsNewImage image = {
+  return (QsNewImage){
     .path = qs_step_string (step, "path"),
     .format = qs_step_string (step, "format"),
     .virtual_size = qs_step_uint64 (step, "size"),
@@ -50,12 +48,73 @@ qs_run_image_create (QsStepCall *call, GVariant **result, GError **error)
     .mode = (guint32)qs_step_uint64 (step, "mode"),
     .gid = (guint32)qs_step_uint64 (step, "gid"),
   };
+}
+
+gboolean
+qs_run_image_create (QsStepCall *call, GVariant **result, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  QsNewImage image = read_image (call->step);
   QsFileId id = { 0 };
 
   if (worker == NULL || !qs_worker_create_image (worker, &image, &id, error))
     return FALSE;
   *result = id_result (&id);
   return note_identity (call, &id, error) && qs_worker_link (worker, image.path, &id, error);
+}
+
+/* of the caller's own, as the survey has found it */
+static QsFileId
+read_taken (const QsStep *step)
+{
+  return (QsFileId){ .dev = qs_step_uint64 (step, "dev"),
+                     .ino = qs_step_uint64 (step, "ino"),
+                     .rdev = qs_step_uint64 (step, "rdev"),
+                     .diskseq = qs_step_uint64 (step, "diskseq") };
+}
+
+/* a block device is recorded by what its nodes stand for, see qs_image_identity() */
+static GVariant *
+taken_result (const QsFileId *id)
+{
+  const QsFileId device = { .ino = id->rdev };
+
+  return id_result (id->rdev != 0 ? &device : id);
+}
+
+gboolean
+qs_run_image_take (QsStepCall *call, GVariant **result, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  const QsFileId taken = read_taken (call->step);
+  QsNewImage image = read_image (call->step);
+  QsFileId id = { 0 };
+
+  image.taken = &taken;
+  if (worker == NULL || !qs_worker_create_image (worker, &image, &id, error)
+      || !qs_worker_link (worker, image.path, &id, error))
+    return FALSE;
+  *result = taken_result (&id);
+  return TRUE;
+}
+
+/* only the empty overlay is taken back, never anything else that is there; and the file stays */
+static gboolean
+wipe_taken (QsStepCall *call, const QsStep *step, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  const QsFileId taken = read_taken (step);
+  QsNewImage image = read_image (step);
+  gboolean wiped = FALSE;
+
+  image.taken = &taken;
+  return worker != NULL && qs_worker_wipe_image (worker, &image, &wiped, error);
+}
+
+gboolean
+qs_undo_image_take (QsStepCall *call, GError **error)
+{
+  return wipe_taken (call, call->step, error);
 }
 
 /* a file of that name which is not the one we made stays as it is */
@@ -220,22 +279,34 @@ qs_run_image_delete (QsStepCall *call, GVariant **result, GError **error)
   return TRUE;
 }
 
+static gboolean
+remove_created (QsStepCall *call, GVariant *learnt, GError **error)
+{
+  QsFileId id = { 0 };
+
+  if (learnt == NULL)
+    return TRUE;
+  g_variant_lookup (learnt, "dev", "t", &id.dev);
+  g_variant_lookup (learnt, "ino", "t", &id.ino);
+  g_variant_lookup (learnt, "btime", "x", &id.btime);
+  return remove_file (call, qs_step_string (call->step, "path"), &id, error);
+}
+
 /* the file of a disk that could not be switched; of one that was, it is in use */
 gboolean
 qs_run_image_discard (QsStepCall *call, GVariant **result, GError **error)
 {
   guint64 image = qs_step_uint64 (call->step, "image");
   guint64 tried = qs_step_uint64 (call->step, "switch");
-  GVariant *learnt = image < call->results->len ? g_ptr_array_index (call->results, image) : NULL;
-  QsFileId id = { 0 };
+  const QsStep *made;
 
-  if (tried >= call->results->len
-      || qs_change_is_step_done (g_ptr_array_index (call->results, tried)) || learnt == NULL)
+  if (tried >= call->results->len || image >= call->results->len
+      || qs_change_is_step_done (g_ptr_array_index (call->results, tried)))
     return TRUE;
-  g_variant_lookup (learnt, "dev", "t", &id.dev);
-  g_variant_lookup (learnt, "ino", "t", &id.ino);
-  g_variant_lookup (learnt, "btime", "x", &id.btime);
-  return remove_file (call, qs_step_string (call->step, "path"), &id, error);
+  made = qs_plan_step (call->plan, (guint)image);
+  return made->kind == QS_STEP_IMAGE_TAKE
+             ? wipe_taken (call, made, error)
+             : remove_created (call, g_ptr_array_index (call->results, image), error);
 }
 
 gboolean

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-json-scan.h"
 #include "qs-limits.h"
+#include "qs-name.h"
 #include "qs-step-qmp-private.h"
 
 JsonNode *
@@ -70,7 +71,9 @@ file_options (const QsStep *step, GVariant *cache)
   GVariantDict options;
 
   g_variant_dict_init (&options, NULL);
-  g_variant_dict_insert (&options, "driver", "s", "file");
+  g_variant_dict_insert (&options, "driver", "s",
+                         qs_path_is_device (qs_step_string (step, "path")) ? "host_device"
+                                                                           : "file");
   g_variant_dict_insert (&options, "node-name", "s", name);
   g_variant_dict_insert (&options, "filename", "s", qs_step_string (step, "path"));
   g_variant_dict_insert (&options, "read-only", "b", FALSE);

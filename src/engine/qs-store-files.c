@@ -196,9 +196,11 @@ find_foreign (QsDb *db, gpointer data, GError **error)
     {
       const QsImage *image = g_ptr_array_index (find->images, i);
       g_autofree char *other = NULL;
+      guint64 dev, ino;
 
+      qs_image_identity (image, &dev, &ino);
       if (!qs_db_get_text (db, &other, error, QS_SQL_FILE_FOREIGN, "siis", find->domain,
-                           (gint64)image->dev, (gint64)image->ino, image->path))
+                           (gint64)dev, (gint64)ino, image->path))
         return FALSE;
       if (other != NULL)
         g_ptr_array_add (find->paths, g_strdup (image->path));

@@ -67,6 +67,69 @@ survey_disks (Survey *survey, GError **error)
   return TRUE;
 }
 
+static QsFile *
+file_row (const char *path, const char *format)
+{
+  QsFile *file = g_new0 (QsFile, 1);
+
+  file->path = g_strdup (path);
+  file->format = g_strdup (format);
+  return file;
+}
+
+/* the recorded files, and those that are not recorded yet: later rows count */
+static GPtrArray *
+rows_with_actives (Survey *survey, GPtrArray *own)
+{
+  GPtrArray *rows = g_ptr_array_new ();
+
+  for (guint i = 0; i < survey->questions->disks->len; i++)
+    {
+      const QsDiskDef *disk = g_ptr_array_index (survey->questions->disks, i);
+
+      g_ptr_array_add (own, file_row (qs_domain_disk_path (survey->domain, disk),
+                                      qs_domain_disk_format (survey->domain, disk)));
+    }
+  g_ptr_array_extend (rows, own, NULL, NULL);
+  g_ptr_array_extend (rows, survey->recorded, NULL, NULL);
+  return rows;
+}
+
+static gboolean
+survey_one_reused (Survey *survey, QsFile *file, GPtrArray *rows, GError **error)
+{
+  QsDiskFacts *reused = g_new0 (QsDiskFacts, 1);
+
+  g_ptr_array_add (survey->facts->reused, reused);
+  reused->target = g_strdup (file->path);
+  g_ptr_array_add (rows, file);
+  qs_worker_inspect_chain (survey->worker, file->path, file->format, rows, &reused->chain,
+                           &reused->error);
+  g_ptr_array_set_size (rows, (gint)rows->len - 1);
+  if (reused->chain == NULL)
+    reused->chain = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
+  return reused->chain->len == 0
+         || qs_worker_has_data (survey->worker, file->path, file->format, &reused->has_data, error);
+}
+
+/* what is no image yet, a missing file or an empty one, is a matter of its target */
+static gboolean
+survey_reused (Survey *survey, GError **error)
+{
+  g_autoptr (GPtrArray) own = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
+  g_autoptr (GPtrArray) rows = NULL;
+
+  if (survey->questions->reused->len == 0)
+    return TRUE;
+  if (!need_worker (survey, survey->questions->reused, error) || !need_recorded (survey, error))
+    return FALSE;
+  rows = rows_with_actives (survey, own);
+  for (guint i = 0; i < survey->questions->reused->len; i++)
+    if (!survey_one_reused (survey, g_ptr_array_index (survey->questions->reused, i), rows, error))
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean
 survey_images (Survey *survey, GError **error)
 {
@@ -112,10 +175,24 @@ survey_files (Survey *survey, GError **error)
   return survey->facts->files != NULL;
 }
 
+/* as far as it tells whose it is */
+static QsImage *
+target_image (const QsTarget *target)
+{
+  QsImage *image = qs_image_new ();
+
+  image->path = g_strdup (target->path);
+  image->dev = target->dev;
+  image->ino = target->ino;
+  image->rdev = target->rdev;
+  return image;
+}
+
 static gboolean
 survey_foreign (Survey *survey, GError **error)
 {
   g_autoptr (GPtrArray) actives = g_ptr_array_new ();
+  g_autoptr (GPtrArray) targets = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
   GPtrArray *foreign;
 
   for (guint i = 0; i < survey->facts->disks->len; i++)
@@ -124,6 +201,11 @@ survey_foreign (Survey *survey, GError **error)
 
       if (disk->chain->len > 0)
         g_ptr_array_add (actives, g_ptr_array_index (disk->chain, 0));
+    }
+  for (guint i = 0; i < survey->facts->targets->len; i++)
+    {
+      g_ptr_array_add (targets, target_image (g_ptr_array_index (survey->facts->targets, i)));
+      g_ptr_array_add (actives, g_ptr_array_index (targets, i));
     }
   if (actives->len == 0)
     return TRUE;
@@ -238,9 +320,9 @@ QsFacts *
 qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
            const QsQuestions *questions, GError **error)
 {
-  static const SurveyFunc funcs[] = { survey_monitor, survey_files,     survey_snapshot,
-                                      survey_disks,   survey_foreign,   survey_images,
-                                      survey_targets, survey_open_files };
+  static const SurveyFunc funcs[] = { survey_monitor, survey_files,   survey_snapshot,
+                                      survey_disks,   survey_images,  survey_targets,
+                                      survey_reused,  survey_foreign, survey_open_files };
   g_autoptr (QsFacts) facts = qs_facts_new ();
   Survey survey = { engine, domain, request, questions, NULL, facts, NULL };
   gboolean answered = TRUE;

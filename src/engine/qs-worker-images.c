@@ -27,6 +27,24 @@ qs_worker_inspect_image (QsWorker *worker, const char *path, const char *format,
   return TRUE;
 }
 
+/**
+ * qs_worker_has_data:
+ *
+ * Whether anything was ever written through an overlay.
+ */
+gboolean
+qs_worker_has_data (QsWorker *worker, const char *path, const char *format, gboolean *has_data,
+                    GError **error)
+{
+  g_autoptr (GVariant) result =
+      qs_worker_query (worker, "has-data", g_variant_new ("(ss)", path, format), "(b)", error);
+
+  if (result == NULL)
+    return FALSE;
+  g_variant_get (result, "(b)", has_data);
+  return TRUE;
+}
+
 /* the recorded chain of @path: only what a walk from there can come to is handed over, which is
    bounded as a chain is */
 static GVariant *

@@ -63,6 +63,8 @@ gboolean qs_worker_inspect_chain (QsWorker *worker, const char *path, const char
                                   const GPtrArray *files, GPtrArray **images, GError **error);
 gboolean qs_worker_inspect_image (QsWorker *worker, const char *path, const char *format,
                                   QsImage **image, GError **error);
+gboolean qs_worker_has_data (QsWorker *worker, const char *path, const char *format,
+                             gboolean *has_data, GError **error);
 gboolean qs_worker_check_target (QsWorker *worker, const char *path, QsTarget **target,
                                  GError **error);
 gboolean qs_worker_create_image (QsWorker *worker, const QsNewImage *image, QsFileId *id,

@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-image-file.h"
 
+#include "qs-limits.h"
+
 #include <fcntl.h>
 #include <sys/vfs.h>
 
@@ -111,6 +113,63 @@ qs_image_file_inspect (const QsPlace *place, int fd, const char *format, const s
   fill_file (place, fd, info, image);
   qs_image_header_fill (header, image);
   return g_steal_pointer (&image);
+}
+
+static gboolean
+has_byte (const guint8 *data, gsize length)
+{
+  for (gsize i = 0; i < length; i++)
+    if (data[i] != 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* raw has no table, and all of its data */
+static gboolean
+scan_table (const QsPlace *place, int fd, const QsImageHeader *header, gboolean *has_data,
+            GError **error)
+{
+  g_autofree guint8 *data = g_malloc (QS_IMAGE_HEADER_BYTES);
+  guint64 done = 0;
+
+  *has_data = header->table_bytes == 0;
+  while (!*has_data && done < header->table_bytes)
+    {
+      gssize n = qs_fd_read_at (fd, header->table_offset + done, data,
+                                MIN (QS_IMAGE_HEADER_BYTES, header->table_bytes - done));
+
+      if (n <= 0)
+        return qs_fail_errno (error, place->path, "read");
+      *has_data = has_byte (data, (gsize)n);
+      done += (guint64)n;
+    }
+  return TRUE;
+}
+
+/**
+ * qs_image_file_has_data:
+ *
+ * Whether anything was ever written through an overlay: the first-level table of an empty one is
+ * all zeros.
+ */
+gboolean
+qs_image_file_has_data (const QsPlace *place, int fd, const char *format, gboolean *has_data,
+                        GError **error)
+{
+  g_autoptr (QsImageHeader) header = NULL;
+  struct stat info;
+  guint64 size = 0;
+
+  if (fstat (fd, &info) != 0 || !qs_fd_size (fd, &info, &size))
+    return qs_fail_errno (error, place->path, "get the size of");
+  header = read_header (place, fd, format, size, error);
+  if (header == NULL)
+    return FALSE;
+  if (header->table_bytes <= QS_MAX_L1_BYTES)
+    return scan_table (place, fd, header, has_data, error);
+  g_set_error (error, QS_ERROR, QS_ERROR_LIMIT_EXCEEDED, "‘%s’: the first-level table is too large",
+               place->path);
+  return FALSE;
 }
 
 static QsImage *

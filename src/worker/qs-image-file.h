@@ -8,6 +8,9 @@
 QsImage *qs_image_file_inspect (const QsPlace *place, int fd, const char *format,
                                 const struct stat *info, GError **error);
 
+gboolean qs_image_file_has_data (const QsPlace *place, int fd, const char *format,
+                                 gboolean *has_data, GError **error);
+
 /**
  * QsChainStart:
  * @links: QS_WIRE_LINKS: what is recorded of files whose headers cannot tell it

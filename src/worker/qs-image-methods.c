@@ -29,6 +29,26 @@ handle_inspect_image (QsWork *work, GVariant *arguments, GError **error)
                        : NULL;
 }
 
+static GVariant *
+handle_has_data (QsWork *work, GVariant *arguments, GError **error)
+{
+  g_autoptr (QsPlace) place = NULL;
+  g_auto (QsFd) fd = -1;
+  gboolean has_data = FALSE;
+  const char *path;
+  const char *format;
+  struct stat info;
+
+  g_variant_get (arguments, "(&s&s)", &path, &format);
+  place = qs_place_existing (work, path, error);
+  if (place == NULL)
+    return NULL;
+  fd = qs_place_open (place, QS_OPEN_READ, &info, error);
+  if (fd < 0 || !qs_image_file_has_data (place, fd, format, &has_data, error))
+    return NULL;
+  return g_variant_new ("(b)", has_data);
+}
+
 /* how the walk ended stands beside the files that it found */
 static GVariant *
 handle_inspect_chain (QsWork *work, GVariant *arguments, GError **error)
@@ -151,6 +171,7 @@ handle_check_target (QsWork *work, GVariant *arguments, GError **error)
 
 static const QsMethod methods[] = {
   { "inspect-image", "(ss)", handle_inspect_image },
+  { "has-data", "(ss)", handle_has_data },
   { "inspect-chain", "(ss" QS_WIRE_LINKS ")", handle_inspect_chain },
   { "check-target", "(s)", handle_check_target },
 };

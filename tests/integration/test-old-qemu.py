@@ -114,10 +114,12 @@ class OldQemu(unittest.TestCase):
         self.assertEqual(snapshot['Kind'], 'external')
 
     def test_atomic_is_refused(self):
+        for path, driver in self.active().values():
+            images.make_overlay(os.path.splitext(path)[0] + '.s2', path, driver)
         before = self.names()
-        for flag, word in ((ATOMIC, 'ATOMIC'), (REUSE_EXT, 'REUSE_EXT')):
+        for name, flag, word in (('s1', ATOMIC, 'ATOMIC'), ('s2', REUSE_EXT, 'REUSE_EXT')):
             with self.assertRaises(DBusError) as caught:
-                self.create('s1', flag)
+                self.create(name, flag)
             self.assertIn('OperationUnsupported', caught.exception.name)
             self.assertIn(word, str(caught.exception))
         self.assertEqual(self.names(), before)

@@ -193,6 +193,21 @@ answer_nodes (QsFacts *facts, const QsDomain *domain)
     }
 }
 
+/* a sound one: on the active file, and empty */
+static QsDiskFacts *
+make_reused (const QsFile *file)
+{
+  QsDiskFacts *reused = make_disk (file->path, file->path, file->format);
+  QsImage *overlay = g_ptr_array_index (reused->chain, 0);
+
+  overlay->backing_name = g_strdup (file->backing);
+  overlay->size = 256 * 1024;
+  overlay->mtime = 77;
+  g_ptr_array_add (reused->chain,
+                   make_image (file->backing, "qcow2", 100 + g_str_hash (file->backing) % 1000));
+  return reused;
+}
+
 static void
 answer_paths (QsFacts *facts, const QsDomain *domain, const QsQuestions *questions)
 {
@@ -203,6 +218,8 @@ answer_paths (QsFacts *facts, const QsDomain *domain, const QsQuestions *questio
       g_ptr_array_add (facts->disks, make_disk (disk->target, qs_domain_disk_path (domain, disk),
                                                 qs_domain_disk_format (domain, disk)));
     }
+  for (guint i = 0; i < questions->reused->len; i++)
+    g_ptr_array_add (facts->reused, make_reused (g_ptr_array_index (questions->reused, i)));
   for (guint i = 0; i < questions->targets->len; i++)
     {
       QsTarget *target = qs_target_new (g_ptr_array_index (questions->targets, i));

@@ -12,6 +12,10 @@
   "<domainsnapshot><name>s1</name><disks><disk name='vda' snapshot='external'/></disks>"           \
   "</domainsnapshot>"
 
+#define VDA(attributes, children)                                                                  \
+  "<domainsnapshot><name>s1</name><disks><disk name='vda' snapshot='external' " attributes         \
+  ">" children "</disk></disks></domainsnapshot>"
+
 typedef enum
 {
   OFF,
@@ -26,6 +30,7 @@ typedef struct
   guint n_disks;
   const char *xml;
   guint flags;
+  QsTargetType found; /* at the path of each overlay */
 } CreateCase;
 
 static const CreateCase create_cases[] = {
@@ -53,6 +58,29 @@ static const CreateCase create_cases[] = {
     "<domainsnapshot><name>s1</name><memory snapshot='no'/></domainsnapshot>", 0 },
   { "create-on-one-alone", ON_OLD, 1,
     "<domainsnapshot><name>s1</name><memory snapshot='no'/></domainsnapshot>", QS_CREATE_ATOMIC },
+  { "create-off-no-backing", OFF, 1, VDA ("mode='no-backing-file'", ""), 0 },
+  { "create-on-no-backing", ON, 1, VDA ("mode='no-backing-file'", ""), QS_CREATE_DISK_ONLY },
+  { "create-off-existing", OFF, 1, VDA ("mode='existing'", ""), 0, QS_TARGET_REGULAR },
+  { "create-on-reuse-external", ON, 2, "<domainsnapshot><name>s1</name></domainsnapshot>",
+    QS_CREATE_DISK_ONLY | QS_CREATE_REUSE_EXT, QS_TARGET_REGULAR },
+  { "create-on-reuse-alone", ON_OLD, 1, "<domainsnapshot><name>s1</name></domainsnapshot>",
+    QS_CREATE_DISK_ONLY | QS_CREATE_REUSE_EXT, QS_TARGET_REGULAR },
+  { "create-off-qed", OFF, 1, VDA ("", "<driver type='qed'/>"), 0 },
+  { "create-on-qed", ON, 1, VDA ("mode='no-backing-file'", "<driver type='qed'/>"),
+    QS_CREATE_DISK_ONLY },
+  { "create-on-empty-file", ON, 1, VDA ("", "<source file='/other/x.qcow2'/>"), QS_CREATE_DISK_ONLY,
+    QS_TARGET_EMPTY },
+  { "create-off-device", OFF, 1, VDA ("type='block'", "<source dev='/dev/vg/x'/>"), 0,
+    QS_TARGET_BLOCK },
+  { "create-on-device", ON, 1, VDA ("type='block'", "<source dev='/dev/vg/x'/>"),
+    QS_CREATE_DISK_ONLY, QS_TARGET_BLOCK },
+  { "create-off-device-existing", OFF, 1,
+    VDA ("type='block' mode='existing'", "<source dev='/dev/vg/x'/>"), 0, QS_TARGET_BLOCK },
+  { "create-on-device-no-backing", ON, 1,
+    VDA ("type='block' mode='no-backing-file'", "<source dev='/dev/vg/x'/>"), QS_CREATE_DISK_ONLY,
+    QS_TARGET_BLOCK },
+  { "create-on-empty-one-by-one", ON_OLD, 2,
+    "<domainsnapshot><name>s1</name><memory snapshot='no'/></domainsnapshot>", 0, QS_TARGET_EMPTY },
 };
 
 typedef struct
@@ -107,15 +135,32 @@ make_domain (Running running, guint n_disks)
   return running != OFF ? fixture_running_domain (n_disks) : fixture_domain (n_disks);
 }
 
+static void
+find_targets (QsFacts *facts, QsTargetType type)
+{
+  for (guint i = 0; i < facts->targets->len && type != QS_TARGET_ABSENT; i++)
+    {
+      QsTarget *target = g_ptr_array_index (facts->targets, i);
+
+      target->type = type;
+      target->dev = 2050;
+      target->ino = 9000 + i;
+      target->size = G_GUINT64_CONSTANT (1) << 30;
+      target->rdev = type == QS_TARGET_BLOCK ? 1800 + i : 0;
+      target->diskseq = type == QS_TARGET_BLOCK ? 18 + i : 0;
+    }
+}
+
 static QsPlan *
-make_plan (Running running, const QsDomain *domain, const QsRequest *request, GError **error)
+make_plan (const CreateCase *test, const QsDomain *domain, const QsRequest *request, GError **error)
 {
   static const char *const old[] = { "blockdev-snapshot-sync", NULL };
   g_autoptr (QsFacts) facts = fixture_facts (domain, request, error);
 
   if (facts == NULL)
     return NULL;
-  if (running == ON_OLD)
+  find_targets (facts, test->found);
+  if (test->running == ON_OLD)
     {
       g_strfreev (facts->commands);
       facts->commands = g_strdupv ((char **)old);
@@ -130,7 +175,7 @@ test_create (gconstpointer data)
   g_autoptr (QsDomain) domain = make_domain (test->running, test->n_disks);
   g_autoptr (QsRequest) request = fixture_create (test->xml, test->flags);
   g_autoptr (GError) error = NULL;
-  g_autoptr (QsPlan) plan = make_plan (test->running, domain, request, &error);
+  g_autoptr (QsPlan) plan = make_plan (test, domain, request, &error);
 
   g_assert_no_error (error);
   plan_golden_check (test->name, plan);
@@ -145,7 +190,7 @@ test_not_atomic (void)
   g_autoptr (QsRequest) request =
       fixture_create ("<domainsnapshot><memory snapshot='no'/></domainsnapshot>", QS_CREATE_ATOMIC);
   g_autoptr (GError) error = NULL;
-  g_autoptr (QsPlan) plan = make_plan (ON_OLD, domain, request, &error);
+  g_autoptr (QsPlan) plan = make_plan (&(CreateCase){ .running = ON_OLD }, domain, request, &error);
 
   g_assert_null (plan);
   g_assert_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED);
