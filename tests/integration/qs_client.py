@@ -25,7 +25,7 @@ class DBusError(Exception):
     """An error of the service; @name is without the prefix for errors of our own."""
 
     def __init__(self, error):
-        remote = Gio.DBusError.get_remote_error(error) or GLib.quark_to_string(error.domain)
+        remote = Gio.DBusError.get_remote_error(error) or error.domain
         self.message = error.message.removeprefix(f'GDBus.Error:{remote}: ')
         super().__init__(f'{remote}: {self.message}')
         self.name = remote[len(ERROR):] if remote.startswith(ERROR) else remote

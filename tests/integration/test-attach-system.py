@@ -22,16 +22,21 @@ class Attach(unittest.TestCase):
         adopt_orphans()
         cls.folder = os.path.join(BED, 'vm')
         os.mkdir(cls.folder)
-        cls.qemu = qs_foreign.Foreign(cls.folder)
-        bob = pwd.getpwnam('snapbob')
-        for folder, _, files in os.walk(cls.folder):
-            for path in (folder, *(os.path.join(folder, name) for name in files)):
-                os.chown(path, bob.pw_uid, bob.pw_gid)
-        cls.qemu.start(user='snapbob')
+        cls.qemu = cls.start()
 
     @classmethod
     def tearDownClass(cls):
         end_process(cls.qemu.process.pid)
+
+    @classmethod
+    def start(cls, *arguments, **options):
+        """A QEMU of snapbob."""
+        qemu = qs_foreign.Foreign(cls.folder, *arguments, **options)
+        bob = pwd.getpwnam('snapbob')
+        for folder, _, files in os.walk(cls.folder):
+            for path in (folder, *(os.path.join(folder, name) for name in files)):
+                os.chown(path, bob.pw_uid, bob.pw_gid)
+        return qemu.start(user='snapbob')
 
     def manager(self, user):
         return qs_client.Manager(qs_client.connect(ADDRESS, user))
@@ -83,6 +88,16 @@ class Attach(unittest.TestCase):
             self.assertEqual(os.stat(path).st_uid, pwd.getpwnam('snapbob').pw_uid)
         self.qemu.serial.wait_more(3)
         self.assertEqual(self.qemu.serial.errors(), 0)
+
+    def test_5_relative_names(self):
+        """Where they lead from says the process; its owner may ask the kernel."""
+        qemu = self.start(lambda index, path: qs_foreign.drive(index, os.path.basename(path)),
+                          name='relative')
+        self.addCleanup(end_process, qemu.process.pid)
+        manager = self.manager('snapbob')
+        domain = qs_client.Domain(manager.connection, manager.AttachDomain(qemu.socket, {}))
+        self.assertEqual(domain['Disks'][0]['source'], qemu.disks[0])
+        self.assertIn('qemu-system-x86_64</emulator>', domain.GetXMLDesc(0))
 
 
 if __name__ == '__main__':

@@ -167,6 +167,16 @@ class Attach(Base):
             hold.release()
         self.attach(self.qemu())
 
+    def test_stop(self):
+        """The service ends while something does not greet: in order, with nothing attached."""
+        with self.session.hold('discover') as hold:
+            answers = self.start_attach(self.qemu())
+            hold.reached()
+            self.session.daemon.terminate()
+            time.sleep(0.3)
+        self.assertEqual(self.session.daemon.wait(20), 0)
+        self.assertFalse(self.answers(answers)[0].startswith('/'))
+
     def test_caller_leaves(self):
         connection = qs_client.connect(self.session.address)
         with self.session.hold('discover') as hold:
