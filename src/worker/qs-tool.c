@@ -322,7 +322,10 @@ qs_tool_run (const QsWork *work, const QsTool *tool, GError **error)
 char *
 qs_tool_qcow2_spec (int fd)
 {
+  struct stat info;
+  gboolean is_device = fstat (fd, &info) == 0 && S_ISBLK (info.st_mode);
+
   return g_strdup_printf ("json:{\"driver\":\"qcow2\",\"backing\":null,\"file\":"
-                          "{\"driver\":\"file\",\"filename\":\"/proc/self/fd/%d\"}}",
-                          fd);
+                          "{\"driver\":\"%s\",\"filename\":\"/proc/self/fd/%d\"}}",
+                          is_device ? "host_device" : "file", fd);
 }

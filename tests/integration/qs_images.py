@@ -46,6 +46,25 @@ def read(path, driver='qcow2', tag=None):
             return file.read()
 
 
+def node(files):
+    """A chain of (path, format), the active file first, as it is, whatever the headers say."""
+    path, driver = files[0]
+    protocol = 'host_device' if path.startswith('/dev/') else 'file'
+    image = {'driver': driver, 'file': {'driver': protocol, 'filename': path}}
+    if driver != 'raw':
+        image['backing'] = node(files[1:]) if files[1:] else None
+    return image
+
+
+def view(*files):
+    """All bytes that a guest sees of such a chain."""
+    with tempfile.TemporaryDirectory(prefix='qs-view-') as folder:
+        raw = os.path.join(folder, 'raw')
+        tool('qemu-img', 'convert', '-U', '-O', 'raw', 'json:' + json.dumps(node(files)), raw)
+        with open(raw, 'rb') as file:
+            return file.read()
+
+
 def content_hash(path, driver='qcow2', tag=None):
     return hashlib.sha256(read(path, driver, tag)).hexdigest()
 

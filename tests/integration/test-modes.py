@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import unittest
 
@@ -32,24 +31,6 @@ def document(name, **disks):
     return f'<domainsnapshot><name>{name}</name><disks>{rows}</disks></domainsnapshot>'
 
 
-def node(files):
-    """The view of a chain of (path, format), active first, whatever the headers say."""
-    path, driver = files[0]
-    image = {'driver': driver, 'file': {'driver': 'file', 'filename': path}}
-    if driver != 'raw':
-        image['backing'] = node(files[1:]) if files[1:] else None
-    return image
-
-
-def view(*files):
-    raw = files[0][0] + '.view'
-    images.tool('qemu-img', 'convert', '-U', '-O', 'raw', 'json:' + json.dumps(node(files)), raw)
-    with open(raw, 'rb') as file:
-        content = file.read()
-    os.unlink(raw)
-    return content
-
-
 def first_bytes(path):
     with open(path, 'rb') as file:
         return file.read(FIRST)
@@ -64,7 +45,7 @@ def overlay(path, base, driver='qcow2', base_driver='qcow2', size=()):
 @contextlib.contextmanager
 def opened(path):
     """Another program that works on the image alone."""
-    holder = subprocess.Popen(['qemu-io', 'json:' + json.dumps(node([(path, 'qcow2')]))],
+    holder = subprocess.Popen(['qemu-io', 'json:' + json.dumps(images.node([(path, 'qcow2')]))],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         holder.stdout.read(8)
@@ -96,12 +77,12 @@ class Modes(unittest.TestCase):
     def check_start(self, *files):
         """The next start goes on from what the chain holds."""
         self.assertEqual(self.domain['State'], 'shutoff')
-        counter = images.counter_in(view(*files))
+        counter = images.counter_in(images.view(*files))
         self.start()
         self.assertEqual(self.guest.serial.boots()[-1], counter)
         self.domain.destroy()
         self.assertEqual(self.guest.serial.errors(), 0)
-        self.assertGreater(images.counter_in(view(*files)), counter)
+        self.assertGreater(images.counter_in(images.view(*files)), counter)
 
     def check_document(self, snapshot, *words):
         text = snapshot.GetXMLDesc(0).replace('"', "'")
@@ -301,7 +282,7 @@ class Modes(unittest.TestCase):
             snapshot, _ = self.domain.create(
                 document(name, vda={'mode': mode, 'driver': driver}), DISK_ONLY if online else 0)
             self.check_document(snapshot, f"<driver type='{driver}'/>")
-            then = view(*files)
+            then = images.view(*files)
             files.insert(0, self.active()['vda'])
             self.assertEqual(files[0][1], driver)
             if mode == 'no-backing-file':
@@ -313,13 +294,13 @@ class Modes(unittest.TestCase):
                 self.check_start(*files)
         if online:
             self.domain.destroy()
-        self.assertEqual(view(*files[1:]), then)
+        self.assertEqual(images.view(*files[1:]), then)
         self.check_start(*files)
         self.check_start(*files)
-        self.assertEqual(view(*files[1:]), then)
+        self.assertEqual(images.view(*files[1:]), then)
         snapshot.revert()
         files[0] = self.active()['vda']
-        self.assertEqual(view(*files), then)
+        self.assertEqual(images.view(*files), then)
         self.check_start(*files)
         snapshot.revert(RUNNING)
         self.guest.serial.wait_past(images.counter_in(then))
@@ -374,21 +355,25 @@ class Modes(unittest.TestCase):
     def test_empty_file_is_empty_after_a_failure(self):
         """The second disk fails when the first is written already."""
         self.define(disks=2)
-        self.start()
-        path = self.make_empty('mine')
-        # a node of the name that the plan would give, so that only QEMU finds out
-        os.mkdir(self.path('full'))
-        if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=5m', 'none', self.path('full')],
+        full = self.path('full')
+        os.mkdir(full)
+        # there is room enough, and yet no file can be made
+        if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=16m,nr_inodes=1', 'none', full],
                           check=False, capture_output=True).returncode:
             self.skipTest('needs root to mount a small file system')
-        self.addCleanup(subprocess.run, ['umount', self.path('full')], check=True)
-        shutil.chown(self.path('full'), os.getuid())
-        xml = document('s1', vda={'file': path}, vdb={'file': self.path('full', 'b')})
-        subprocess.run(['mount', '-o', 'remount,ro', self.path('full')], check=True)
-        with self.assertRaises(DBusError) as caught:
-            self.domain.create(xml, DISK_ONLY)
-        self.assertIn('vdb', caught.exception.message)
-        self.assertEqual(os.path.getsize(path), 0)
+        self.addCleanup(subprocess.run, ['umount', full], check=True)
+        path = self.make_empty('mine')
+        xml = document('s1', vda={'file': path}, vdb={'file': os.path.join(full, 'b')})
+        for flags in (0, DISK_ONLY):
+            active = self.active()
+            with self.assertRaises(DBusError) as caught:
+                self.domain.create(xml, flags)
+            self.assertEqual(caught.exception.name, 'NoSpace')
+            self.assertIn('vdb', caught.exception.message)
+            self.assertEqual(os.path.getsize(path), 0)
+            self.assertEqual(self.active(), active)
+            if not flags:
+                self.start()
         self.guest.serial.wait_more(2)
 
     def test_in_use_offline(self):

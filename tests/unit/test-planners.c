@@ -91,10 +91,18 @@ typedef struct
   guint flags;
   QsError code;
   const char *text;
+  QsTargetType found; /* at the path of the overlay */
+  const char *fault;  /* of an overlay that is reused, or of the image in use */
 } RefusalCase;
 
 #define DISK(attributes)                                                                           \
   "<domainsnapshot><name>s1</name><disks><disk " attributes "/></disks></domainsnapshot>"
+
+#define REUSED(fault, text)                                                                        \
+  {                                                                                                \
+    "existing " fault, ON, VDA ("mode='existing'", ""), QS_CREATE_DISK_ONLY,                       \
+        QS_ERROR_IMAGE_FAILED, text, QS_TARGET_REGULAR, fault                                      \
+  }
 
 static const RefusalCase refusal_cases[] = {
   { "memory off", OFF,
@@ -127,7 +135,112 @@ static const RefusalCase refusal_cases[] = {
     "<domainsnapshot><disks><disk name='vda' snapshot='external'><source "
     "file='/images/vda.qcow2'/></disk></disks></domainsnapshot>",
     0, QS_ERROR_CONFIG_UNSUPPORTED, "vda" },
+  { "source without external", OFF,
+    "<domainsnapshot><disks><disk name='vda' snapshot='internal' mode='existing'/></disks>"
+    "</domainsnapshot>",
+    0, QS_ERROR_CONFIG_UNSUPPORTED, "snapshot='external'" },
+  { "driver", OFF, VDA ("", "<driver type='vmdk'/>"), 0, QS_ERROR_CONFIG_UNSUPPORTED, "qed" },
+  { "target network", OFF, VDA ("type='network'", "<source protocol='nbd' name='x'/>"), 0,
+    QS_ERROR_CONFIG_UNSUPPORTED, "block device" },
+  { "block without source", OFF, VDA ("type='block'", ""), 0, QS_ERROR_CONFIG_UNSUPPORTED,
+    "names nothing" },
+  { "block outside of dev", OFF, VDA ("type='block'", "<source dev='/images/x'/>"), 0,
+    QS_ERROR_CONFIG_UNSUPPORTED, "below /dev" },
+  { "device as file", OFF, VDA ("", "<source file='/dev/vg/x'/>"), 0, QS_ERROR_CONFIG_UNSUPPORTED,
+    "type='block'" },
+  { "qed on device", OFF, VDA ("type='block'", "<source dev='/dev/x'/><driver type='qed'/>"), 0,
+    QS_ERROR_CONFIG_UNSUPPORTED, "qed" },
+  { "qed with cache", OFF, VDA ("", "<driver type='qed'><metadata_cache/></driver>"), 0,
+    QS_ERROR_CONFIG_UNSUPPORTED, "metadata_cache" },
+  { "mirror", ON, VDA ("", "<mirror file='/images/m'/>"), QS_CREATE_DISK_ONLY,
+    QS_ERROR_OPERATION_UNSUPPORTED, "mirror" },
+  { "reuse and mode", OFF, VDA ("mode='absolute-paths'", ""), QS_CREATE_REUSE_EXT,
+    QS_ERROR_INVALID_ARGUMENT, "REUSE_EXT" },
+  { "regular", OFF, VDA ("", ""), 0, QS_ERROR_CONFIG_UNSUPPORTED, "not overwritten",
+    QS_TARGET_REGULAR },
+  { "regular no-backing", OFF, VDA ("mode='no-backing-file'", ""), 0, QS_ERROR_CONFIG_UNSUPPORTED,
+    "not overwritten", QS_TARGET_REGULAR },
+  { "other", OFF, VDA ("", ""), 0, QS_ERROR_CONFIG_UNSUPPORTED, "links", QS_TARGET_OTHER },
+  { "device for a file", OFF, VDA ("", "<source file='/x/y'/>"), 0, QS_ERROR_CONFIG_UNSUPPORTED,
+    "is a block device", QS_TARGET_BLOCK },
+  { "file for a device", OFF, VDA ("type='block'", "<source dev='/dev/x'/>"), 0,
+    QS_ERROR_CONFIG_UNSUPPORTED, "no block device", QS_TARGET_EMPTY },
+  { "device absent", OFF, VDA ("type='block'", "<source dev='/dev/x'/>"), 0,
+    QS_ERROR_CONFIG_UNSUPPORTED, "no block device", QS_TARGET_ABSENT },
+  { "existing absent", ON, VDA ("mode='existing'", ""), QS_CREATE_DISK_ONLY,
+    QS_ERROR_CONFIG_UNSUPPORTED, "does not exist", QS_TARGET_ABSENT },
+  { "existing empty", ON, VDA ("mode='existing'", ""), QS_CREATE_DISK_ONLY, QS_ERROR_IMAGE_FAILED,
+    "is empty", QS_TARGET_EMPTY },
+  { "existing other", ON, VDA ("mode='existing'", ""), QS_CREATE_DISK_ONLY,
+    QS_ERROR_CONFIG_UNSUPPORTED, "neither", QS_TARGET_OTHER },
+  REUSED ("no-backing", "names no backing file"),
+  REUSED ("size", "virtual size"),
+  REUSED ("backing", "another backing file"),
+  REUSED ("format", "another format"),
+  REUSED ("dirty", "repair"),
+  REUSED ("links", "more than one name"),
+  REUSED ("in-use", "in use"),
+  REUSED ("error", "broken"),
+  { "taken in use", OFF, VDA ("", ""), 0, QS_ERROR_CONFIG_UNSUPPORTED, "in use", QS_TARGET_EMPTY,
+    "target-in-use" },
+  { "taken is the image", OFF, VDA ("", ""), 0, QS_ERROR_CONFIG_UNSUPPORTED, "uses already",
+    QS_TARGET_EMPTY, "target-is-active" },
+  { "taken is the device", OFF, VDA ("type='block'", "<source dev='/dev/x'/>"), 0,
+    QS_ERROR_CONFIG_UNSUPPORTED, "uses already", QS_TARGET_BLOCK, "device-is-active" },
+  { "of another domain", OFF, VDA ("", ""), 0, QS_ERROR_CONFIG_UNSUPPORTED, "another domain",
+    QS_TARGET_EMPTY, "foreign" },
+  { "small device", OFF, VDA ("type='block'", "<source dev='/dev/x'/>"), 0, QS_ERROR_NO_SPACE,
+    "4095 bytes", QS_TARGET_BLOCK, "small" },
+  { "image in use", OFF, VDA ("", ""), 0, QS_ERROR_OPERATION_INVALID, "in use by another program",
+    QS_TARGET_ABSENT, "active-in-use" },
 };
+
+/* makes one thing wrong in the world as it was found */
+static void
+spoil (QsFacts *facts, const char *fault)
+{
+  QsTarget *target = g_ptr_array_index (facts->targets, 0);
+  QsDiskFacts *disk = g_ptr_array_index (facts->disks, 0);
+  QsImage *active = g_ptr_array_index (disk->chain, 0);
+
+  if (g_str_equal (fault, "target-in-use"))
+    target->in_use = TRUE;
+  else if (g_str_equal (fault, "target-is-active"))
+    {
+      target->dev = active->dev;
+      target->ino = active->ino;
+    }
+  else if (g_str_equal (fault, "device-is-active"))
+    active->rdev = target->rdev;
+  else if (g_str_equal (fault, "foreign"))
+    g_ptr_array_add (facts->foreign_images, g_strdup (target->path));
+  else if (g_str_equal (fault, "small"))
+    target->size = 4095;
+  else if (g_str_equal (fault, "active-in-use"))
+    active->in_use = TRUE;
+}
+
+static void
+spoil_reused (QsFacts *facts, const char *fault)
+{
+  QsDiskFacts *reused = g_ptr_array_index (facts->reused, 0);
+  QsImage *overlay = g_ptr_array_index (reused->chain, 0);
+  QsImage *below = g_ptr_array_index (reused->chain, 1);
+
+  if (g_str_equal (fault, "no-backing"))
+    g_clear_pointer (&overlay->backing_name, g_free);
+  else if (g_str_equal (fault, "size"))
+    overlay->virtual_size /= 2;
+  else if (g_str_equal (fault, "backing"))
+    below->ino++;
+  else if (g_str_equal (fault, "format"))
+    (g_free (below->format), below->format = g_strdup ("raw"));
+  else if (g_str_equal (fault, "error"))
+    reused->error = g_error_new_literal (QS_ERROR, QS_ERROR_IMAGE_FAILED, "it is broken");
+  overlay->dirty = g_str_equal (fault, "dirty");
+  overlay->in_use = g_str_equal (fault, "in-use");
+  overlay->n_links = g_str_equal (fault, "links") ? 2 : 1;
+}
 
 static QsDomain *
 make_domain (Running running, guint n_disks)
@@ -204,8 +317,16 @@ test_refusal (gconstpointer data)
   g_autoptr (QsDomain) domain = make_domain (test->running, 1);
   g_autoptr (QsRequest) request = fixture_create (test->xml, test->flags);
   g_autoptr (GError) error = NULL;
-  g_autoptr (QsPlan) plan = fixture_plan (domain, request, NULL, &error);
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, &error);
+  g_autoptr (QsPlan) plan = NULL;
 
+  if (facts != NULL)
+    {
+      find_targets (facts, test->found);
+      if (test->fault != NULL)
+        facts->reused->len > 0 ? spoil_reused (facts, test->fault) : spoil (facts, test->fault);
+      plan = qs_operation_get (request->verb)->plan (domain, request, facts, &error);
+    }
   g_assert_null (plan);
   g_assert_error (error, QS_ERROR, (int)test->code);
   if (strstr (error->message, test->text) == NULL)
