@@ -111,6 +111,22 @@ align (const QsDomain *domain, const QsRequest *request, gint64 now, GError **er
   return g_steal_pointer (&selection);
 }
 
+/* systemd keeps QEMU from all devices but those it was told of at the start */
+static gboolean
+check_reach (const QsDomain *domain, const QsQuestions *questions, const QsSelected *selected,
+             GError **error)
+{
+  const char *unit = domain->process != NULL ? domain->process->unit : NULL;
+
+  if (!selected->is_device || !questions->system_mode || unit == NULL || *unit == '\0')
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+               "disk ‘%s’: the running QEMU may open no other block devices than it was started "
+               "with, and ‘%s’ is none of them; shut the guest down first, or choose a file",
+               selected->disk->target, selected->path);
+  return FALSE;
+}
+
 static gboolean
 ask_overlay (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
              const QsSelected *selected, GError **error)
@@ -120,6 +136,8 @@ ask_overlay (const QsDomain *domain, const QsRequest *request, QsQuestions *ques
       g_prefix_error (error, "disk ‘%s’: ", selected->disk->target);
       return FALSE;
     }
+  if (!check_reach (domain, questions, selected, error))
+    return FALSE;
   g_ptr_array_add (questions->targets, g_strdup (selected->path));
   if (selected->mode == QS_DISK_MODE_EXISTING)
     qs_questions_add_reused (questions, selected->path, selected->format, selected->active);

@@ -2,7 +2,33 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-device.h"
 
+#include "qs-name.h"
+
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+
+/**
+ * qs_device_resolve:
+ *
+ * The names of volumes, /dev/mapper/NAME and /dev/GROUP/NAME, are symbolic links, and last when those
+ * of the nodes do not. Only root can make a link there, and one that leads elsewhere is none of
+ * these.
+ *
+ * Returns: (transfer full) (nullable): the node below /dev; NULL if @path is no such link
+ */
+char *
+qs_device_resolve (const char *path)
+{
+  char node[PATH_MAX];
+  struct stat info;
+
+  if (!qs_path_is_device (path) || lstat (path, &info) != 0 || !S_ISLNK (info.st_mode)
+      || info.st_uid != 0 || realpath (path, node) == NULL || !qs_path_is_device (node)
+      || lstat (node, &info) != 0 || !S_ISBLK (info.st_mode))
+    return NULL;
+  return g_strdup (node);
+}
 
 /**
  * qs_device_open:

@@ -5,6 +5,7 @@
 #include "qs-place.h"
 #include "qs-wish.h"
 
+char *qs_device_resolve (const char *path);
 int qs_device_open (const QsPlace *place, QsOpenMode mode, struct stat *info, GError **error);
 gboolean qs_device_write (int fd, const QsWish *wish, const GPtrArray *chunks, guint64 size,
                           GError **error);

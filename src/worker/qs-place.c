@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-place.h"
 
+#include "qs-device.h"
 #include "qs-name.h"
 
 #include <errno.h>
@@ -89,6 +90,7 @@ QsPlace *
 qs_place_find (const QsWork *work, const char *path, gboolean *missing, GError **error)
 {
   g_autoptr (QsPlace) place = g_new0 (QsPlace, 1);
+  g_autofree char *device = NULL;
   g_autofree char *folder = NULL;
 
   place->folder = -1;
@@ -100,9 +102,10 @@ qs_place_find (const QsWork *work, const char *path, gboolean *missing, GError *
                    path);
       return NULL;
     }
-  folder = g_path_get_dirname (path);
+  device = qs_device_resolve (path);
+  folder = g_path_get_dirname (device != NULL ? device : path);
   place->path = g_strdup (path);
-  place->name = g_path_get_basename (path);
+  place->name = g_path_get_basename (device != NULL ? device : path);
   place->folder = qs_open_folder (folder);
   if (place->folder >= 0)
     return g_steal_pointer (&place);

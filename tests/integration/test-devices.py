@@ -152,6 +152,25 @@ class Devices(unittest.TestCase):
         self.assertEqual(self.head(), before)
         self.check_start(self.active(), self.base)
 
+    def test_link(self):
+        """A volume is named by a link; that name is the one that lasts."""
+        link = f'/dev/qs-test-{os.getpid()}'
+        os.symlink(self.device, link)
+        self.addCleanup(os.unlink, link)
+        node, self.device = self.device, link
+        self.check_snapshot('', 0, True)
+        self.device = node
+
+    def test_link_that_leads_elsewhere(self):
+        self.define()
+        link = f'/dev/qs-test-{os.getpid()}'
+        for target in (self.base, '/dev/null', '/dev/nothing'):
+            os.symlink(target, link)
+            try:
+                self.refuse('ConfigUnsupported', document('s1', link), 0, 'vda', link)
+            finally:
+                os.unlink(link)
+
     def refuse(self, name, xml, flags, *words):
         before = (self.head(), self.active(), self.domain.ListSnapshotNames(0),
                   sorted(os.listdir(self.guest.folder)))

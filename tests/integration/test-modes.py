@@ -12,7 +12,7 @@ import qs_tap
 from qs_client import DBusError
 from qs_testing import Guest, Session
 
-DISK_ONLY, REUSE_EXT = 16, 32
+NO_METADATA, DISK_ONLY, REUSE_EXT = 4, 16, 32
 METADATA_ONLY, RUNNING = 2, 1
 FIRST = 64 * 1024
 
@@ -323,6 +323,30 @@ class Modes(unittest.TestCase):
 
     def test_qed_no_backing_online(self):
         self.check_chain('qed', 'no-backing-file', True)
+
+    def test_records_outlive_their_snapshot(self):
+        """Of a file without a backing name only the record tells what it stands on."""
+        self.define()
+        self.start()
+        base = (self.guest.disks[0][1], 'qcow2')
+        snapshot, _ = self.domain.create(document('s1', vda={'mode': 'no-backing-file',
+                                                             'driver': 'qed'}), DISK_ONLY)
+        first = self.active()['vda']
+        self.domain.create(document('s2', vda={'mode': 'no-backing-file'}), DISK_ONLY | NO_METADATA)
+        second = self.active()['vda']
+        self.guest.serial.wait_more(3)
+        snapshot.delete(METADATA_ONLY)
+        self.assertEqual(self.domain.NumSnapshots(0), 0)
+        self.domain.destroy()
+        self.session.restart_daemon()
+        self.domain = self.session.manager.domain(self.guest.name)
+        self.check_start(second, first, base)
+        snapshot, _ = self.domain.create(document('s3', vda={}))
+        then = images.view(second, first, base)
+        self.check_start(self.active()['vda'], second, first, base)
+        snapshot.revert()
+        self.assertEqual(images.view(self.active()['vda'], second, first, base), then)
+        self.check_start(self.active()['vda'], second, first, base)
 
     def make_empty(self, name):
         with open(self.path(name), 'w', encoding='ascii'):

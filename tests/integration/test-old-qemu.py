@@ -113,6 +113,26 @@ class OldQemu(unittest.TestCase):
         self.stop()
         self.assertEqual(snapshot['Kind'], 'external')
 
+    def test_reuse_and_qed(self):
+        """One disk at a time takes an overlay of the caller's own, of either format."""
+        for number, driver in enumerate(('qed', 'qcow2')):
+            path, old = self.active()['vda']
+            new = os.path.join(self.guest.folder, f'new{number}')
+            images.tool('qemu-img', 'create', '-q', '-f', driver, '-u', '-b',
+                        os.path.basename(path), '-F', old, new, images.SIZE)
+            self.domain.create(
+                f"<domainsnapshot><name>s{number}</name><disks><disk name='vda'><driver "
+                f"type='{driver}'/><source file='{new}'/></disk><disk name='vdb' snapshot='no'/>"
+                "<disk name='vdc' snapshot='no'/></disks></domainsnapshot>", DISK_ONLY | REUSE_EXT)
+            self.assertEqual(self.active()['vda'], (new, driver))
+            self.guest.serial.wait_more(3)
+        self.stop()
+        counter = self.guest.serial.last()
+        self.domain.start()
+        self.guest.serial.wait_more(3)
+        self.assertGreaterEqual(self.guest.serial.boots()[-1], counter)
+        self.stop()
+
     def test_atomic_is_refused(self):
         for path, driver in self.active().values():
             images.make_overlay(os.path.splitext(path)[0] + '.s2', path, driver)

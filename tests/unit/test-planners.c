@@ -295,6 +295,26 @@ test_create (gconstpointer data)
   fake_world_exercise (plan);
 }
 
+/* the unit of a QEMU of the system service is closed to a device that comes later */
+static void
+test_device_out_of_reach (void)
+{
+  g_autoptr (QsDomain) domain = fixture_running_domain (1);
+  g_autoptr (QsRequest) request =
+      fixture_create (VDA ("type='block'", "<source dev='/dev/x'/>"), QS_CREATE_DISK_ONLY);
+  g_autoptr (QsQuestions) questions = qs_questions_new ();
+  g_autoptr (GError) error = NULL;
+
+  questions->system_mode = TRUE;
+  g_assert_true (qs_operation_get (request->verb)->ask (domain, request, questions, &error));
+  g_assert_no_error (error);
+  g_free (domain->process->unit);
+  domain->process->unit = g_strdup ("snapshotd-guest.service");
+  g_assert_false (qs_operation_get (request->verb)->ask (domain, request, questions, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "/dev/x"));
+}
+
 /* ATOMIC wants what such a QEMU cannot do */
 static void
 test_not_atomic (void)
@@ -392,6 +412,7 @@ main (int argc, char **argv)
       g_test_add_data_func (path, &create_cases[i], test_create);
     }
   g_test_add_func ("/planners/refusal/not-atomic", test_not_atomic);
+  g_test_add_func ("/planners/refusal/device-out-of-reach", test_device_out_of_reach);
   for (guint i = 0; i < G_N_ELEMENTS (refusal_cases); i++)
     {
       g_autofree char *path = g_strconcat ("/planners/refusal/", refusal_cases[i].name, NULL);

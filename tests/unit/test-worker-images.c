@@ -63,6 +63,34 @@ test_inspect (Fixture *f, gconstpointer data)
   g_assert_cmpstr (tag->id, ==, "2");
 }
 
+static gboolean
+has_data (Fixture *f, const char *path, const char *format)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean answer = FALSE;
+
+  g_assert_true (qs_worker_has_data (f->worker, path, format, &answer, &error));
+  g_assert_no_error (error);
+  return answer;
+}
+
+/* a new overlay, and one that was written to at its very end */
+static void
+test_has_data (Fixture *f, gconstpointer data)
+{
+  static const char *const formats[] = { "qcow2", "qed" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (formats); i++)
+    {
+      g_autofree char *path = in_folder (f, formats[i]);
+
+      run_tool (QEMU_IMG, "create", "-q", "-f", formats[i], path, "20G", NULL);
+      g_assert_false (has_data (f, path, formats[i]));
+      run_tool ("/usr/bin/qemu-io", "-f", formats[i], "-c", "write -q 20479M 512", path, NULL);
+      g_assert_true (has_data (f, path, formats[i]));
+    }
+}
+
 static void
 test_inspect_raw (Fixture *f, gconstpointer data)
 {
@@ -328,6 +356,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   add_worker_test ("/worker-images/inspect", test_inspect);
+  add_worker_test ("/worker-images/has-data", test_has_data);
   add_worker_test ("/worker-images/inspect-raw", test_inspect_raw);
   add_worker_test ("/worker-images/inspect-refused", test_inspect_refused);
   add_worker_test ("/worker-images/chain", test_chain);
