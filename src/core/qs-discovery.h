@@ -16,7 +16,8 @@ typedef struct
 {
   char *exe;
   char *cwd;
-  GPtrArray *files; /* of QsOpenFile */
+  GPtrArray *files;       /* of QsOpenFile */
+  gboolean names_backing; /* on its command line, or that cannot be read */
 } QsProcessFiles;
 
 /**

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define WRITE_BITS 0222u
+#define ASIDE ".snapd-"
 
 /* what a running QEMU must know for it */
 static const char *const commands[] = { "transaction", "blockdev-add", "blockdev-del",
@@ -26,13 +27,11 @@ has_commands (const QsFacts *facts)
  * Returns: (nullable): why no overlay can take over the name of @image, as the end of a sentence
  */
 const char *
-qs_exchange_obstacle (const QsDomain *domain, const QsFacts *facts, const char *target,
-                      const QsImage *image)
+qs_exchange_obstacle (const QsDomain *domain, const QsFacts *facts, const QsImage *image)
 {
-  const QsNode *node = qs_facts_find_node (facts, target);
-
   if (domain->attachment == NULL || !domain->attachment->stable_path)
-    return "stable-path is switched off";
+    return "stable-path is off, as it was asked for or because QEMU is started with backing files "
+           "by name";
   /* the script may name the format; a raw file of that name would be taken for the disk itself */
   if (!g_str_equal (image->format, "qcow2"))
     return "it is not of format qcow2";
@@ -42,8 +41,6 @@ qs_exchange_obstacle (const QsDomain *domain, const QsFacts *facts, const char *
     return "it has other names already";
   if (facts->state != QS_DOMAIN_SHUTOFF && !has_commands (facts))
     return "this QEMU is too old for it";
-  if (node != NULL && node->fixed_backing)
-    return "QEMU was started with a backing file of its own choice";
   return NULL;
 }
 
@@ -55,8 +52,22 @@ qs_exchange_obstacle (const QsDomain *domain, const QsFacts *facts, const char *
 char *
 qs_exchange_aside (const char *active, const char *op, guint n)
 {
-  return g_strdup_printf ("%.*s.snapd-%s-%u", (int)(strrchr (active, '/') + 1 - active), active, op,
-                          n);
+  return g_strdup_printf ("%.*s" ASIDE "%s-%u", (int)(strrchr (active, '/') + 1 - active), active,
+                          op, n);
+}
+
+/**
+ * qs_exchange_is_aside:
+ *
+ * Whether a file was opened under a name that it had only until it took over another one: what it is
+ * called now, such a name does not tell.
+ */
+gboolean
+qs_exchange_is_aside (const char *path)
+{
+  const char *slash = strrchr (path, '/');
+
+  return slash != NULL && g_str_has_prefix (slash + 1, ASIDE);
 }
 
 void
@@ -111,13 +122,15 @@ qs_exchange_add_protection (QsPlan *plan, const char *target, const char *path,
 /**
  * qs_exchange_add_rename:
  * @step: index of the step that made the overlay
+ * @off: no QEMU runs that has gone over to it
  */
 void
-qs_exchange_add_rename (QsPlan *plan, QsPhase phase, const QsExchange *exchange, guint step)
+qs_exchange_add_rename (QsPlan *plan, QsPhase phase, const QsExchange *exchange, guint step,
+                        gboolean off)
 {
   qs_plan_add (plan, QS_STEP_FILE_RENAME, phase, exchange->target,
                g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'over': <%s>, 'image': <%u>,"
-                                     " 'dev': <%t>, 'ino': <%t>}",
+                                     " 'dev': <%t>, 'ino': <%t>, 'off': <%b>}",
                                      exchange->target, exchange->aside, exchange->active, step,
-                                     exchange->image->dev, exchange->image->ino));
+                                     exchange->image->dev, exchange->image->ino, off));
 }

@@ -133,7 +133,6 @@ typedef struct
   gboolean direct;
   gboolean no_flush;
   char *detect_zeroes;
-  gboolean fixed_backing; /* whoever started QEMU named its backing file too */
 } QsNode;
 
 /**

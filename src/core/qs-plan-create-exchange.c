@@ -73,7 +73,7 @@ qs_create_settle_exchange (QsCreate *create, QsPlan *plan, const QsSelected *sel
 
   if (create->domain->attachment == NULL || image == NULL)
     return TRUE;
-  obstacle = qs_exchange_obstacle (create->domain, create->facts, selected->disk->target, image);
+  obstacle = qs_exchange_obstacle (create->domain, create->facts, image);
   if (obstacle == NULL && !check_kept_name (create, selected, error))
     return FALSE;
   if (obstacle == NULL && selected->request != NULL
@@ -176,14 +176,16 @@ find_added (const QsPlan *plan, const char *target)
 
 /**
  * qs_create_add_exchange:
- * @commit: the first exchange is the commit: no QEMU runs that could have gone over before
+ * @off: no QEMU runs that has gone over before: the first exchange is the commit
  *
  * Adds the steps by which overlays take over the active names, and by which a running QEMU learns
  * the new names of the old files, at once.
  */
 void
-qs_create_add_exchange (QsCreate *create, QsPlan *plan, gboolean commit)
+qs_create_add_exchange (QsCreate *create, QsPlan *plan, gboolean off)
 {
+  QsPhase phase = off ? QS_PHASE_COMMIT : QS_PHASE_FINISH;
+
   for (guint i = 0; i < create->selection->disks->len; i++)
     {
       const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
@@ -192,9 +194,9 @@ qs_create_add_exchange (QsCreate *create, QsPlan *plan, gboolean commit)
       if (!qs_create_is_exchanged (create, selected))
         continue;
       qs_exchange_add_rename (
-          plan, commit ? QS_PHASE_COMMIT : QS_PHASE_FINISH, &exchange,
-          GPOINTER_TO_UINT (g_hash_table_lookup (create->steps, selected->disk->target)));
-      commit = FALSE;
+          plan, phase, &exchange,
+          GPOINTER_TO_UINT (g_hash_table_lookup (create->steps, selected->disk->target)), off);
+      phase = QS_PHASE_FINISH;
     }
 
   for (guint i = 0; i < create->selection->disks->len; i++)

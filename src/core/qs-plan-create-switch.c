@@ -3,6 +3,7 @@
 #include "qs-plan-create.h"
 
 #include "qs-error.h"
+#include "qs-exchange.h"
 
 /* what one disk after the other cannot be */
 #define ALL_OR_NOTHING (QS_CREATE_ATOMIC | QS_CREATE_REUSE_EXT)
@@ -49,7 +50,7 @@ check_foreign_node (const QsCreate *create, const QsSelected *selected, const Qs
     }
   /* a name that tells the file at all must tell this one */
   return create->facts->open_files != NULL || node->path == NULL || *node->path != '/'
-         || g_str_has_prefix (node->path, "/dev/fdset/") || check_node_file (selected, node, error);
+         || qs_exchange_is_aside (node->path) || check_node_file (selected, node, error);
 }
 
 static const QsNode *

@@ -38,7 +38,7 @@ gboolean qs_create_add_link (QsCreate *create, QsPlan *plan, const QsSelected *s
                              GError **error);
 gboolean qs_create_add_protection (QsCreate *create, QsPlan *plan, const QsSelected *selected,
                                    GError **error);
-void qs_create_add_exchange (QsCreate *create, QsPlan *plan, gboolean commit);
+void qs_create_add_exchange (QsCreate *create, QsPlan *plan, gboolean off);
 void qs_create_record_exchange (const QsCreate *create, QsChangeList *changes,
                                 const QsSelected *selected);
 

@@ -114,7 +114,7 @@ plan_exchanges (QsRevertBuild *build, QsPhase phase)
     {
       const QsRevertExchange *exchange = g_ptr_array_index (build->exchanges, i);
 
-      qs_exchange_add_rename (build->plan, phase, &exchange->names, exchange->step);
+      qs_exchange_add_rename (build->plan, phase, &exchange->names, exchange->step, TRUE);
       phase = QS_PHASE_FINISH;
     }
   return phase;

@@ -118,7 +118,7 @@ settle_exchange (QsRevertBuild *build, const char *target, const char *path, gbo
 
   if (revert->domain->attachment == NULL || active == NULL || image == NULL)
     return NULL;
-  obstacle = qs_exchange_obstacle (revert->domain, revert->facts, target, image);
+  obstacle = qs_exchange_obstacle (revert->domain, revert->facts, image);
   if (obstacle != NULL)
     {
       qs_plan_note (build->plan,
@@ -143,6 +143,21 @@ begin_exchange (QsRevertBuild *build, QsRevertExchange *exchange, QsChangeList *
   exchange->step = build->plan->steps->len;
   qs_changes_add (changes, QS_CHANGE_FILE_RENAME, "path", "s", exchange->names.active, "to", "s",
                   exchange->kept, NULL);
+}
+
+/* an owner who starts QEMU between two exchanges would mix the states of two disks: without the write
+   bits of those that are still to come, that fails */
+static void
+protect (QsRevertBuild *build, const QsRevertExchange *exchange, QsChangeList *changes,
+         gboolean dropped)
+{
+  const QsExchange *names = &exchange->names;
+  guint32 owner = build->revert->domain->owner;
+
+  qs_exchange_add_protection (build->plan, names->target, names->active, names->image, owner);
+  if (!dropped && qs_exchange_is_protected (names->image, owner))
+    qs_changes_add (changes, QS_CHANGE_FILE_MODE, "path", "s", names->kept, "mode", "u",
+                    names->image->mode & 07777u, NULL);
 }
 
 static gboolean
@@ -182,6 +197,8 @@ plan_overlay (QsRevertBuild *build, QsChangeList *changes, const QsSnapshotFile 
   if (dropped != NULL && (dropped->ours || exchange == NULL))
     drop (build, dropped, exchange != NULL ? exchange->kept : dropped->path);
   g_hash_table_insert (build->overlays, file->target, g_strdup (final));
+  if (exchange != NULL)
+    protect (build, exchange, changes, dropped != NULL && dropped->ours);
   return TRUE;
 }
 

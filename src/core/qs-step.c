@@ -51,9 +51,10 @@ static const QsStepType step_types[] = {
                               "target:s path:s image:u switch:u" },
   /* a second name @path for the file @from, which is dev:ino */
   [QS_STEP_FILE_LINK] = { "link", "unlink", QS_MAY_PREPARE, "target:s path:s from:s dev:t ino:t" },
-  /* the file that step `image` has made takes over the name @over of the file dev:ino */
+  /* the file that step `image` has made takes over the name @over of the file dev:ino; @off: no QEMU
+     may have that one open */
   [QS_STEP_FILE_RENAME] = { "rename", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
-                            "target:s path:s over:s image:u dev:t ino:t" },
+                            "target:s path:s over:s image:u dev:t ino:t off:b" },
   [QS_STEP_FILE_MODE] = { "chmod", "chmod", QS_MAY_PREPARE | QS_MAY_FINISH,
                           "target:s path:s dev:t ino:t mode:u before:u" },
   /* node @old, whose file has got another name, is replaced below @node by one that knows it */

@@ -190,7 +190,18 @@ resolve (QsCandidate *candidate, QsWorker *worker, GError **error)
     }
   process = qs_worker_process_files (worker, candidate->process->pid, &ignored);
   if (process == NULL)
-    process = qs_process_files_new ();
+    {
+      process = qs_process_files_new ();
+      process->names_backing = TRUE;
+    }
+  /* an overlay under the old name would stand on what the script names, not on the old file */
+  if (process->names_backing && candidate->stable_path)
+    {
+      g_message ("QEMU %" G_GINT64_FORMAT " was started with backing files by name: overlays will "
+                 "have names of their own",
+                 candidate->process->pid);
+      candidate->stable_path = FALSE;
+    }
   return qs_guest_check (candidate->guest, error)
          && qs_discovery_resolve (candidate->discovery, process, candidate->known, files, error);
 }

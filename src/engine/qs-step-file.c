@@ -49,6 +49,24 @@ overlay_id (const QsStepCall *call, QsFileId *id, GError **error)
   return FALSE;
 }
 
+/* the owner may have been faster: what that QEMU writes must not lose its name */
+static gboolean
+check_unused (QsStepCall *call, QsWorker *worker, GError **error)
+{
+  const char *path = qs_step_string (call->step, "over");
+  g_autoptr (QsTarget) target = NULL;
+
+  if (!qs_step_boolean (call->step, "off"))
+    return TRUE;
+  if (!qs_worker_check_target (worker, path, &target, error))
+    return FALSE;
+  if (!target->in_use || target->ino != qs_step_uint64 (call->step, "ino"))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+               "‘%s’ is in use by a QEMU that was started meanwhile; end it", path);
+  return FALSE;
+}
+
 gboolean
 qs_run_file_rename (QsStepCall *call, GVariant **result, GError **error)
 {
@@ -56,7 +74,7 @@ qs_run_file_rename (QsStepCall *call, GVariant **result, GError **error)
   const QsFileId over = step_id (call->step);
   QsFileId from = { 0 };
 
-  return worker != NULL && overlay_id (call, &from, error)
+  return worker != NULL && overlay_id (call, &from, error) && check_unused (call, worker, error)
          && qs_worker_exchange (worker, qs_step_string (call->step, "path"),
                                 qs_step_string (call->step, "over"), &from, &over, error);
 }

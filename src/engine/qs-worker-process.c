@@ -3,6 +3,7 @@
 #include "qs-worker-private.h"
 
 #include "qs-limits.h"
+#include "qs-proc.h"
 #include "qs-wire.h"
 
 static char *
@@ -25,28 +26,42 @@ read_files (GVariant *value)
   return files;
 }
 
-/**
- * qs_worker_process_files:
- *
- * What a process of the owner is, and has open, as far as the kernel tells the owner.
- */
-QsProcessFiles *
-qs_worker_process_files (QsWorker *worker, gint64 pid, GError **error)
+static QsProcessFiles *
+read_process (GVariant *told)
 {
-  g_autoptr (GVariant) result = qs_worker_query (
-      worker, "process-files", g_variant_new ("(x)", pid), "(msmsma(sttb))", error);
-  g_autoptr (QsProcessFiles) process = qs_process_files_new ();
+  QsProcessFiles *process = qs_process_files_new ();
   g_autoptr (GVariant) files = NULL;
   const char *exe;
   const char *cwd;
 
-  if (result == NULL)
-    return NULL;
-  g_variant_get (result, "(m&sm&sm@a(sttb))", &exe, &cwd, &files);
+  g_variant_get (told, "(m&sm&sm@a(sttb)b)", &exe, &cwd, &files, &process->names_backing);
   process->exe = dup_path (exe);
   process->cwd = dup_path (cwd);
   process->files = files != NULL ? read_files (files) : NULL;
-  return g_steal_pointer (&process);
+  return process;
+}
+
+/**
+ * qs_worker_process_files:
+ *
+ * What a process of the owner is, and has open, as far as the kernel tells the owner; or this
+ * process, which may have rights that no worker has: a QEMU of root tells nobody less.
+ */
+QsProcessFiles *
+qs_worker_process_files (QsWorker *worker, gint64 pid, GError **error)
+{
+  g_autoptr (GVariant) result =
+      qs_worker_query (worker, "process-files", g_variant_new ("(x)", pid), QS_PROC_TYPE, error);
+  g_autoptr (QsProcessFiles) process = result != NULL ? read_process (result) : NULL;
+  g_autoptr (GVariant) own = NULL;
+
+  if (process == NULL || (process->cwd != NULL && process->files != NULL))
+    return g_steal_pointer (&process);
+  own = qs_proc_read (pid, NULL);
+  if (own == NULL)
+    return g_steal_pointer (&process);
+  g_variant_ref_sink (own);
+  return read_process (own);
 }
 
 /**

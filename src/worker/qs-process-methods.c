@@ -2,127 +2,18 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-fd.h"
 #include "qs-place.h"
+#include "qs-proc.h"
 #include "qs-work.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
-
-/* what the kernel tells of a process of the same user. All of it may be refused: a QEMU may have
-   more rights than this process has */
-
-#define FLAGS "flags:\t"
-#define DELETED " (deleted)"
-
-typedef DIR Folder;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Folder, closedir)
-
-static char *
-read_link (int folder, const char *name)
-{
-  char path[QS_MAX_PATH_BYTES + 2];
-  ssize_t length = readlinkat (folder, name, path, sizeof path);
-
-  if (length <= 0 || length > QS_MAX_PATH_BYTES || path[0] != '/'
-      || !g_utf8_validate_len (path, (gsize)length, NULL))
-    return NULL;
-  return g_strndup (path, (gsize)length);
-}
-
-/* of a program that was replaced by a newer one while it ran, the name is still right */
-static char *
-read_program (int process)
-{
-  char *path = read_link (process, "exe");
-
-  if (path != NULL && g_str_has_suffix (path, DELETED))
-    path[strlen (path) - strlen (DELETED)] = '\0';
-  return path;
-}
-
-static gboolean
-read_access (int process, const char *fd, gboolean *writable)
-{
-  g_autofree char *name = g_build_filename ("fdinfo", fd, NULL);
-  g_auto (QsFd) info = openat (process, name, O_RDONLY | O_CLOEXEC);
-  char text[256];
-  const char *flags;
-  ssize_t length = info >= 0 ? read (info, text, sizeof text - 1) : -1;
-
-  if (length <= 0)
-    return FALSE;
-  text[length] = '\0';
-  flags = strstr (text, FLAGS);
-  if (flags == NULL)
-    return FALSE;
-  *writable = (g_ascii_strtoull (flags + strlen (FLAGS), NULL, 8) & O_ACCMODE) != O_RDONLY;
-  return TRUE;
-}
-
-/* FALSE: this may not be known. One that was closed meanwhile is not there */
-static gboolean
-add_file (GVariantBuilder *files, int process, int folder, const char *fd)
-{
-  g_autofree char *path = read_link (folder, fd);
-  struct stat info;
-  gboolean writable;
-
-  if (fstatat (folder, fd, &info, 0) != 0)
-    return errno != EACCES && errno != EPERM;
-  if (!(S_ISREG (info.st_mode) || S_ISBLK (info.st_mode)))
-    return TRUE;
-  if (!read_access (process, fd, &writable))
-    return errno != EACCES && errno != EPERM;
-  g_variant_builder_add (files, "(sttb)", path != NULL ? path : "", (guint64)info.st_dev,
-                         (guint64)info.st_ino, writable);
-  return TRUE;
-}
-
-/* NULL: not to be told: the names of descriptors may be read where what they are may not, so that
-   a list would be short of what counts */
-static GVariant *
-list_files (int process)
-{
-  g_auto (GVariantBuilder) files = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(sttb)"));
-  g_auto (QsFd) fd = openat (process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  g_autoptr (Folder) folder = fd >= 0 ? fdopendir (fd) : NULL;
-  struct dirent *entry;
-
-  if (folder == NULL)
-    return NULL;
-  g_steal_fd (&fd);
-  for (guint n = 0; n < QS_MAX_OPEN_FILES && (entry = readdir (folder)) != NULL; n++)
-    if (g_ascii_isdigit (entry->d_name[0])
-        && !add_file (&files, process, dirfd (folder), entry->d_name))
-      return NULL;
-  return g_variant_builder_end (&files);
-}
 
 static GVariant *
 handle_process_files (QsWork *work, GVariant *arguments, GError **error)
 {
-  g_autofree char *path = NULL;
-  g_autofree char *exe = NULL;
-  g_autofree char *cwd = NULL;
-  g_auto (QsFd) process = -1;
-  GVariant *files;
   gint64 pid;
 
   g_variant_get (arguments, "(x)", &pid);
-  path = g_strdup_printf ("/proc/%" G_GINT64_FORMAT, pid);
-  process = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (process < 0)
-    {
-      qs_fail_errno (error, path, "look at");
-      return NULL;
-    }
-  exe = read_program (process);
-  cwd = read_link (process, "cwd");
-  files = list_files (process);
-  return g_variant_new ("(msmsm@a(sttb))", exe, cwd, files);
+  return qs_proc_read (pid, error);
 }
 
 /* a descriptor that tells when something appears in the folder of a socket */

@@ -70,12 +70,19 @@ class Foreign:
         self.process = subprocess.Popen(['sh', self.path('start.sh')], cwd=self.folder,
                                         stdin=subprocess.DEVNULL, **more)
         wait_until(self._listens, 20, 'the QMP socket')
-        self.serial.wait_more(2)
+        # it listens before it opens its disks
+        last = self.serial.last() or 0
+        wait_until(lambda: self._lives() and (self.serial.last() or 0) > last + 1, 60,
+                   'the guest counts')
         return self
 
-    def _listens(self):
+    def _lives(self):
         if self.process.poll() is not None:
             raise RuntimeError(f'QEMU ended with status {self.process.returncode}')
+        return True
+
+    def _listens(self):
+        self._lives()
         with open('/proc/net/unix', encoding='utf-8') as file:
             return any(line.endswith(' ' + self.socket + '\n') and line.split()[3] == '00010000'
                        for line in file)

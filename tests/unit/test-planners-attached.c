@@ -22,7 +22,6 @@ typedef enum
   LINKED,    /* its file has two names */
   NO_LINKS,  /* on a file system that has none */
   OLD,       /* in a QEMU that has no `blockdev-reopen` */
-  EXPLICIT,  /* started with a backing file by name */
   PROTECTED, /* nobody may write to its file as it is */
 } Circumstance;
 
@@ -35,19 +34,12 @@ typedef struct
 } CreateCase;
 
 static const CreateCase create_cases[] = {
-  { "attached-on", TRUE, 1, STABLE },
-  { "attached-on-two-disks", TRUE, 2, STABLE },
-  { "attached-off", FALSE, 1, STABLE },
-  { "attached-off-mixed", FALSE, 2, STABLE },
-  { "attached-on-moving", TRUE, 1, MOVING },
-  { "attached-off-moving", FALSE, 1, MOVING },
-  { "attached-on-raw", TRUE, 1, RAW },
-  { "attached-on-foreign", TRUE, 1, FOREIGN },
-  { "attached-on-linked", TRUE, 1, LINKED },
-  { "attached-on-no-links", TRUE, 1, NO_LINKS },
-  { "attached-on-old", TRUE, 1, OLD },
-  { "attached-on-explicit", TRUE, 1, EXPLICIT },
-  { "attached-off-protected", FALSE, 1, PROTECTED },
+  { "attached-on", TRUE, 1, STABLE },        { "attached-on-two-disks", TRUE, 2, STABLE },
+  { "attached-off", FALSE, 1, STABLE },      { "attached-off-mixed", FALSE, 2, STABLE },
+  { "attached-on-moving", TRUE, 1, MOVING }, { "attached-off-moving", FALSE, 1, MOVING },
+  { "attached-on-raw", TRUE, 1, RAW },       { "attached-on-foreign", TRUE, 1, FOREIGN },
+  { "attached-on-linked", TRUE, 1, LINKED }, { "attached-on-no-links", TRUE, 1, NO_LINKS },
+  { "attached-on-old", TRUE, 1, OLD },       { "attached-off-protected", FALSE, 1, PROTECTED },
 };
 
 static QsDomain *
@@ -93,12 +85,6 @@ set_old (QsFacts *facts, QsImage *image)
 }
 
 static void
-set_explicit (QsFacts *facts, QsImage *image)
-{
-  ((QsNode *)g_ptr_array_index (facts->nodes, 0))->fixed_backing = TRUE;
-}
-
-static void
 set_protected (QsFacts *facts, QsImage *image)
 {
   image->mode = 0400;
@@ -110,7 +96,7 @@ static void (*const setters[]) (QsFacts *facts, QsImage *image) = {
   [LINKED] = set_linked,
   [NO_LINKS] = set_no_links,
   [OLD] = set_old,
-  [EXPLICIT] = set_explicit,
+
   [PROTECTED] = set_protected,
 };
 

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include <glib.h>
+
+/* program, working folder, open regular files and block devices (path, dev, ino, writable), whether
+   its command line may name backing files */
+#define QS_PROC_TYPE "(msmsma(sttb)b)"
+
+GVariant *qs_proc_read (gint64 pid, GError **error);

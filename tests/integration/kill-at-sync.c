@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* preloaded into the daemon: it dies at one of the moments at which its journal becomes durable, so
+   that a test can end it between any two steps. The file QS_KILL_FILE, once it is there, says at
+   which one, counted from then on, and which other process dies with it: "4 0", "4 12345" */
+
+static int n_syncs;
+
+/* workers and tools inherit the environment, not the name */
+static int
+is_daemon (void)
+{
+  return strcmp (program_invocation_short_name, "snapshotd") == 0;
+}
+
+static void
+strike (int also)
+{
+  if (also > 0)
+    (void)kill (also, SIGKILL);
+  (void)kill (getpid (), SIGKILL);
+  for (;;)
+    pause ();
+}
+
+/* one thread writes the journal, and no other synchronizes anything */
+static void
+count (void)
+{
+  const char *path = getenv ("QS_KILL_FILE");
+  FILE *file = path != NULL && is_daemon () ? fopen (path, "re") : NULL;
+  int at = 0;
+  int also = 0;
+
+  if (file == NULL)
+    return;
+  if (fscanf (file, "%d %d", &at, &also) == 2 && ++n_syncs == at)
+    strike (also);
+  (void)fclose (file);
+}
+
+int
+fdatasync (int fd)
+{
+  int (*real) (int) = (int (*) (int))dlsym (RTLD_NEXT, "fdatasync");
+
+  count ();
+  return real (fd);
+}

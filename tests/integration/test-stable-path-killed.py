@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+"""kill -9 of the daemon, or of the daemon and QEMU, between any two steps by which overlays take
+over the names in a start script: what the script boots is right, or it fails."""
+import os
+import unittest
+
+import qs_images as images
+import qs_tap
+from qs_client import DBusError
+from qs_foreign import blockdev, drive
+from qs_stable import DISK_ONLY, USER, StablePathCase
+from qs_testing import wait_until
+
+
+@unittest.skipIf(os.environ.get('QS_KILL_AT_SYNC', '') == '', 'the preload library is not built')
+class Killed(StablePathCase):
+    """The daemon dies, alone or with QEMU, at each moment at which its journal is synchronized:
+    between any two steps. Then the owner goes on with the script."""
+
+    # that a create has no more moments than this is checked
+    MOST = 40
+
+    def arm(self, moment, also):
+        """The next operation ends at this @moment of it."""
+        self.session.environment['QS_KILL_FILE'] = self.kill_file
+        temporary = self.kill_file + '.new'
+        with open(temporary, 'w', encoding='ascii') as file:
+            file.write(f'{moment} {also}')
+        os.rename(temporary, self.kill_file)
+
+    def setUp(self):
+        super().setUp()
+        self.kill_file = os.path.join(self.session.folder, 'kill')
+        self.n_started = self.n_refused = 0
+        self.session.environment.update(LD_PRELOAD=os.environ['QS_KILL_AT_SYNC'],
+                                        QS_KILL_FILE=self.kill_file)
+
+    def disarm(self):
+        os.unlink(self.kill_file)
+
+    def strike(self, operation, moment, with_qemu):
+        """Whether the daemon died of it before the @operation was done."""
+        self.arm(moment, self.qemu.process.pid if with_qemu else 0)
+        try:
+            operation()
+        except DBusError:
+            self.session.daemon.wait(20)
+        died = self.session.daemon.poll() is not None
+        self.disarm()
+        if not died:
+            return False
+        self.session.connection.close_sync(None)
+        if with_qemu:
+            self.qemu.process.wait(20)
+            self.qemu.process = None
+        return True
+
+    def rounds(self, operation, with_qemu, before_restart):
+        """@operation with a name, once for each of its moments; @before_restart: the owner is
+        faster than the next start of the daemon."""
+        for moment in range(1, self.MOST):
+            died = self.strike(lambda: operation(f'm{moment}'), moment, with_qemu)
+            if not died:
+                return moment
+            if before_restart:
+                self.start_without_daemon()
+            self.session.start_daemon()
+            self.find_again()
+            if not self.qemu.process:
+                self.start()
+            self.qemu.serial.wait_more(2)
+            self.note_new_files()
+            self.check()
+        self.fail('the operation does not come to its end')
+
+    def note_new_files(self):
+        for snapshot in self.domain.ListSnapshotNames(0):
+            for index in range(len(self.qemu.disks)):
+                path = self.qemu.path(f'disk{index}.{snapshot}')
+                self.kept.setdefault(path, images.content_hash(path))
+
+    def start_without_daemon(self):
+        """The owner, a plain user, is faster than the daemon: the script finds what was written
+        last, or it fails because of the rights of a file."""
+        self.give_to(USER)
+        try:
+            self.run_script(user=USER)
+            self.qemu.serial.wait_more(2)
+            self.qemu.end()
+            self.n_started += 1
+        except RuntimeError:
+            # that of qs_foreign: QEMU has ended
+            self.qemu.process = None
+            self.n_refused += 1
+        finally:
+            self.give_to(0)
+
+    def create_only(self, name):
+        self.domain.create(f'<domainsnapshot><name>{name}</name></domainsnapshot>', DISK_ONLY)
+
+    def test_daemon_in_create(self):
+        self.attach(drive)
+        moments = self.rounds(self.create_only, False, False)
+        self.assertGreater(moments, 10, 'these are not all the moments of a create')
+        self.end()
+        self.check()
+        self.start()
+
+    def test_both_in_create(self):
+        self.attach(blockdev)
+        moments = self.rounds(self.create_only, True, False)
+        self.assertGreater(moments, 10, 'these are not all the moments of a create')
+        self.end()
+        self.check()
+        self.start()
+
+    @unittest.skipUnless(os.getuid() == 0, 'needs a second user')
+    def test_owner_is_faster(self):
+        self.attach(drive)
+        self.rounds(self.create_only, True, True)
+        self.end()
+        self.check()
+        self.start()
+        self.assertGreater(self.n_started, self.n_refused)
+        self.assertGreater(self.n_refused, 0, 'no moment was between the switch and the new name')
+
+    @unittest.skipUnless(os.getuid() == 0, 'needs a second user')
+    def test_daemon_in_revert(self):
+        """Whatever the owner can start then is the state of the snapshot or the one before the
+        revert, on all disks."""
+        self.attach(drive)
+        self.create('m0')
+        snapshot = images.counter(self.qemu.path('disk0.m0'))
+        for moment in range(1, self.MOST):
+            self.qemu.serial.wait_more(2)
+            self.end()
+            before = images.counter(self.qemu.disks[0])
+            if not self.strike(lambda: self.domain.snapshot('m0').revert(), moment, False):
+                break
+            self.start_either(before, snapshot)
+            self.session.start_daemon()
+            self.find_again()
+            self.check()
+            self.qemu.start()
+            wait_until(lambda: self.domain['Connected'], 20, 'the service finds QEMU again')
+            self.assertFalse(self.domain['Quarantined'], self.domain['QuarantineReason'])
+        self.assertEqual(images.counter(self.qemu.disks[0]), snapshot)
+        self.assertGreater(self.n_started, 5, 'these are not all the moments of a revert')
+        self.assertGreater(self.n_refused, 0, 'no moment was between two disks')
+
+    def start_either(self, *counters):
+        self.give_to(USER)
+        try:
+            self.qemu.start(user=USER)
+            self.assertIn(self.qemu.serial.boots()[-1], counters)
+            self.qemu.end()
+            self.n_started += 1
+        except RuntimeError:
+            self.qemu.process = None
+            self.n_refused += 1
+        finally:
+            self.give_to(0)
+
+
+if __name__ == '__main__':
+    qs_tap.main()
