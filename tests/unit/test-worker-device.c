@@ -284,6 +284,7 @@ static void
 test_refused (Bed *bed, gconstpointer data)
 {
   g_autofree char *link_path = g_strdup_printf ("/dev/snapshotd-test-%d", getpid ());
+  g_autoptr (QsTarget) linked = NULL;
   g_autoptr (QsTarget) busy = NULL;
   QsNewImage wish = overlay_on (bed);
   int claim;
@@ -297,7 +298,12 @@ test_refused (Bed *bed, gconstpointer data)
   bed->taken.diskseq++;
   assert_refused_and_untouched (bed, &wish, QS_ERROR_CONFIG_UNSUPPORTED, "no longer");
   bed->taken.diskseq--;
+  /* a link is followed if it is root's */
   g_assert_cmpint (symlink (bed->path, link_path), ==, 0);
+  linked = check_target (bed, link_path);
+  g_assert_cmpint (linked->type, ==, QS_TARGET_BLOCK);
+  g_assert_cmpuint (linked->rdev, ==, bed->taken.rdev);
+  g_assert_cmpint (lchown (link_path, 1, -1), ==, 0);
   wish.path = link_path;
   assert_refused_and_untouched (bed, &wish, QS_ERROR_CONFIG_UNSUPPORTED, "no block device");
   g_assert_cmpint (unlink (link_path), ==, 0);
