@@ -93,6 +93,20 @@ static const AddFile ways[QS_DISK_MODE_NO_BACKING_FILE + 1][QS_TARGET_OTHER + 1]
   [QS_DISK_MODE_NO_BACKING_FILE] = { make_file, take_file, NULL, take_device, NULL },
 };
 
+/* only the record would tell what the file stands on, and whoever starts this QEMU does not read it */
+static gboolean
+check_told (const QsCreate *create, const QsSelected *selected, GError **error)
+{
+  if (selected->mode != QS_DISK_MODE_NO_BACKING_FILE || create->domain->attachment == NULL)
+    return TRUE;
+  g_set_error (
+      error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+      "disk ‘%s’: mode no-backing-file needs a domain that is started here; a QEMU that is "
+      "started with such a file by others shows the guest zeros in place of its data",
+      selected->disk->target);
+  return FALSE;
+}
+
 /**
  * qs_create_add_file:
  *
@@ -106,7 +120,8 @@ qs_create_add_file (QsCreate *create, QsPlan *plan, const QsSelected *selected, 
   AddFile add;
 
   file.active = qs_check_disk_image (selected, create->facts, error);
-  if (file.active == NULL || !qs_check_target (selected, create->facts, error))
+  if (file.active == NULL || !check_told (create, selected, error)
+      || !qs_check_target (selected, create->facts, error))
     return FALSE;
   file.size = node != NULL ? node->virtual_size : file.active->virtual_size;
   file.target = qs_facts_find_target (create->facts, selected->path);

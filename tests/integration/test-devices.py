@@ -10,7 +10,7 @@ import qs_tap
 from qs_client import DBusError
 from qs_testing import Guest, Session
 
-DISK_ONLY, REUSE_EXT = 16, 32
+DISK_ONLY, VALIDATE = 16, 1024
 RUNNING = 1
 MIB = 1024 * 1024
 
@@ -69,7 +69,7 @@ class Devices(unittest.TestCase):
         if not online:
             self.domain.destroy()
         snapshot, result = self.domain.create(document('s1', self.device, attributes),
-                                              flags | (DISK_ONLY if online else 0))
+                                              flags | VALIDATE | (DISK_ONLY if online else 0))
         self.assertIn(self.device, result['files'])
         self.assertEqual(self.active(), self.device)
         self.assertIn(f'<source dev="{self.device}"', snapshot.GetXMLDesc(0))

@@ -12,7 +12,7 @@ import qs_tap
 from qs_client import DBusError
 from qs_testing import Guest, Session
 
-NO_METADATA, DISK_ONLY, REUSE_EXT = 4, 16, 32
+NO_METADATA, DISK_ONLY, REUSE_EXT, VALIDATE = 4, 16, 32, 1024
 METADATA_ONLY, RUNNING = 2, 1
 FIRST = 64 * 1024
 
@@ -280,7 +280,8 @@ class Modes(unittest.TestCase):
             self.domain.destroy()
         for name in ('s1', 's2'):
             snapshot, _ = self.domain.create(
-                document(name, vda={'mode': mode, 'driver': driver}), DISK_ONLY if online else 0)
+                document(name, vda={'mode': mode, 'driver': driver}),
+                VALIDATE | (DISK_ONLY if online else 0))
             self.check_document(snapshot, f"<driver type='{driver}'/>")
             then = images.view(*files)
             files.insert(0, self.active()['vda'])

@@ -192,6 +192,23 @@ test_source_refused (void)
                   QS_ERROR_CONFIG_UNSUPPORTED, "takes over the name");
 }
 
+/* whoever starts it would find nothing of its data */
+static void
+test_no_backing_refused (void)
+{
+  for (guint stable = 0; stable < 2; stable++)
+    {
+      g_autoptr (QsDomain) domain = fixture_attached (fixture_running_domain (1), stable != 0);
+
+      assert_refused (domain,
+                      fixture_create ("<domainsnapshot><memory snapshot='no'/><disks><disk "
+                                      "name='vda' snapshot='external' mode='no-backing-file'/>"
+                                      "</disks></domainsnapshot>",
+                                      0),
+                      QS_ERROR_CONFIG_UNSUPPORTED, "started here");
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -207,5 +224,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/planners/attached-revert-moving", GUINT_TO_POINTER (MOVING), test_revert);
   g_test_add_func ("/planners/attached-revert-refused", test_revert_refused);
   g_test_add_func ("/planners/attached-source-refused", test_source_refused);
+  g_test_add_func ("/planners/attached-no-backing-refused", test_no_backing_refused);
   return g_test_run ();
 }
