@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+/* where QEMU keeps the devices that have an id */
+#define PERIPHERAL "/machine/peripheral/"
+
 /* what a recipe is looked up by; a bit for each word that may stand in the column */
 enum
 {
@@ -124,7 +127,31 @@ settle_memory (const QsDomain *domain, const QsSnapshotDef *def, guint flags, Qs
   return TRUE;
 }
 
-/* the disk of the domain that a request names by target or by the path of exactly one disk */
+/* the id that the owner's start script gave the device: of some, QEMU tells a path that holds it */
+static gboolean
+is_device_id (const char *alias, const char *name)
+{
+  const char *id;
+  gsize length;
+
+  if (g_str_equal (alias, name))
+    return TRUE;
+  if (!g_str_has_prefix (alias, PERIPHERAL))
+    return FALSE;
+  id = alias + strlen (PERIPHERAL);
+  length = strcspn (id, "/");
+  return strlen (name) == length && strncmp (id, name, length) == 0;
+}
+
+static gboolean
+is_called (const QsDomain *domain, const QsDiskDef *disk, const char *name)
+{
+  if (g_strcmp0 (qs_domain_disk_path (domain, disk), name) == 0)
+    return TRUE;
+  return domain->attachment != NULL && disk->alias != NULL && is_device_id (disk->alias, name);
+}
+
+/* the disk of the domain that a request names by target, or by the path or device of exactly one */
 static const QsDiskDef *
 resolve_disk (const QsDomain *domain, const char *name, GError **error)
 {
@@ -138,13 +165,13 @@ resolve_disk (const QsDomain *domain, const char *name, GError **error)
     {
       const QsDiskDef *disk = g_ptr_array_index (def->disks, i);
 
-      if (g_strcmp0 (qs_domain_disk_path (domain, disk), name) != 0)
+      if (!is_called (domain, disk, name))
         continue;
       if (found != NULL)
         {
           g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
-                       "disk ‘%s’ is ambiguous: the path belongs to ‘%s’ and ‘%s’; name the target",
-                       name, found->target, disk->target);
+                       "disk ‘%s’ is ambiguous: it may be ‘%s’ or ‘%s’; name the target", name,
+                       found->target, disk->target);
           return NULL;
         }
       found = disk;
