@@ -228,10 +228,11 @@ find_recorded (const GPtrArray *files, const char *path)
   return NULL;
 }
 
-/* the service itself opened it by a descriptor: then it is what is recorded, and open */
+/* the service itself had it opened, by a descriptor or under a name that the file has lost since:
+   then it is what is recorded, and open */
 static char *
-resolve_descriptor (const QsFoundDisk *disk, const QsProcessFiles *process, const QsDomain *known,
-                    const GPtrArray *files)
+resolve_recorded (const QsFoundDisk *disk, const QsProcessFiles *process, const QsDomain *known,
+                  const GPtrArray *files)
 {
   const QsDiskDef *before =
       known != NULL ? qs_domain_def_find_alias (qs_domain_get_def (known), disk->qdev) : NULL;
@@ -246,6 +247,18 @@ resolve_descriptor (const QsFoundDisk *disk, const QsProcessFiles *process, cons
         return g_strdup (path);
     }
   return NULL;
+}
+
+static char *
+resolve_absolute (const QsFoundDisk *disk, const QsProcessFiles *process, const QsDomain *known,
+                  const GPtrArray *files)
+{
+  g_autofree char *path = join ("", disk->name);
+  char *recorded = NULL;
+
+  if (process->files != NULL && find_open (process, path) == NULL)
+    recorded = resolve_recorded (disk, process, known, files);
+  return recorded != NULL ? recorded : g_steal_pointer (&path);
 }
 
 static gboolean
@@ -266,28 +279,38 @@ fail_name (GError **error, const QsFoundDisk *disk)
   return FALSE;
 }
 
+/* what is not written to needs not be known */
+static gboolean
+show_unknown (QsFoundDisk *disk)
+{
+  g_clear_pointer (&disk->path, g_free);
+  g_clear_pointer (&disk->protocol, g_free);
+  set_other (disk, NULL);
+  return TRUE;
+}
+
 static gboolean
 resolve (QsFoundDisk *disk, const QsProcessFiles *process, const QsDomain *known,
          const GPtrArray *files, GError **error)
 {
   g_autoptr (GError) refusal = NULL;
 
+  g_clear_pointer (&disk->path, g_free);
   if (disk->name == NULL)
     return TRUE;
   if (g_str_has_prefix (disk->name, FDSET_PREFIX))
-    disk->path = resolve_descriptor (disk, process, known, files);
+    disk->path = resolve_recorded (disk, process, known, files);
   else if (*disk->name == '/')
-    disk->path = join ("", disk->name);
+    disk->path = resolve_absolute (disk, process, known, files);
   else
     disk->path = resolve_relative (process, disk->name);
 
-  if (disk->path == NULL)
-    return disk->readonly || fail_name (error, disk);
-  if (qs_path_check (disk->path, FALSE, &refusal))
+  if (disk->path != NULL && qs_path_check (disk->path, FALSE, &refusal))
     return TRUE;
-  g_clear_pointer (&disk->path, g_free);
   if (disk->readonly)
-    return TRUE;
+    return show_unknown (disk);
+  if (disk->path == NULL)
+    return fail_name (error, disk);
   g_propagate_prefixed_error (error, g_steal_pointer (&refusal), "disk ‘%s’: ", disk->qdev);
   return FALSE;
 }

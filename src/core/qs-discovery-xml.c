@@ -63,17 +63,49 @@ is_target_of (const char *target, const char *prefix)
          && strspn (target + length, G_CSET_a_2_z) == strlen (target + length);
 }
 
-/* the target that the same device had before, if nothing of this run has it */
-static char *
-keep_target (const QsDomainDef *before, const QsFoundDisk *disk, GHashTable *taken)
-{
-  const QsDiskDef *old = before != NULL ? qs_domain_def_find_alias (before, disk->qdev) : NULL;
+typedef gboolean (*IsSame) (const QsDiskDef *old, const QsFoundDisk *disk);
 
-  if (old == NULL || !is_target_of (old->target, find_row (disk)->prefix)
-      || g_hash_table_contains (taken, old->target))
-    return NULL;
-  g_hash_table_add (taken, old->target);
-  return g_strdup (old->target);
+static gboolean
+is_same_kind (const QsDiskDef *old, const QsFoundDisk *disk)
+{
+  const DeviceRow *row = find_row (disk);
+
+  return old->device == row->device && is_target_of (old->target, row->prefix);
+}
+
+static gboolean
+is_same_device (const QsDiskDef *old, const QsFoundDisk *disk)
+{
+  return is_same_kind (old, disk) && g_strcmp0 (old->alias, disk->qdev) == 0;
+}
+
+static gboolean
+is_same_file (const QsDiskDef *old, const QsFoundDisk *disk)
+{
+  return is_same_kind (old, disk) && disk->path != NULL && g_strcmp0 (old->source, disk->path) == 0;
+}
+
+static gboolean
+is_quite_the_same (const QsDiskDef *old, const QsFoundDisk *disk)
+{
+  return is_same_device (old, disk) && is_same_file (old, disk);
+}
+
+/* devices without an id are numbered by QEMU, and one more processor moves all of them: so the file
+   counts before the number */
+static const IsSame same_order[] = { is_quite_the_same, is_same_file, is_same_device };
+
+static void
+keep_target (char **target, const QsDomainDef *before, const QsFoundDisk *disk, IsSame is_same,
+             GHashTable *taken)
+{
+  for (guint i = 0; *target == NULL && i < before->disks->len; i++)
+    {
+      const QsDiskDef *old = g_ptr_array_index (before->disks, i);
+
+      if (is_same (old, disk) && g_hash_table_add (taken, old->target))
+        *target = g_strdup (old->target);
+    }
 }
 
 /* one that was used before stays free: snapshots may hold a disk of that name */
@@ -100,8 +132,10 @@ qs_discovery_targets (const QsDiscovery *discovery, const QsDomainDef *before)
   g_autoptr (GHashTable) taken = g_hash_table_new (g_str_hash, g_str_equal);
   GStrv targets = g_new0 (char *, discovery->disks->len + 1);
 
-  for (guint i = 0; i < discovery->disks->len; i++)
-    targets[i] = keep_target (before, g_ptr_array_index (discovery->disks, i), taken);
+  for (guint n = 0; before != NULL && n < G_N_ELEMENTS (same_order); n++)
+    for (guint i = 0; i < discovery->disks->len; i++)
+      keep_target (&targets[i], before, g_ptr_array_index (discovery->disks, i), same_order[n],
+                   taken);
   for (guint i = 0; i < discovery->disks->len; i++)
     if (targets[i] == NULL)
       targets[i] = new_target (before, g_ptr_array_index (discovery->disks, i), taken);

@@ -211,12 +211,17 @@ synthesize (QsCandidate *candidate, const QsVisit *visit, GError **error)
 {
   g_autofree char *uuid = choose_uuid (candidate, visit);
   g_autofree char *name = choose_name (candidate, visit, uuid);
+  g_autoptr (QsDomainDef) before = NULL;
 
   if (!check_name (candidate, name, error))
     return FALSE;
-  candidate->def = qs_discovery_definition (candidate->discovery,
-                                            candidate->known != NULL ? candidate->known->def : NULL,
-                                            name, uuid, error);
+  if (candidate->known != NULL)
+    {
+      before = qs_domain_true_def (candidate->known, TRUE, error);
+      if (before == NULL)
+        return FALSE;
+    }
+  candidate->def = qs_discovery_definition (candidate->discovery, before, name, uuid, error);
   return candidate->def != NULL;
 }
 
