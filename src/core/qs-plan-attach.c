@@ -111,10 +111,29 @@ check_depth (const QsRequest *request, const QsDiskFacts *disk, GError **error)
   return FALSE;
 }
 
-/* a chain that cannot be looked at is no obstacle: the disk cannot be snapshotted then */
+/* a chain that cannot be looked at is no obstacle, the disk cannot be snapshotted then; where there
+   are snapshots of it, nobody knows whether they are in danger */
 static gboolean
-check_disk (QsPlan *plan, const QsRequest *request, const QsFacts *facts, const QsDiskFacts *disk,
-            GError **error)
+check_readable (QsPlan *plan, const QsDomain *domain, const QsFacts *facts, const QsDiskFacts *disk,
+                GError **error)
+{
+  const QsActive *active = domain != NULL ? qs_domain_find_active (domain, disk->target) : NULL;
+  const QsFile *recorded = active != NULL ? qs_facts_find_file (facts, active->path) : NULL;
+
+  if (recorded == NULL || !qs_attach_is_bound (domain, recorded))
+    {
+      qs_plan_note (plan, "disk ‘%s’ cannot be snapshotted as it is: %s", disk->target,
+                    disk->error->message);
+      return TRUE;
+    }
+  g_set_error (error, disk->error->domain, disk->error->code, "disk ‘%s’: %s", disk->target,
+               disk->error->message);
+  return FALSE;
+}
+
+static gboolean
+check_disk (QsPlan *plan, const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+            const QsDiskFacts *disk, GError **error)
 {
   const QsImage *image = disk->chain->len > 0 ? g_ptr_array_index (disk->chain, 0) : NULL;
 
@@ -132,11 +151,8 @@ check_disk (QsPlan *plan, const QsRequest *request, const QsFacts *facts, const 
                    disk->target, image->path);
       return FALSE;
     }
-  if (disk->error == NULL)
-    return check_depth (request, disk, error);
-  qs_plan_note (plan, "disk ‘%s’ cannot be snapshotted as it is: %s", disk->target,
-                disk->error->message);
-  return TRUE;
+  return disk->error == NULL ? check_depth (request, disk, error)
+                             : check_readable (plan, domain, facts, disk, error);
 }
 
 static void
@@ -265,7 +281,7 @@ qs_plan_attach (const QsDomain *domain, const QsRequest *request, const QsFacts 
   QsChangeList changes;
 
   for (guint i = 0; i < facts->disks->len; i++)
-    if (!check_disk (plan, request, facts, g_ptr_array_index (facts->disks, i), error))
+    if (!check_disk (plan, domain, request, facts, g_ptr_array_index (facts->disks, i), error))
       return NULL;
 
   qs_changes_init (&changes);

@@ -31,7 +31,8 @@ typedef struct QsTask QsTask;
  *
  * @domain_changed: @after is NULL when the domain was deleted, @before when it is new
  * @qemu_appeared: somebody listens again at the socket of an attached domain that is not connected:
- *   to be discovered, and attached as an operation of the domain's owner
+ *   to be discovered, and attached as an operation of the domain's owner. Not before
+ *   qs_engine_new() has returned
  */
 typedef struct
 {
@@ -103,7 +104,9 @@ QsTask *qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *reques
 /**
  * qs_engine_discover:
  *
- * Connects, and learns name, uuid, machine and disks; read-only.
+ * Connects, and learns name, uuid, machine and disks; read-only. Where another client talks to the
+ * monitor it takes QS_QMP_GREETING_SECONDS to be told so. What a caller who is not the owner may
+ * name is checked by qs_engine_prepare(), from `caller` of the request.
  */
 QsCandidate *qs_engine_discover (QsEngine *engine, const QsVisit *visit, GError **error);
 void qs_candidate_free (QsCandidate *candidate);

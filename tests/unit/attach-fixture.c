@@ -32,8 +32,8 @@ on_appeared (const char *domain, gpointer user_data)
   g_ptr_array_add (bench->appeared, g_strdup (domain));
 }
 
-static void
-start_engine (Bench *bench)
+void
+bench_start (Bench *bench)
 {
   static const QsEngineSink sink = { on_changed, on_appeared };
   g_autoptr (GError) error = NULL;
@@ -45,8 +45,8 @@ start_engine (Bench *bench)
   g_assert_no_error (error);
 }
 
-static void
-stop_engine (Bench *bench)
+void
+bench_stop (Bench *bench)
 {
   g_clear_pointer (&bench->engine, qs_engine_free);
   while (g_main_context_iteration (NULL, FALSE))
@@ -70,21 +70,21 @@ bench_set_up (Bench *bench, gconstpointer data)
   g_assert_no_errno (mkdir (bench->config.state_folder, 0700));
   /* as the main thread of the daemon has it */
   g_assert_true (g_main_context_acquire (NULL));
-  start_engine (bench);
+  bench_start (bench);
 }
 
 void
 bench_restart (Bench *bench)
 {
-  stop_engine (bench);
-  start_engine (bench);
+  bench_stop (bench);
+  bench_start (bench);
 }
 
 void
 bench_tear_down (Bench *bench, gconstpointer data)
 {
   bench_end_qemu (bench);
-  stop_engine (bench);
+  bench_stop (bench);
   g_main_context_release (NULL);
   run_tool ("rm", "-r", bench->folder, NULL);
   g_free (bench->config.state_folder);

@@ -26,6 +26,8 @@ typedef struct
 
 void bench_set_up (Bench *bench, gconstpointer data);
 void bench_tear_down (Bench *bench, gconstpointer data);
+void bench_start (Bench *bench);
+void bench_stop (Bench *bench);
 void bench_restart (Bench *bench);
 
 char *bench_path (Bench *bench, const char *name);

@@ -6,8 +6,10 @@
 
 #include "worker-fixture.h"
 
+#include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ONE_DISK "-uuid " BENCH_UUID " -name one -drive file=a.qcow2,if=virtio,format=qcow2"
 
@@ -172,6 +174,209 @@ test_detach (Bench *bench, gconstpointer data)
   g_assert_no_error (error);
 }
 
+/* the name in the start script stays, and so does the domain */
+static void
+test_stable (Bench *bench, gconstpointer data)
+{
+  QsVisit visit = bench_visit (bench);
+  g_autofree char *path = bench_path (bench, "a.qcow2");
+  g_autoptr (GError) error = NULL;
+  QsDomain *domain;
+
+  visit.stable_path = TRUE;
+  bench_make_image (bench, "a.qcow2", NULL);
+  bench_start_qemu (bench, ONE_DISK);
+  g_assert_nonnull (bench_attach (bench, &visit, &error));
+  take (bench, EXTERNAL ("s1"));
+  g_assert_cmpstr (qs_domain_find_active (bench_domain (bench, BENCH_UUID), "vda")->path, ==, path);
+
+  /* the same QEMU, by a descriptor of ours in its hands */
+  g_assert_true (bench_detach (bench, BENCH_UUID, &error));
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (domain->quarantine_reason, ==, NULL);
+  g_assert_cmpstr (qs_domain_def_find_disk (domain->def, "vda")->source, ==, path);
+  take (bench, EXTERNAL ("s2"));
+
+  start_again (bench, "a.qcow2");
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (domain->quarantine_reason, ==, NULL);
+  take (bench, EXTERNAL ("s3"));
+}
+
+/* the service comes back while QEMU goes on, and while another one took its place */
+static void
+test_restart (Bench *bench, gconstpointer data)
+{
+  QsVisit visit = bench_visit (bench);
+  g_autoptr (QsCandidate) candidate = NULL;
+  g_autoptr (GError) error = NULL;
+
+  attach_one (bench);
+  bench_restart (bench);
+  bench_wait (bench, is_connected, GINT_TO_POINTER (TRUE));
+  g_assert_cmpint (bench_domain (bench, BENCH_UUID)->state, ==, QS_DOMAIN_PAUSED);
+  candidate = bench_discover (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_true (qs_candidate_is_connected (candidate));
+  g_assert_cmpstr (qs_candidate_get_domain (candidate), ==, BENCH_UUID);
+  g_clear_pointer (&candidate, qs_candidate_free);
+
+  bench_stop (bench);
+  bench_end_qemu (bench);
+  bench_start_qemu (bench, ONE_DISK);
+  bench_start (bench);
+  bench_wait (bench, has_appeared, GUINT_TO_POINTER (1));
+  g_assert_false (bench_domain (bench, BENCH_UUID)->connected);
+  g_assert_true (bench_attach (bench, &visit, &error)->connected);
+}
+
+static int
+connect_to (Bench *bench)
+{
+  g_autoptr (GSocketClient) client = g_socket_client_new ();
+  g_autoptr (GSocketAddress) address = g_unix_socket_address_new (bench->socket);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GSocketConnection) connection =
+      g_socket_client_connect (client, G_SOCKET_CONNECTABLE (address), NULL, &error);
+
+  g_assert_no_error (error);
+  return dup (g_socket_get_fd (g_socket_connection_get_socket (connection)));
+}
+
+/* the path of a connection that was handed over is known if it leads there */
+static void
+test_descriptor (Bench *bench, gconstpointer data)
+{
+  g_autofree char *hidden = bench_path (bench, "hidden");
+  g_autoptr (GError) error = NULL;
+  QsVisit visit = bench_visit (bench);
+  QsDomain *domain;
+
+  bench_make_image (bench, "a.qcow2", NULL);
+  bench_start_qemu (bench, ONE_DISK);
+  visit.socket = NULL;
+  visit.fd = connect_to (bench);
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (domain->attachment->socket, ==, bench->socket);
+  g_assert_true (domain->attachment->follow);
+  g_assert_true (bench_detach (bench, BENCH_UUID, &error));
+
+  visit.fd = connect_to (bench);
+  g_assert_no_errno (rename (bench->socket, hidden));
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (domain->attachment->socket, ==, "");
+  g_assert_false (domain->attachment->follow);
+  take (bench, EXTERNAL ("s1"));
+  bench_restart (bench);
+  g_assert_false (bench_domain (bench, BENCH_UUID)->connected);
+  g_assert_false (bench_snapshot (bench, BENCH_UUID, EXTERNAL ("s2"), 0, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID);
+  g_assert_nonnull (strstr (error->message, "attach it again"));
+}
+
+static void
+test_occupied (Bench *bench, gconstpointer data)
+{
+  QsVisit visit = bench_visit (bench);
+  g_autoptr (GError) error = NULL;
+  int client;
+
+  bench_start_qemu (bench, "-nodefaults");
+  client = connect_to (bench);
+  g_assert_null (bench_discover (bench, &visit, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED);
+  g_assert_nonnull (
+      strstr (error->message, "a second monitor (-qmp unix:PATH,server=on,wait=off)"));
+  close (client);
+}
+
+/* a QEMU with rights that its user's programs do not have keeps its secrets */
+static void
+test_privileged (Bench *bench, gconstpointer data)
+{
+  QsVisit visit = bench_visit (bench);
+  g_autofree char *words = g_strdup_printf (
+      "-uuid " BENCH_UUID " -drive file=%s/a.qcow2,if=virtio,format=qcow2", bench->folder);
+  g_autoptr (GError) error = NULL;
+  QsDomain *domain;
+
+  if (getuid () != 0)
+    {
+      g_test_skip ("only root's QEMU has such rights");
+      return;
+    }
+  bench->privileged = TRUE;
+  bench_make_image (bench, "a.qcow2", NULL);
+  bench_start_qemu (bench, ONE_DISK);
+  g_assert_null (bench_attach (bench, &visit, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "absolute path"));
+  g_clear_error (&error);
+
+  bench_end_qemu (bench);
+  bench_start_qemu (bench, words);
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (domain->name, ==, "qemu-0d7f2a9c");
+  g_assert_null (domain->def->emulator);
+  take (bench, EXTERNAL ("s1"));
+}
+
+static void
+test_names (Bench *bench, gconstpointer data)
+{
+  QsVisit visit = bench_visit (bench);
+  g_autoptr (GError) error = NULL;
+  QsDomain *domain;
+
+  bench_start_qemu (bench, "-nodefaults");
+  visit.name = "a/b";
+  g_assert_null (bench_attach (bench, &visit, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  visit.name = "mine";
+  visit.uuid = BENCH_UUID;
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (domain->name, ==, "mine");
+  g_assert_cmpstr (domain->uuid, ==, BENCH_UUID);
+
+  /* its next one, which has no uuid, is told by its socket */
+  bench_end_qemu (bench);
+  bench_wait (bench, is_connected, GINT_TO_POINTER (FALSE));
+  bench_start_qemu (bench, "-nodefaults -name other");
+  visit = bench_visit (bench);
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_hash_table_size (bench->domains), ==, 1);
+  g_assert_cmpstr (domain->name, ==, "mine");
+}
+
+static gboolean
+qemu_has_ended (Bench *bench, gconstpointer data)
+{
+  return bench_domain (bench, BENCH_UUID)->state == QS_DOMAIN_SHUTOFF;
+}
+
+/* what lies beside the socket is not the service's */
+static void
+test_destroy (Bench *bench, gconstpointer data)
+{
+  g_autoptr (QsRequest) destroy = qs_request_new (QS_VERB_DESTROY, 0);
+  g_autofree char *path = bench_path (bench, "a.qcow2");
+  g_autoptr (GError) error = NULL;
+
+  attach_one (bench);
+  g_assert_true (bench_do (bench, BENCH_UUID, destroy, NULL, &error));
+  g_assert_no_error (error);
+  bench_wait (bench, qemu_has_ended, NULL);
+  g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -180,5 +385,12 @@ main (int argc, char **argv)
   add_bench_test ("/attach/follow", test_follow);
   add_bench_test ("/attach/state-file", test_state_file);
   add_bench_test ("/attach/detach", test_detach);
+  add_bench_test ("/attach/stable", test_stable);
+  add_bench_test ("/attach/restart", test_restart);
+  add_bench_test ("/attach/descriptor", test_descriptor);
+  add_bench_test ("/attach/occupied", test_occupied);
+  add_bench_test ("/attach/privileged", test_privileged);
+  add_bench_test ("/attach/names", test_names);
+  add_bench_test ("/attach/destroy", test_destroy);
   return g_test_run ();
 }
