@@ -233,7 +233,7 @@ qs_check_unused (const QsFacts *facts, const char *target, const QsImage *image,
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
                "disk ‘%s’: ‘%s’ is in use by another program, although the domain is shut off; end "
-               "that program first",
+               "that program, or attach it if it is the domain’s QEMU",
                target, image->path);
   return FALSE;
 }
