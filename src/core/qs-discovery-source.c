@@ -3,6 +3,7 @@
 #include "qs-discovery-private.h"
 
 #include "qs-error.h"
+#include "qs-exchange.h"
 #include "qs-json-scan.h"
 #include "qs-limits.h"
 #include "qs-name.h"
@@ -228,25 +229,33 @@ find_recorded (const GPtrArray *files, const char *path)
   return NULL;
 }
 
+static gboolean
+is_open (const QsProcessFiles *process, const QsFile *file)
+{
+  for (guint i = 0; i < process->files->len; i++)
+    {
+      const QsOpenFile *open = g_ptr_array_index (process->files, i);
+
+      if (open->dev == file->dev && open->ino == file->ino && open->writable)
+        return TRUE;
+    }
+  return FALSE;
+}
+
 /* the service itself had it opened, by a descriptor or under a name that the file has lost since:
-   then it is what is recorded, and open */
+   then it is the file that it has made and recorded for the disk, and open as far as that is known */
 static char *
 resolve_recorded (const QsFoundDisk *disk, const QsProcessFiles *process, const QsDomain *known,
                   const GPtrArray *files)
 {
   const QsDiskDef *before =
-      known != NULL ? qs_domain_def_find_alias (qs_domain_get_def (known), disk->qdev) : NULL;
+      known != NULL ? qs_domain_def_find_alias (known->def, disk->qdev) : NULL;
   const char *path = before != NULL ? qs_domain_disk_path (known, before) : NULL;
   const QsFile *file = path != NULL ? find_recorded (files, path) : NULL;
 
-  for (guint i = 0; file != NULL && process->files != NULL && i < process->files->len; i++)
-    {
-      const QsOpenFile *open = g_ptr_array_index (process->files, i);
-
-      if (open->dev == file->dev && open->ino == file->ino && open->writable)
-        return g_strdup (path);
-    }
-  return NULL;
+  if (file == NULL || !file->ours || (process->files != NULL && !is_open (process, file)))
+    return NULL;
+  return g_strdup (path);
 }
 
 static char *
@@ -256,7 +265,7 @@ resolve_absolute (const QsFoundDisk *disk, const QsProcessFiles *process, const 
   g_autofree char *path = join ("", disk->name);
   char *recorded = NULL;
 
-  if (process->files != NULL && find_open (process, path) == NULL)
+  if (process->files != NULL ? find_open (process, path) == NULL : qs_exchange_is_aside (path))
     recorded = resolve_recorded (disk, process, known, files);
   return recorded != NULL ? recorded : g_steal_pointer (&path);
 }

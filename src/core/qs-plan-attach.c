@@ -111,6 +111,18 @@ check_depth (const QsRequest *request, const QsDiskFacts *disk, GError **error)
   return FALSE;
 }
 
+/* whether QEMU writes to the image; where what it has open is not told, its locks are asked, if more
+   hangs on the answer than this attachment */
+static gboolean
+is_written (const QsDomain *domain, const QsFacts *facts, const QsImage *image)
+{
+  const QsFile *recorded = domain != NULL ? qs_facts_find_file (facts, image->path) : NULL;
+
+  if (facts->open_files != NULL)
+    return qs_facts_has_open (facts, image);
+  return recorded == NULL || !recorded->ours || image->in_use;
+}
+
 /* a chain that cannot be looked at is no obstacle, the disk cannot be snapshotted then; where there
    are snapshots of it, nobody knows whether they are in danger */
 static gboolean
@@ -143,7 +155,7 @@ check_disk (QsPlan *plan, const QsDomain *domain, const QsRequest *request, cons
                    "disk ‘%s’: its image is already used by another domain", disk->target);
       return FALSE;
     }
-  if (image != NULL && !qs_facts_has_open (facts, image))
+  if (image != NULL && !is_written (domain, facts, image))
     {
       g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
                    "disk ‘%s’: QEMU does not write to ‘%s’ as it is there now; was it moved, or "

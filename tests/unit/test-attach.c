@@ -63,7 +63,7 @@ take (Bench *bench, const char *xml)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (bench_snapshot (bench, BENCH_UUID, xml, QS_CREATE_DISK_ONLY, &error));
+  bench_snapshot (bench, BENCH_UUID, xml, QS_CREATE_DISK_ONLY, &error);
   g_assert_no_error (error);
 }
 
@@ -310,6 +310,7 @@ test_privileged (Bench *bench, gconstpointer data)
       return;
     }
   bench->privileged = TRUE;
+  visit.stable_path = TRUE;
   bench_make_image (bench, "a.qcow2", NULL);
   bench_start_qemu (bench, ONE_DISK);
   g_assert_null (bench_attach (bench, &visit, &error));
@@ -324,6 +325,13 @@ test_privileged (Bench *bench, gconstpointer data)
   g_assert_cmpstr (domain->name, ==, "qemu-0d7f2a9c");
   g_assert_null (domain->def->emulator);
   take (bench, EXTERNAL ("s1"));
+
+  /* what the service has opened in it, it knows */
+  g_assert_true (bench_detach (bench, BENCH_UUID, &error));
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (domain->quarantine_reason, ==, NULL);
+  take (bench, EXTERNAL ("s2"));
 }
 
 static void

@@ -59,6 +59,7 @@ make_image (guint ino, const char *path)
   image->ino = ino;
   image->btime = 5;
   image->writable = TRUE;
+  image->in_use = TRUE;
   return image;
 }
 
@@ -232,6 +233,9 @@ test_rotten (void)
   g_autoptr (QsFacts) facts = make_facts (TRUE, chain, NULL);
   QsDiskFacts *disk = g_ptr_array_index (facts->disks, 0);
 
+  ((QsImage *)disk->chain->pdata[0])->in_use = FALSE;
+  check_refusal (domain, request, facts, QS_ERROR_CONFIG_UNSUPPORTED, "does not write to");
+  ((QsImage *)disk->chain->pdata[0])->in_use = TRUE;
   disk->error = g_error_new_literal (QS_ERROR, QS_ERROR_IMAGE_FAILED, "it is rotten");
   check_refusal (domain, request, facts, QS_ERROR_IMAGE_FAILED, "it is rotten");
 }
