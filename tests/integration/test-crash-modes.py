@@ -9,7 +9,7 @@ import qs_images as images
 import qs_loop
 import qs_tap
 from gi.repository import GLib
-from qs_testing import Guest, Session
+from qs_testing import Guest, Session, end_process
 
 DISK_ONLY = 16
 ROUNDS = int(os.environ.get('QS_CRASH_ROUNDS', '6'))
@@ -26,7 +26,7 @@ class CrashModes(unittest.TestCase):
         self.guest = Guest(self.session.folder, disks=2)
         self.domain = self.session.manager.define(self.guest.xml())
 
-    def kill_in_create(self, name, attributes, targets, flags):
+    def kill_in_create(self, name, attributes, targets, flags, with_guest=False):
         disks = ''.join(f"<disk name='vd{letter}' snapshot='external' {attributes}>"
                         f"<source {'dev' if path.startswith('/dev') else 'file'}='{path}'/></disk>"
                         for letter, path in zip('ab', targets))
@@ -36,7 +36,10 @@ class CrashModes(unittest.TestCase):
             GLib.Variant('(su)', (xml, flags)), None, 0, 20000, None, None)
         self.domain.connection.flush_sync(None)
         time.sleep(self.random.uniform(0, 0.08))
-        self.session.restart_daemon()
+        self.session.kill_daemon()
+        for pid in self.session.left_behind() if with_guest else ():
+            end_process(pid)
+        self.session.start_daemon()
         self.domain = self.session.manager.domain(self.guest.name)
 
     def go(self, prepare, attributes, check_undone, online, rounds=ROUNDS):
@@ -117,6 +120,30 @@ class CrashModes(unittest.TestCase):
 
     def test_existing_offline(self):
         self.check_existing(False)
+
+    def test_guest_ends_too(self):
+        """QEMU cannot be asked any more: what is in the overlays tells whether it went over."""
+        active = [path for _, path, _ in self.guest.disks]
+        for number in range(ROUNDS):
+            self.domain.start()
+            self.guest.serial.wait_more(5)
+            counter = self.guest.serial.last()
+            targets = [self.path(number, letter) for letter in 'ab']
+            for target, path in zip(targets, active):
+                images.make_overlay(target, path)
+            self.kill_in_create(f's{number}', "mode='existing'", targets, DISK_ONLY, True)
+            where = f'seed {SEED} round {number}'
+            self.assertEqual(self.domain['State'], 'shutoff', where)
+            self.assertFalse(self.domain['Quarantined'], where)
+            now = [disk['source'] for disk in self.domain['Disks']]
+            taken = f's{number}' in self.domain.ListSnapshotNames(0)
+            self.assertEqual(now, targets if taken else active, where)
+            self.assertTrue(all(os.path.exists(target) for target in targets), where)
+            # what was printed was on the disk before
+            self.assertGreaterEqual(images.counter(now[0]), counter, where)
+            active = now
+        self.domain.start()
+        self.guest.serial.wait_more(2)
 
     def test_no_backing(self):
         self.go(lambda number: [self.path(number, letter) for letter in 'ab'],

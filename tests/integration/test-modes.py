@@ -151,6 +151,21 @@ class Modes(unittest.TestCase):
         self.assertTrue(os.path.exists(self.path('disk0.s1')))
         self.check_start((self.path('disk0.s1'), 'qcow2'), (self.path('disk0.qcow2'), 'qcow2'))
 
+    def test_reuse_with_data(self):
+        """What an overlay holds already is the caller's business; he is told."""
+        self.define()
+        self.start()
+        self.domain.destroy()
+        mine = self.path('mine')
+        overlay(mine, self.guest.disks[0][1])
+        images.tool('qemu-io', '-f', 'qcow2', '-c', 'write -q -P 7 8M 64k', mine)
+        then = images.content_hash(mine)
+        _, job = self.domain.SnapshotCreateXML(document('s1', vda={'file': mine}), REUSE_EXT)
+        self.domain.wait(job)
+        [note] = self.domain.job(job)['Notes']
+        self.assertIn(mine, note)
+        self.assertEqual(images.content_hash(*self.active()['vda']), then)
+
     def test_reuse_by_options(self):
         """The same by the options of SnapshotCreate and by snapshotctl."""
         self.define()
