@@ -355,6 +355,25 @@ test_names (Bench *bench, gconstpointer data)
   g_assert_cmpstr (domain->name, ==, "mine");
 }
 
+/* where no snapshot holds on to an image, the script may name another one */
+static void
+test_other_image (Bench *bench, gconstpointer data)
+{
+  QsVisit visit = bench_visit (bench);
+  g_autofree char *path = bench_path (bench, "b.qcow2");
+  g_autoptr (GError) error = NULL;
+  QsDomain *domain;
+
+  attach_one (bench);
+  bench_make_image (bench, "b.qcow2", NULL);
+  start_again (bench, "b.qcow2");
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (domain->quarantine_reason, ==, NULL);
+  g_assert_cmpstr (qs_domain_find_active (domain, "vda")->path, ==, path);
+  take (bench, EXTERNAL ("s1"));
+}
+
 static gboolean
 qemu_has_ended (Bench *bench, gconstpointer data)
 {
@@ -390,6 +409,7 @@ main (int argc, char **argv)
   add_bench_test ("/attach/occupied", test_occupied);
   add_bench_test ("/attach/privileged", test_privileged);
   add_bench_test ("/attach/names", test_names);
+  add_bench_test ("/attach/other-image", test_other_image);
   add_bench_test ("/attach/destroy", test_destroy);
   return g_test_run ();
 }

@@ -144,6 +144,25 @@ static const AttachCase attach_cases[] = {
   { "attach-cut", TRUE, TRUE, { ACTIVE }, NULL, "has nothing below it" },
 };
 
+/* what an earlier QEMU used is free again, if no snapshot holds on to it */
+static void
+test_forget (void)
+{
+  const guint chain[] = { OTHER, BASE, 0 };
+  g_autoptr (QsDomain) domain = make_domain (FALSE);
+  g_autoptr (QsRequest) request = make_request (domain, paths[OTHER], NULL);
+  g_autoptr (QsFacts) facts = make_facts (FALSE, chain, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsPlan) plan = NULL;
+
+  add_file (facts, BASE, 0);
+  add_file (facts, STATE, BASE);
+  ((QsFile *)facts->files->pdata[1])->active_of = g_strdup ("vda");
+  plan = qs_operation_get (QS_VERB_ATTACH)->plan (domain, request, facts, &error);
+  g_assert_no_error (error);
+  plan_golden_check ("attach-forget", plan);
+}
+
 static const char *
 quarantine_reason (const QsPlan *plan, const QsDomain *domain, GString *text)
 {
@@ -326,6 +345,7 @@ main (int argc, char **argv)
 
       g_test_add_data_func (path, &attach_cases[i], test_attach);
     }
+  g_test_add_func ("/plan/attach/forget", test_forget);
   g_test_add_func ("/plan/attach/images", test_images);
   g_test_add_func ("/plan/attach/rotten", test_rotten);
   g_test_add_func ("/plan/attach/refusals", test_refusals);
