@@ -121,6 +121,22 @@ delete_old (QsGuest *guest, const QsStep *step)
     delete_node (guest, nodes, file);
 }
 
+/* QEMU 7.2 aborts in `blockdev-reopen` of a node that lives in an I/O thread; which one a node lives
+   in, it does not tell */
+static gboolean
+check_no_threads (QsGuest *guest, GError **error)
+{
+  g_autoptr (JsonNode) threads = qs_qmp_execute (qs_guest_get_qmp (guest), "query-iothreads", NULL,
+                                                 QS_QMP_COMMAND_SECONDS, error);
+
+  if (threads == NULL)
+    return FALSE;
+  if (JSON_NODE_HOLDS_ARRAY (threads) && json_array_get_length (json_node_get_array (threads)) == 0)
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_MONITOR_FAILED, "its disks may have I/O threads");
+  return FALSE;
+}
+
 static gboolean
 rebase (QsGuest *guest, const QsStep *step, GError **error)
 {
@@ -128,7 +144,8 @@ rebase (QsGuest *guest, const QsStep *step, GError **error)
 
   if (nodes == NULL || qs_node_find (nodes, qs_step_string (step, "node")) == NULL)
     return nodes != NULL;
-  if (!add_backing (guest, step, nodes, error) || !reopen_overlay (guest, step, error))
+  if (!check_no_threads (guest, error) || !add_backing (guest, step, nodes, error)
+      || !reopen_overlay (guest, step, error))
     return FALSE;
   delete_old (guest, step);
   return TRUE;

@@ -164,12 +164,10 @@ test_deep (void)
   g_assert_cmpuint (count_nodes (guest, "snapd-2-b"), ==, 1);
 }
 
-/* what QEMU refuses is told and does not hold the operation up */
+/* what is refused is told and does not hold the operation up */
 static void
-test_refused (void)
+assert_refused (QsGuest *guest, const char *text)
 {
-  g_autoptr (RealQemu) qemu = real_qemu_new ();
-  g_autoptr (QsGuest) guest = real_qemu_guest (qemu, NULL);
   g_autoptr (GVariant) arguments = g_variant_ref_sink (g_variant_new_parsed (
       "{'target': <'vda'>, 'node': <'snapd-vda'>, 'format': <'qcow2'>, 'backing': <'snapd-x-b'>,"
       " 'path': <'/nonexistent/vda.s1'>, 'backing-format': <'qcow2'>, 'old': <'snapd-none'>,"
@@ -182,7 +180,27 @@ test_refused (void)
   g_assert_true (qs_step_qmp_run (guest, step, &result, &error));
   g_assert_no_error (error);
   g_assert_true (g_variant_lookup (result, "refused", "&s", &why));
-  g_assert_nonnull (strstr (why, "/nonexistent/vda.s1"));
+  g_assert_nonnull (strstr (why, text));
+}
+
+static void
+test_refused (void)
+{
+  g_autoptr (RealQemu) qemu = real_qemu_new ();
+  g_autoptr (QsGuest) guest = real_qemu_guest (qemu, NULL);
+
+  assert_refused (guest, "/nonexistent/vda.s1");
+}
+
+/* in which QEMU 7.2 would abort */
+static void
+test_threads (void)
+{
+  g_autoptr (RealQemu) qemu = real_qemu_new ();
+  g_autoptr (QsGuest) guest = real_qemu_guest (qemu, NULL);
+
+  real_qemu_do (qemu, "object-add", "{'qom-type': <'iothread'>, 'id': <'thread'>}");
+  assert_refused (guest, "I/O threads");
 }
 
 int
@@ -191,5 +209,6 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/step-rebase/deep", test_deep);
   g_test_add_func ("/step-rebase/refused", test_refused);
+  g_test_add_func ("/step-rebase/threads", test_threads);
   return g_test_run ();
 }
