@@ -216,7 +216,46 @@ qs_ask_undefine (const QsDomain *domain, const QsRequest *request, QsQuestions *
                    qs_enum_to_string (QS_ENUM_DOMAIN_STATE, domain->state));
       return FALSE;
     }
+  qs_planning_ask_disks (domain, questions);
+  questions->files = TRUE;
   return TRUE;
+}
+
+/* what stands below a file of mode no-backing-file is written down here and nowhere else */
+static gboolean
+check_chain (const QsDiskFacts *disk, GError **error)
+{
+  for (guint i = 0; i + 1 < disk->chain->len; i++)
+    {
+      const QsImage *image = g_ptr_array_index (disk->chain, i);
+      const QsImage *below = g_ptr_array_index (disk->chain, i + 1);
+
+      if (image->backing_name != NULL && *image->backing_name != '\0')
+        continue;
+      g_set_error (
+          error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+          "disk ‘%s’: ‘%s’ does not name its backing file ‘%s’, and nobody else would know "
+          "it any more; write it down first: qemu-img rebase -u -f %s -b ‘%s’ -F %s ‘%s’",
+          disk->target, image->path, below->path, image->format, below->path, below->format,
+          image->path);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static void
+note_protected (QsPlan *plan, const QsFacts *facts)
+{
+  for (guint i = 0; i < facts->files->len; i++)
+    {
+      const QsFile *file = g_ptr_array_index (facts->files, i);
+
+      if (file->mode != 0)
+        qs_plan_note (plan,
+                      "‘%s’ stays write-protected, for other files stand on it; its mode was "
+                      "%04o",
+                      file->path, file->mode);
+    }
 }
 
 QsPlan *
@@ -226,6 +265,11 @@ qs_plan_undefine (const QsDomain *domain, const QsRequest *request, const QsFact
   g_autoptr (QsPlan) plan = qs_plan_new ();
   g_autoptr (GPtrArray) snapshots = qs_tree_list (domain->tree, "", QS_LIST_TOPOLOGICAL);
   QsChangeList changes;
+
+  for (guint i = 0; i < facts->disks->len; i++)
+    if (!check_chain (g_ptr_array_index (facts->disks, i), error))
+      return NULL;
+  note_protected (plan, facts);
 
   qs_changes_init (&changes);
   for (guint i = snapshots->len; i > 0; i--)

@@ -84,9 +84,13 @@ qs_plan_run_state (const QsDomain *domain, const QsRequest *request, const QsFac
   return g_steal_pointer (&plan);
 }
 
-/* the chain of every disk is looked at before a QEMU opens it */
-static void
-ask_disks (const QsDomain *domain, QsQuestions *questions)
+/**
+ * qs_planning_ask_disks:
+ *
+ * The chain of every disk is to be looked at, as before a QEMU opens it.
+ */
+void
+qs_planning_ask_disks (const QsDomain *domain, QsQuestions *questions)
 {
   for (guint i = 0; i < domain->def->disks->len; i++)
     {
@@ -102,7 +106,7 @@ qs_planning_ask_start (const QsDomain *domain, QsQuestions *questions)
 {
   const QsDomainDef *def = domain->def;
 
-  ask_disks (domain, questions);
+  qs_planning_ask_disks (domain, questions);
   if (def->nvram != NULL && def->nvram_template != NULL)
     g_ptr_array_add (questions->targets, g_strdup (def->nvram));
 }

@@ -105,6 +105,7 @@ const QsImage *qs_planning_snapshot_image (const QsFacts *facts, const char *tar
                                            GError **error);
 void qs_planning_add_chain (GVariantBuilder *builder, const char *target, const char *overlay,
                             const GPtrArray *chain);
+void qs_planning_ask_disks (const QsDomain *domain, QsQuestions *questions);
 void qs_planning_ask_start (const QsDomain *domain, QsQuestions *questions);
 gboolean qs_planning_spawn (QsPlan *plan, QsStepKind kind, QsPhase phase, const QsDomain *domain,
                             GVariant *chains, GError **error);

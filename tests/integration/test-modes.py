@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import unittest
 
@@ -339,6 +340,20 @@ class Modes(unittest.TestCase):
 
     def test_qed_no_backing_online(self):
         self.check_chain('qed', 'no-backing-file', True)
+
+    def test_undefine_keeps_the_chain(self):
+        """The record goes only when the file itself tells what it stands on."""
+        self.define()
+        self.domain.create(document('s1', vda={'mode': 'no-backing-file'}))
+        path, _ = self.active()['vda']
+        with self.assertRaises(DBusError) as caught:
+            self.domain.wait(self.domain.Undefine(2))
+        self.assertIn('OperationInvalid', caught.exception.name)
+        command = str(caught.exception).split('write it down first: ')[1]
+        images.tool(*shlex.split(command))
+        self.assertEqual(images.chain(path), [path, self.guest.disks[0][1]])
+        self.domain.wait(self.domain.Undefine(2))
+        self.assertTrue(os.path.exists(path))
 
     def test_records_outlive_their_snapshot(self):
         """Of a file without a backing name only the record tells what it stands on."""
