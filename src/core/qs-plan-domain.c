@@ -230,14 +230,15 @@ check_chain (const QsDiskFacts *disk, GError **error)
       const QsImage *image = g_ptr_array_index (disk->chain, i);
       const QsImage *below = g_ptr_array_index (disk->chain, i + 1);
 
+      g_autofree char *base = g_shell_quote (below->path);
+      g_autofree char *file = g_shell_quote (image->path);
+
       if (image->backing_name != NULL && *image->backing_name != '\0')
         continue;
-      g_set_error (
-          error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
-          "disk ‘%s’: ‘%s’ does not name its backing file ‘%s’, and nobody else would know "
-          "it any more; write it down first: qemu-img rebase -u -f %s -b ‘%s’ -F %s ‘%s’",
-          disk->target, image->path, below->path, image->format, below->path, below->format,
-          image->path);
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                   "disk ‘%s’: ‘%s’ does not name its backing file, and nobody else would know it "
+                   "any more; write it down first: qemu-img rebase -u -f %s -b %s -F %s %s",
+                   disk->target, image->path, image->format, base, below->format, file);
       return FALSE;
     }
   return TRUE;
