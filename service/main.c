@@ -119,19 +119,17 @@ on_stopping (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* jobs are asked to take themselves back; the loop runs on until they have */
+/* the loop runs on until all jobs have ended. The time also holds for what is waited for after it */
 static void
 stop (Daemon *daemon)
 {
   if (daemon->stopping)
     return;
   daemon->stopping = TRUE;
-  daemon->service->stopping = TRUE;
-  qs_jobs_cancel_all (daemon->service->jobs);
-  if (!on_stopping (daemon))
-    return;
-  g_timeout_add (50, on_stopping, daemon);
   g_timeout_add_seconds (STOP_SECONDS, on_stop_timeout, NULL);
+  qs_service_stop (daemon->service);
+  if (on_stopping (daemon))
+    g_timeout_add (50, on_stopping, daemon);
 }
 
 static gboolean

@@ -81,6 +81,20 @@ qs_service_start (QsService *self, const QsConfig *config, GError **error)
   return qs_bus_register (self, error);
 }
 
+/**
+ * qs_service_stop:
+ *
+ * Nothing new is begun. Jobs are asked to take themselves back, which needs the main loop still;
+ * nobody waits any more for a QEMU to say who it is.
+ */
+void
+qs_service_stop (QsService *self)
+{
+  self->stopping = TRUE;
+  qs_jobs_cancel_all (self->jobs);
+  qs_engine_end_visits (self->engine);
+}
+
 /* threads first: they use the engine */
 void
 qs_service_free (QsService *self)

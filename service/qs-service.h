@@ -44,6 +44,7 @@ typedef struct
 QsService *qs_service_new (GDBusConnection *connection, gboolean system_mode,
                            const QsSettings *settings);
 gboolean qs_service_start (QsService *service, const QsConfig *config, GError **error);
+void qs_service_stop (QsService *service);
 void qs_service_free (QsService *service);
 gboolean qs_service_is_idle (QsService *service);
 QsDomain *qs_service_lookup (QsService *service, const char *id);

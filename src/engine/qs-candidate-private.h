@@ -18,9 +18,14 @@ struct QsCandidate
   gboolean connected; /* which talks to this very process already */
   QsWatch *watch;
   QsGuest *guest;
+  int door; /* while QEMU is asked: ends the connection; written on the main context only */
   QsDiscovery *discovery;
   QsDomainDef *def;
 };
+
+/* qs-candidate-door.c */
+void qs_candidate_open_door (QsCandidate *candidate, int fd);
+void qs_candidate_close_door (QsCandidate *candidate);
 
 /* qs-candidate-reach.c */
 int qs_candidate_reach (QsCandidate *candidate, QsWorker *worker, const QsVisit *visit,

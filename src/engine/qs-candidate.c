@@ -245,6 +245,7 @@ static gboolean
 learn (QsCandidate *candidate, QsWorker *worker, const QsVisit *visit, GError **error)
 {
   int fd = qs_candidate_reach (candidate, worker, visit, error);
+  gboolean learned;
 
   if (fd < 0)
     return FALSE;
@@ -253,8 +254,11 @@ learn (QsCandidate *candidate, QsWorker *worker, const QsVisit *visit, GError **
       close (fd);
       return TRUE;
     }
-  return talk (candidate, fd, error) && recognize (candidate, visit, error)
-         && resolve (candidate, worker, error) && synthesize (candidate, visit, error);
+  qs_candidate_open_door (candidate, fd);
+  learned = talk (candidate, fd, error) && recognize (candidate, visit, error)
+            && resolve (candidate, worker, error) && synthesize (candidate, visit, error);
+  qs_candidate_close_door (candidate);
+  return learned;
 }
 
 QsCandidate *
@@ -264,6 +268,7 @@ qs_engine_discover (QsEngine *engine, const QsVisit *visit, GError **error)
   g_autoptr (QsWorker) worker = qs_worker_pool_acquire (engine->workers, visit->owner, error);
 
   candidate->engine = engine;
+  candidate->door = -1;
   candidate->owner = visit->owner;
   candidate->agent = g_strdup (visit->agent != NULL ? visit->agent : "");
   candidate->stable_path = visit->stable_path;

@@ -22,6 +22,7 @@ struct QsEngine
   QsErrands *recoveries; /* of operations */
   GPtrArray *candidates; /* of QsCandidate, not owned; on the main context only */
   GHashTable *followed;  /* id -> watch of its socket's folder; on the main context only */
+  gboolean leaving;      /* nobody is to be visited any more; on the main context only */
   int ready;             /* atomic: qs_engine_new() has done its work */
   char *tool_refusal;    /* why qemu-img may not be given images; NULL: it may */
   QsEngineSink sink;

@@ -111,6 +111,10 @@ QsTask *qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *reques
 QsCandidate *qs_engine_discover (QsEngine *engine, const QsVisit *visit, GError **error);
 void qs_candidate_free (QsCandidate *candidate);
 
+/* on the main context, before qs_engine_free(): ends every discovery that is under way or is still
+   begun, however slowly the QEMU answers */
+void qs_engine_end_visits (QsEngine *engine);
+
 /* id of the recorded domain that this QEMU is (its uuid; else socket and owner; else the uuid of the
    visit), or NULL: a new one */
 const char *qs_candidate_get_domain (const QsCandidate *candidate);
