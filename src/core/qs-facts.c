@@ -172,8 +172,11 @@ qs_file_free (QsFile *file)
 gboolean
 qs_file_is (const QsFile *file, const QsImage *image)
 {
-  return file->ino == image->ino
-         && (file->dev == image->dev || (file->btime != 0 && file->btime == image->btime));
+  guint64 dev, ino;
+
+  qs_image_identity (image, &dev, &ino);
+  return file->ino == ino
+         && (file->dev == dev || (file->btime != 0 && file->btime == image->btime));
 }
 
 void
@@ -299,11 +302,14 @@ qs_facts_find_file (const QsFacts *facts, const char *path)
 gboolean
 qs_facts_has_open (const QsFacts *facts, const QsImage *image)
 {
+  guint64 dev, ino;
+
+  qs_image_identity (image, &dev, &ino);
   for (guint i = 0; facts->open_files != NULL && i < facts->open_files->len; i++)
     {
       const QsOpenFile *file = g_ptr_array_index (facts->open_files, i);
 
-      if (file->dev == image->dev && file->ino == image->ino && file->writable)
+      if (file->dev == dev && file->ino == ino && file->writable)
         return TRUE;
     }
   return facts->open_files == NULL;

@@ -110,8 +110,8 @@ typedef struct
  */
 typedef struct
 {
-  char *path; /* the name it has now; NULL: none that can be told */
-  guint64 dev;
+  char *path;  /* the name it has now; NULL: none that can be told */
+  guint64 dev; /* these two as qs_image_identity() has them */
   guint64 ino;
   gboolean writable;
 } QsOpenFile;

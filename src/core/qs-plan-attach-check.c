@@ -7,24 +7,43 @@
 
 /* whether the files that a QEMU writes to are those that the records say */
 
-/* what was recorded before anybody looked at it has a name only */
 static gboolean
-is_same (const QsFile *file, const QsImage *image)
+is_device (const QsFile *file)
 {
-  return file->ino != 0 ? qs_file_is (file, image) : g_str_equal (file->path, image->path);
+  return file->dev == 0 && file->ino != 0;
 }
 
+/**
+ * qs_attach_is_same:
+ *
+ * Whether the image is the recorded file. What was recorded before anybody looked at it has a name
+ * only; and of a device only the name lasts over a reboot.
+ */
+gboolean
+qs_attach_is_same (const QsFile *file, const QsImage *image)
+{
+  if (file->ino != 0 && qs_file_is (file, image))
+    return TRUE;
+  return (file->ino == 0 || (is_device (file) && image->rdev != 0))
+         && g_str_equal (file->path, image->path);
+}
+
+/* the same number may be that of another device by now: the name counts first */
 static const QsFile *
 find_image (const QsFacts *facts, const QsImage *image)
 {
+  const QsFile *named = qs_facts_find_file (facts, image->path);
+
+  if (named != NULL && image->rdev != 0 && qs_attach_is_same (named, image))
+    return named;
   for (guint i = 0; i < facts->files->len; i++)
     {
       const QsFile *file = g_ptr_array_index (facts->files, i);
 
-      if (is_same (file, image))
+      if (file->ino != 0 && qs_file_is (file, image))
         return file;
     }
-  return NULL;
+  return named != NULL && qs_attach_is_same (named, image) ? named : NULL;
 }
 
 static const char *
@@ -121,7 +140,7 @@ check_chain (const QsDiskDef *disk, const QsFacts *facts, const QsFile *active,
       const QsImage *image = i < seen->chain->len ? g_ptr_array_index (seen->chain, i) : NULL;
 
       file = file->backing != NULL ? qs_facts_find_file (facts, file->backing) : NULL;
-      if (file != NULL && image != NULL && is_same (file, image))
+      if (file != NULL && image != NULL && qs_attach_is_same (file, image))
         continue;
       return g_strdup_printf ("the files below ‘%s’ on disk ‘%s’ are not those that were recorded: "
                               "‘%s’ %s",

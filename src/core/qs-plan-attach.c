@@ -200,106 +200,6 @@ record_domain (QsChangeList *changes, const QsDomain *domain, const QsRequest *r
   record_process (changes, request, xml);
 }
 
-/* who they are, as long as nothing holds on to others of that name */
-static void
-record_chain (QsChangeList *changes, const QsFacts *facts, const QsDiskFacts *seen, gboolean bound)
-{
-  const char *backing = "";
-
-  for (guint i = seen->error == NULL ? seen->chain->len : 0; i > 0; i--)
-    {
-      const QsImage *image = g_ptr_array_index (seen->chain, i - 1);
-      const QsFile *file = qs_facts_find_file (facts, image->path);
-
-      if (file == NULL || file->ino == 0 || !bound)
-        qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", image->path, "format", "s",
-                        image->format, "role", "s", "disk", "backing", "s", backing, "ours", "b",
-                        file != NULL && file->ours, "dev", "t", image->dev, "ino", "t", image->ino,
-                        "btime", "x", image->btime, NULL);
-      backing = image->path;
-    }
-}
-
-/* the same file may have got another name since, and everything that leads to it follows */
-static void
-record_active (QsChangeList *changes, const QsDomain *domain, const QsFacts *facts,
-               const QsDiskDef *disk)
-{
-  const QsDiskFacts *seen = qs_facts_find_disk (facts, disk->target);
-  const QsActive *before = domain != NULL ? qs_domain_find_active (domain, disk->target) : NULL;
-  const QsFile *recorded = before != NULL ? qs_facts_find_file (facts, before->path) : NULL;
-  gboolean bound = domain != NULL && qs_attach_is_bound (domain, recorded);
-
-  if (bound && recorded != NULL && !g_str_equal (before->path, disk->source))
-    qs_changes_add (changes, QS_CHANGE_FILE_RENAME, "path", "s", before->path, "to", "s",
-                    disk->source, NULL);
-  else
-    record_chain (changes, facts, seen, bound);
-  qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", disk->target, "path", "s", disk->source,
-                  "format", "s", disk->format, "stem", "s",
-                  before != NULL && before->stem != NULL ? before->stem : "", NULL);
-}
-
-static gboolean
-is_seen (const QsFacts *facts, const QsFile *file)
-{
-  for (guint i = 0; i < facts->disks->len; i++)
-    {
-      const QsDiskFacts *disk = g_ptr_array_index (facts->disks, i);
-
-      for (guint n = 0; n < disk->chain->len; n++)
-        if (g_str_equal (((QsImage *)g_ptr_array_index (disk->chain, n))->path, file->path))
-          return TRUE;
-    }
-  return FALSE;
-}
-
-/* as long as the service has made nothing, what this QEMU does not use any more is free for other
-   domains */
-static void
-forget_unused (QsChangeList *changes, const QsFacts *facts)
-{
-  for (guint i = 0; i < facts->files->len; i++)
-    if (((QsFile *)g_ptr_array_index (facts->files, i))->ours)
-      return;
-  for (guint i = 0; i < facts->files->len; i++)
-    {
-      const QsFile *file = g_ptr_array_index (facts->files, i);
-
-      /* a disk that this QEMU lacks, or could not be looked at, keeps its file */
-      if (!is_seen (facts, file)
-          && (file->active_of == NULL || qs_facts_find_disk (facts, file->active_of) != NULL))
-        qs_changes_add (changes, QS_CHANGE_FILE_FORGET, "path", "s", file->path, NULL);
-    }
-}
-
-static void
-record_disks (QsPlan *plan, QsChangeList *changes, const QsDomain *domain, const QsRequest *request,
-              const QsFacts *facts)
-{
-  g_autofree char *reason = NULL;
-
-  for (guint i = 0; i < request->domain_def->disks->len; i++)
-    {
-      const QsDiskDef *disk = g_ptr_array_index (request->domain_def->disks, i);
-      g_autofree char *fault = NULL;
-
-      if (!qs_attach_is_watched (disk))
-        continue;
-      fault = domain != NULL ? qs_attach_fault (domain, disk, facts) : NULL;
-      if (fault == NULL)
-        record_active (changes, domain, facts, disk);
-      else if (reason == NULL)
-        reason = g_steal_pointer (&fault);
-    }
-  if (reason == NULL && domain != NULL && qs_tree_size (domain->tree) == 0)
-    forget_unused (changes, facts);
-  if (reason == NULL)
-    return;
-  qs_changes_add (changes, QS_CHANGE_QUARANTINE, "reason", "s", reason, NULL);
-  qs_plan_note (plan, "%s", reason);
-}
-
 static void
 add_connect (QsPlan *plan, const QsRequest *request)
 {
@@ -332,7 +232,7 @@ qs_plan_attach (const QsDomain *domain, const QsRequest *request, const QsFacts 
 
   qs_changes_init (&changes);
   record_domain (&changes, domain, request);
-  record_disks (plan, &changes, domain, request, facts);
+  qs_attach_record_disks (plan, &changes, domain, request, facts);
   qs_planning_add_record (plan, QS_PHASE_COMMIT, request->domain_def->name, &changes);
   add_connect (plan, request);
   return g_steal_pointer (&plan);

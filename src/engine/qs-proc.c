@@ -73,6 +73,7 @@ add_file (GVariantBuilder *files, int process, int folder, const char *fd)
   g_autofree char *path = read_link (folder, fd);
   struct stat info;
   gboolean writable;
+  gboolean is_device;
 
   if (fstatat (folder, fd, &info, 0) != 0)
     return errno != EACCES && errno != EPERM;
@@ -80,8 +81,10 @@ add_file (GVariantBuilder *files, int process, int folder, const char *fd)
     return TRUE;
   if (!read_access (process, fd, &writable))
     return errno != EACCES && errno != EPERM;
-  g_variant_builder_add (files, "(sttb)", path != NULL ? path : "", (guint64)info.st_dev,
-                         (guint64)info.st_ino, writable);
+  is_device = S_ISBLK (info.st_mode);
+  g_variant_builder_add (files, "(sttb)", path != NULL ? path : "",
+                         is_device ? (guint64)0 : (guint64)info.st_dev,
+                         is_device ? (guint64)info.st_rdev : (guint64)info.st_ino, writable);
   return TRUE;
 }
 

@@ -4,8 +4,8 @@
 
 #include <glib.h>
 
-/* program, working folder, open regular files and block devices (path, dev, ino, writable), whether
-   its command line may name backing files */
+/* program, working folder, open regular files and block devices (path, identity as
+   qs_image_identity() has it, writable), whether its command line may name backing files */
 #define QS_PROC_TYPE "(msmsma(sttb)b)"
 
 GVariant *qs_proc_read (gint64 pid, GError **error);

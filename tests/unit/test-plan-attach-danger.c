@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "plan-attach-fixture.h"
+#include "qs-change.h"
+
+#include <string.h>
+
+/* a QEMU that is not on the files that its snapshots need, or on files that cannot be known */
+
+#define DEVICE 64769
+
+static QsPlan *
+make_plan (const QsDomain *domain, const QsRequest *request, const QsFacts *facts)
+{
+  g_autoptr (GError) error = NULL;
+  QsPlan *plan = qs_operation_get (QS_VERB_ATTACH)->plan (domain, request, facts, &error);
+
+  g_assert_no_error (error);
+  return plan;
+}
+
+/* the @kind change of the record whose argument @key is @value; NULL: there is none */
+static GVariant *
+find_change (const QsPlan *plan, QsChangeKind kind, const char *key, const char *value)
+{
+  g_autoptr (GVariant) changes = qs_step_value (qs_plan_step (plan, 0), "changes");
+  GVariantIter iter;
+  const char *name;
+  GVariant *arguments;
+
+  g_variant_iter_init (&iter, changes);
+  while (g_variant_iter_next (&iter, "(&s@a{sv})", &name, &arguments))
+    {
+      if (g_str_equal (name, qs_change_name (kind))
+          && g_str_equal (qs_change_string (arguments, key), value))
+        return arguments;
+      g_variant_unref (arguments);
+    }
+  return NULL;
+}
+
+static void
+open_file (QsFacts *facts, guint64 dev, guint64 ino)
+{
+  if (facts->open_files == NULL)
+    facts->open_files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_open_file_free);
+  g_ptr_array_add (facts->open_files, qs_open_file_new (NULL, dev, ino, TRUE));
+}
+
+/* as the worker sees a block device: the numbers of its node tell nothing */
+static void
+make_device (QsImage *image, guint64 node)
+{
+  image->dev = 5;
+  image->ino = node;
+  image->rdev = DEVICE;
+  image->btime = 0;
+}
+
+static void
+test_device (void)
+{
+  const guint chain[] = { STATE, BASE, 0 };
+  g_autoptr (QsDomain) domain = attach_domain (FALSE);
+  g_autoptr (QsRequest) request = attach_request (domain, attach_paths[STATE], NULL);
+  g_autoptr (QsFacts) facts = attach_facts (FALSE, chain, NULL);
+  const QsDiskFacts *disk = g_ptr_array_index (facts->disks, 0);
+  g_autoptr (QsPlan) plan = NULL;
+  g_autoptr (GVariant) file = NULL;
+
+  make_device (g_ptr_array_index (disk->chain, 0), 99);
+  open_file (facts, 0, DEVICE);
+  plan = make_plan (NULL, request, facts);
+  file = find_change (plan, QS_CHANGE_FILE_PUT, "path", attach_paths[STATE]);
+  g_assert_nonnull (file);
+  g_assert_cmpuint (qs_change_uint64 (file, "dev"), ==, 0);
+  g_assert_cmpuint (qs_change_uint64 (file, "ino"), ==, DEVICE);
+}
+
+/* another node of the same device, and the same name after a reboot, are the same image */
+static void
+test_device_again (void)
+{
+  const guint chain[] = { ACTIVE, STATE, BASE, 0 };
+  const guint64 recorded[] = { DEVICE, DEVICE + 1 };
+  g_autoptr (QsDomain) domain = attach_domain (TRUE);
+  g_autoptr (QsRequest) request = attach_request (domain, attach_paths[ACTIVE], NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (recorded); i++)
+    {
+      g_autoptr (QsFacts) facts = attach_facts (TRUE, chain, NULL);
+      g_autoptr (GString) text = g_string_new (NULL);
+      const QsDiskFacts *disk = g_ptr_array_index (facts->disks, 0);
+      QsFile *file = (QsFile *)qs_facts_find_file (facts, attach_paths[ACTIVE]);
+      QsFile *below = (QsFile *)qs_facts_find_file (facts, attach_paths[STATE]);
+      g_autoptr (QsPlan) plan = NULL;
+
+      make_device (g_ptr_array_index (disk->chain, 0), 99);
+      file->dev = 0;
+      file->ino = recorded[i];
+      /* its number is that of another one now */
+      below->dev = 0;
+      below->ino = i == 0 ? DEVICE + 2 : DEVICE;
+      make_device (g_ptr_array_index (disk->chain, 1), 98);
+      ((QsImage *)g_ptr_array_index (disk->chain, 1))->rdev = DEVICE + 2;
+      plan = make_plan (domain, request, facts);
+      g_assert_cmpstr (attach_quarantine_reason (plan, domain, text), ==, NULL);
+    }
+}
+
+/* what the owner has put in the place of a file of the service's is his */
+static void
+test_replaced (void)
+{
+  const guint chain[] = { STATE, BASE, 0 };
+  g_autoptr (QsDomain) domain = attach_domain (FALSE);
+  g_autoptr (QsRequest) request = attach_request (domain, attach_paths[STATE], NULL);
+
+  for (guint ino = BASE; ino <= OTHER; ino += OTHER - BASE)
+    {
+      g_autoptr (QsFacts) facts = attach_facts (FALSE, chain, NULL);
+      g_autoptr (QsPlan) plan = NULL;
+      g_autoptr (GVariant) file = NULL;
+
+      attach_add_file (facts, BASE, 0);
+      ((QsFile *)facts->files->pdata[0])->ours = TRUE;
+      ((QsFile *)facts->files->pdata[0])->ino = ino;
+      plan = make_plan (domain, request, facts);
+      file = find_change (plan, QS_CHANGE_FILE_PUT, "path", attach_paths[BASE]);
+      g_assert_nonnull (file);
+      g_assert_cmpint (qs_change_boolean (file, "ours"), ==, ino == BASE);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/plan/attach/device", test_device);
+  g_test_add_func ("/plan/attach/device-again", test_device_again);
+  g_test_add_func ("/plan/attach/replaced", test_replaced);
+  return g_test_run ();
+}
