@@ -56,37 +56,40 @@ snapshot_name (const QsDomain *domain, const QsFile *file)
   return snapshot != NULL ? snapshot->name : NULL;
 }
 
-/* the recorded file that stands on @file, as its backing file */
-static const QsFile *
-find_above (const QsFacts *facts, const QsFile *file)
+/* whether @top is @file, or leads to it */
+static gboolean
+stands_on (const QsFacts *facts, const QsFile *top, const QsFile *file)
 {
+  for (guint i = 0; top != NULL && i <= facts->files->len; i++)
+    {
+      if (top == file)
+        return TRUE;
+      top = top->backing != NULL ? qs_facts_find_file (facts, top->backing) : NULL;
+    }
+  return FALSE;
+}
+
+/* the snapshot whose state is lost if somebody writes to @file: its own, or one above it */
+static const char *
+find_victim (const QsDomain *domain, const QsFacts *facts, const QsFile *file)
+{
+  if (snapshot_name (domain, file) != NULL)
+    return snapshot_name (domain, file);
   for (guint i = 0; i < facts->files->len; i++)
     {
       const QsFile *above = g_ptr_array_index (facts->files, i);
 
-      if (g_strcmp0 (above->backing, file->path) == 0)
-        return above;
+      if (snapshot_name (domain, above) != NULL && stands_on (facts, above, file))
+        return snapshot_name (domain, above);
     }
   return NULL;
 }
 
-/* the snapshot whose state is lost if somebody writes to @file: its own, or the next above it */
-static const char *
-find_victim (const QsDomain *domain, const QsFacts *facts, const QsFile *file)
-{
-  for (guint i = 0; file != NULL && i <= facts->files->len; i++)
-    {
-      if (snapshot_name (domain, file) != NULL)
-        return snapshot_name (domain, file);
-      file = find_above (facts, file);
-    }
-  return NULL;
-}
-
+/* @target: (nullable) */
 static char *
-describe_way_out (const QsDomain *domain, const QsDiskDef *disk)
+describe_way_out (const QsDomain *domain, const char *target)
 {
-  const QsActive *active = qs_domain_find_active (domain, disk->target);
+  const QsActive *active = target != NULL ? qs_domain_find_active (domain, target) : NULL;
 
   if (active == NULL)
     return g_strdup ("end it and start QEMU without this file");
@@ -94,33 +97,34 @@ describe_way_out (const QsDomain *domain, const QsDiskDef *disk)
                           active->format);
 }
 
+/* @target: (nullable): the disk, as far as that is known */
 static char *
-describe_fault (const QsDomain *domain, const QsDiskDef *disk, const QsFacts *facts,
-                const QsFile *file, const QsImage *image)
+describe_fault (const QsDomain *domain, const char *target, const QsFacts *facts,
+                const QsFile *file, const char *path)
 {
   const char *victim = find_victim (domain, facts, file);
-  g_autofree char *way_out = describe_way_out (domain, disk);
+  g_autofree char *way_out = describe_way_out (domain, target);
+  g_autofree char *place =
+      target != NULL ? g_strdup_printf (" on disk ‘%s’,", target) : g_strdup ("");
 
   if (file->state_of->len > 0 && victim != NULL)
-    return g_strdup_printf ("the guest was started from the state file of snapshot ‘%s’, ‘%s’, on "
-                            "disk ‘%s’, and spoils what was written since; %s, then run "
-                            "‘snapshotctl repair --accept’",
-                            victim, image->path, disk->target, way_out);
+    return g_strdup_printf ("the guest was started from the state file of snapshot ‘%s’, ‘%s’,%s "
+                            "and spoils what was written since; %s, then run ‘snapshotctl repair "
+                            "--accept’",
+                            victim, path, place, way_out);
   if (victim != NULL)
     return g_strdup_printf ("the guest was started from ‘%s’, a file below the state of snapshot "
-                            "‘%s’, on disk ‘%s’, and spoils that; %s, then run ‘snapshotctl repair "
-                            "--accept’",
-                            image->path, victim, disk->target, way_out);
-  return g_strdup_printf ("the guest was started from ‘%s’ on disk ‘%s’, which is recorded, but "
-                          "not as the file of this disk; %s, then run ‘snapshotctl repair "
-                          "--accept’",
-                          image->path, disk->target, way_out);
+                            "‘%s’,%s and spoils that; %s, then run ‘snapshotctl repair --accept’",
+                            path, victim, place, way_out);
+  return g_strdup_printf ("the guest was started from ‘%s’%s which is recorded, but not as the "
+                          "file of this disk; %s, then run ‘snapshotctl repair --accept’",
+                          path, place, way_out);
 }
 
 static char *
 describe_stranger (const QsDomain *domain, const QsDiskDef *disk, const QsImage *image)
 {
-  g_autofree char *way_out = describe_way_out (domain, disk);
+  g_autofree char *way_out = describe_way_out (domain, disk->target);
 
   return g_strdup_printf (
       "the guest was started from ‘%s’ on disk ‘%s’, which is not the file that "
@@ -191,7 +195,7 @@ qs_attach_fault (const QsDomain *domain, const QsDiskDef *disk, const QsFacts *f
   image = g_ptr_array_index (seen->chain, 0);
   file = find_image (facts, image);
   if (file != NULL && file != recorded)
-    return describe_fault (domain, disk, facts, file, image);
+    return describe_fault (domain, disk->target, facts, file, image->path);
   if (recorded == NULL)
     return NULL;
   /* the file has another name now, which was that of another one */
@@ -200,4 +204,96 @@ qs_attach_fault (const QsDomain *domain, const QsDiskDef *disk, const QsFacts *f
           && qs_facts_find_file (facts, image->path) != NULL))
     return describe_stranger (domain, disk, image);
   return check_chain (disk, facts, recorded, seen);
+}
+
+static gboolean
+is_active (const QsDomain *domain, const QsFile *file)
+{
+  for (guint i = 0; i < domain->actives->len; i++)
+    if (g_str_equal (((QsActive *)g_ptr_array_index (domain->actives, i))->path, file->path))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+is_written (const QsFacts *facts, const QsFile *file)
+{
+  for (guint i = 0; i < facts->open_files->len; i++)
+    {
+      const QsOpenFile *open = g_ptr_array_index (facts->open_files, i);
+
+      if (open->writable && open->dev == file->dev && open->ino == file->ino)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* the disk whose active file leads to @file */
+static const QsActive *
+find_disk (const QsDomain *domain, const QsFacts *facts, const QsFile *file)
+{
+  for (guint i = 0; i < domain->actives->len; i++)
+    {
+      const QsActive *active = g_ptr_array_index (domain->actives, i);
+
+      if (stands_on (facts, qs_facts_find_file (facts, active->path), file))
+        return active;
+    }
+  return NULL;
+}
+
+/* QEMU may keep open for writing what it was started with, below the overlays that came since */
+static gboolean
+is_below_written (const QsDomain *domain, const QsFacts *facts, const QsFile *file)
+{
+  for (guint i = 0; i < domain->actives->len; i++)
+    {
+      const QsActive *active = g_ptr_array_index (domain->actives, i);
+      const QsFile *top = qs_facts_find_file (facts, active->path);
+
+      if (top != NULL && is_written (facts, top) && stands_on (facts, top, file))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* a device has another number after a reboot: where it is a disk's, that disk tells more */
+static gboolean
+is_on_top (const QsFacts *facts, const QsFile *file)
+{
+  for (guint i = 0; i < facts->disks->len; i++)
+    {
+      const QsDiskFacts *disk = g_ptr_array_index (facts->disks, i);
+
+      if (disk->chain->len > 0 && qs_file_is (file, g_ptr_array_index (disk->chain, 0)))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/**
+ * qs_attach_misuse:
+ *
+ * What a QEMU has open tells more than the names it gives, which may be those of other files by now.
+ *
+ * Returns: (transfer full) (nullable): why this must not go on: it writes to a file that a snapshot
+ *   needs, and to no file that stands on it
+ */
+char *
+qs_attach_misuse (const QsDomain *domain, const QsFacts *facts)
+{
+  for (guint i = 0; facts->open_files != NULL && i < facts->files->len; i++)
+    {
+      const QsFile *file = g_ptr_array_index (facts->files, i);
+      const QsActive *active;
+
+      if (file->ino == 0 || !is_written (facts, file) || is_active (domain, file)
+          || find_victim (domain, facts, file) == NULL || is_below_written (domain, facts, file)
+          || (is_device (file) && is_on_top (facts, file)))
+        continue;
+      active = find_disk (domain, facts, file);
+      return describe_fault (domain, active != NULL ? active->target : NULL, facts, file,
+                             file->path);
+    }
+  return NULL;
 }

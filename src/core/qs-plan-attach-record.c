@@ -89,6 +89,13 @@ forget_unused (QsChangeList *changes, const QsFacts *facts)
     }
 }
 
+void
+qs_attach_record_fault (QsPlan *plan, QsChangeList *changes, const char *reason)
+{
+  qs_changes_add (changes, QS_CHANGE_QUARANTINE, "reason", "s", reason, NULL);
+  qs_plan_note (plan, "%s", reason);
+}
+
 /**
  * qs_attach_record_disks:
  *
@@ -115,8 +122,6 @@ qs_attach_record_disks (QsPlan *plan, QsChangeList *changes, const QsDomain *dom
     }
   if (reason == NULL && domain != NULL && qs_tree_size (domain->tree) == 0)
     forget_unused (changes, facts);
-  if (reason == NULL)
-    return;
-  qs_changes_add (changes, QS_CHANGE_QUARANTINE, "reason", "s", reason, NULL);
-  qs_plan_note (plan, "%s", reason);
+  if (reason != NULL)
+    qs_attach_record_fault (plan, changes, reason);
 }

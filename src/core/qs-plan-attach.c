@@ -224,15 +224,20 @@ qs_plan_attach (const QsDomain *domain, const QsRequest *request, const QsFacts 
                 GError **error)
 {
   g_autoptr (QsPlan) plan = qs_plan_new ();
+  g_autofree char *misuse = domain != NULL ? qs_attach_misuse (domain, facts) : NULL;
   QsChangeList changes;
 
-  for (guint i = 0; i < facts->disks->len; i++)
+  /* snapshots in danger are told of, whatever else is wrong */
+  for (guint i = 0; misuse == NULL && i < facts->disks->len; i++)
     if (!check_disk (plan, domain, request, facts, g_ptr_array_index (facts->disks, i), error))
       return NULL;
 
   qs_changes_init (&changes);
   record_domain (&changes, domain, request);
-  qs_attach_record_disks (plan, &changes, domain, request, facts);
+  if (misuse == NULL)
+    qs_attach_record_disks (plan, &changes, domain, request, facts);
+  else
+    qs_attach_record_fault (plan, &changes, misuse);
   qs_planning_add_record (plan, QS_PHASE_COMMIT, request->domain_def->name, &changes);
   add_connect (plan, request);
   return g_steal_pointer (&plan);

@@ -8,5 +8,7 @@ gboolean qs_attach_is_watched (const QsDiskDef *disk);
 gboolean qs_attach_is_same (const QsFile *file, const QsImage *image);
 gboolean qs_attach_is_bound (const QsDomain *domain, const QsFile *recorded);
 char *qs_attach_fault (const QsDomain *domain, const QsDiskDef *disk, const QsFacts *facts);
+char *qs_attach_misuse (const QsDomain *domain, const QsFacts *facts);
+void qs_attach_record_fault (QsPlan *plan, QsChangeList *changes, const char *reason);
 void qs_attach_record_disks (QsPlan *plan, QsChangeList *changes, const QsDomain *domain,
                              const QsRequest *request, const QsFacts *facts);

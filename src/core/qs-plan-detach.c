@@ -131,8 +131,14 @@ qs_plan_repair (const QsDomain *domain, const QsRequest *request, const QsFacts 
                 GError **error)
 {
   g_autoptr (QsPlan) plan = qs_plan_new ();
+  g_autofree char *misuse = qs_attach_misuse (domain, facts);
   QsChangeList changes;
 
+  if (misuse != NULL)
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_QUARANTINED, misuse);
+      return NULL;
+    }
   for (guint i = 0; i < facts->disks->len; i++)
     if (!check_repaired (domain, facts, g_ptr_array_index (facts->disks, i), error))
       return NULL;

@@ -468,6 +468,43 @@ class Quarantine(Base):
         self.assertFalse(self.domain['Quarantined'])
         self.domain.wait(self.domain.Suspend())
 
+    def start_on_state(self, arrange):
+        """Unseen by the service, the script comes upon a state file: by what @arrange does."""
+        self.foreign()
+        self.attach()
+        before = os.stat(self.qemu.disks[0]).st_ino
+        self.domain.create('<domainsnapshot><name>s1</name></domainsnapshot>', DISK_ONLY)
+        state, = (entry.path for entry in os.scandir(self.qemu.folder) if entry.inode() == before)
+        os.chmod(state, 0o600)
+        self.session.stop_daemon()
+        self.qemu.end()
+        tidy = arrange(state)
+        self.qemu.start()
+        tidy()
+        self.session.start_daemon()
+        self.domain.connection = self.session.connection
+        self.wait_connected()
+        self.assertIn('state file of snapshot ‘s1’', self.domain['QuarantineReason'])
+        self.assertIn(f'‘{state}’', self.domain['QuarantineReason'])
+
+    def test_name_of_another(self):
+        """What it was started by is the name of the overlay again."""
+        def arrange(state):
+            disk, aside = self.qemu.disks[0], self.qemu.path('aside')
+            os.rename(disk, aside)
+            os.link(state, disk)
+            return lambda: os.rename(aside, disk)
+        self.start_on_state(arrange)
+
+    def test_link(self):
+        """A link is not followed; the file that it leads to is known all the same."""
+        def arrange(state):
+            link = self.qemu.path('link.qcow2')
+            os.symlink(state, link)
+            self.qemu.use([link])
+            return lambda: None
+        self.start_on_state(arrange)
+
     def test_detached(self):
         """Detach and undefine are another way out."""
         self.foreign()

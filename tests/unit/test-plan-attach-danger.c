@@ -132,6 +132,46 @@ test_replaced (void)
     }
 }
 
+typedef struct
+{
+  const char *name;
+  guint chain[4];    /* what the name leads to now */
+  guint open[3];     /* what QEMU writes to */
+  const char *fault; /* NULL: all is well */
+} MisuseCase;
+
+static const MisuseCase misuse_cases[] = {
+  { "state-file", { ACTIVE, STATE, BASE }, { STATE }, "state file of snapshot ‘s1’, ‘/images/vda" },
+  { "base", { ACTIVE, STATE, BASE }, { BASE }, "a file below the state of snapshot ‘s1’" },
+  { "unknown", { 0 }, { STATE }, "start QEMU with ‘/images/vda.s1’ (qcow2)" },
+  { "started-with-it", { ACTIVE, STATE, BASE }, { STATE, ACTIVE }, NULL },
+  { "active", { ACTIVE, STATE, BASE }, { OTHER, ACTIVE }, NULL },
+};
+
+/* what is open counts, not the names */
+static void
+test_misuse (gconstpointer data)
+{
+  const MisuseCase *test = data;
+  g_autoptr (QsDomain) domain = attach_domain (TRUE);
+  g_autoptr (QsRequest) request = attach_request (domain, attach_paths[ACTIVE], NULL);
+  g_autoptr (QsFacts) facts = attach_facts (TRUE, test->chain, NULL);
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (QsPlan) plan = NULL;
+
+  for (guint i = 0; test->open[i] != 0; i++)
+    open_file (facts, 2049, test->open[i]);
+  plan = make_plan (domain, request, facts);
+  if (test->fault == NULL)
+    g_assert_cmpstr (attach_quarantine_reason (plan, domain, text), ==, NULL);
+  else
+    {
+      g_assert_nonnull (attach_quarantine_reason (plan, domain, text));
+      g_assert_nonnull (strstr (text->str, test->fault));
+      g_assert_null (find_change (plan, QS_CHANGE_ACTIVE, "target", "vda"));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -139,5 +179,11 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/attach/device", test_device);
   g_test_add_func ("/plan/attach/device-again", test_device_again);
   g_test_add_func ("/plan/attach/replaced", test_replaced);
+  for (guint i = 0; i < G_N_ELEMENTS (misuse_cases); i++)
+    {
+      g_autofree char *path = g_strconcat ("/plan/attach/misuse/", misuse_cases[i].name, NULL);
+
+      g_test_add_data_func (path, &misuse_cases[i], test_misuse);
+    }
   return g_test_run ();
 }
