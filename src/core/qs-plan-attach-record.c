@@ -46,6 +46,9 @@ record_active (QsChangeList *changes, const QsDomain *domain, const QsFacts *fac
   const QsFile *recorded = before != NULL ? qs_facts_find_file (facts, before->path) : NULL;
   gboolean bound = domain != NULL && qs_attach_is_bound (domain, recorded);
 
+  /* nobody knows what file it is */
+  if (bound && seen->chain->len == 0)
+    return;
   if (bound && recorded != NULL && !g_str_equal (before->path, disk->source))
     qs_changes_add (changes, QS_CHANGE_FILE_RENAME, "path", "s", before->path, "to", "s",
                     disk->source, NULL);

@@ -122,30 +122,45 @@ is_written (const QsDomain *domain, const QsFacts *facts, const QsImage *image)
   return recorded == NULL || !recorded->ours || image->in_use;
 }
 
+static gboolean
+refuse_unseen (const QsActive *active, const QsDiskFacts *disk, GError **error)
+{
+  g_autofree char *way_out =
+      active != NULL ? g_strdup_printf ("end QEMU and start it with ‘%s’ (%s) on this disk",
+                                        active->path, active->format)
+                     : g_strdup ("end QEMU and start it without this disk");
+
+  g_set_error (error, disk->error->domain, disk->error->code,
+               "disk ‘%s’: %s; nobody can tell whether snapshots are in danger: %s", disk->target,
+               disk->error->message, way_out);
+  return FALSE;
+}
+
 /* a chain that cannot be looked at is no obstacle, the disk cannot be snapshotted then; where there
-   are snapshots of it, nobody knows whether they are in danger */
+   are snapshots, nobody knows whether they are in danger: unless it was the same before, or is a new
+   disk, and what QEMU has open tells that it is none of their files */
 static gboolean
 check_readable (QsPlan *plan, const QsDomain *domain, const QsFacts *facts, const QsDiskFacts *disk,
-                GError **error)
+                const QsDiskDef *def, GError **error)
 {
   const QsActive *active = domain != NULL ? qs_domain_find_active (domain, disk->target) : NULL;
   const QsFile *recorded = active != NULL ? qs_facts_find_file (facts, active->path) : NULL;
+  gboolean as_before =
+      recorded == NULL || (recorded->ino == 0 && g_strcmp0 (recorded->path, def->source) == 0);
+  gboolean known = facts->open_files != NULL || (recorded == NULL && disk->chain->len > 0);
 
-  if (recorded == NULL || !qs_attach_is_bound (domain, recorded))
-    {
-      qs_plan_note (plan, "disk ‘%s’ cannot be snapshotted as it is: %s", disk->target,
-                    disk->error->message);
-      return TRUE;
-    }
-  g_set_error (error, disk->error->domain, disk->error->code, "disk ‘%s’: %s", disk->target,
-               disk->error->message);
-  return FALSE;
+  if (domain != NULL && qs_attach_is_bound (domain, recorded) && !(as_before && known))
+    return refuse_unseen (active, disk, error);
+  qs_plan_note (plan, "disk ‘%s’ cannot be snapshotted as it is: %s", disk->target,
+                disk->error->message);
+  return TRUE;
 }
 
 static gboolean
 check_disk (QsPlan *plan, const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
             const QsDiskFacts *disk, GError **error)
 {
+  const QsDiskDef *def = qs_domain_def_find_disk (request->domain_def, disk->target);
   const QsImage *image = disk->chain->len > 0 ? g_ptr_array_index (disk->chain, 0) : NULL;
 
   if (image != NULL && qs_planning_is_foreign (facts, image->path))
@@ -163,7 +178,7 @@ check_disk (QsPlan *plan, const QsDomain *domain, const QsRequest *request, cons
       return FALSE;
     }
   return disk->error == NULL ? check_depth (request, disk, error)
-                             : check_readable (plan, domain, facts, disk, error);
+                             : check_readable (plan, domain, facts, disk, def, error);
 }
 
 static void

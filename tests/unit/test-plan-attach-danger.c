@@ -172,6 +172,50 @@ test_misuse (gconstpointer data)
     }
 }
 
+static QsFacts *
+make_unseen (guint64 ino)
+{
+  const guint chain[] = { 0 };
+  QsFacts *facts = attach_facts (TRUE, chain, NULL);
+  QsDiskFacts *disk = g_ptr_array_index (facts->disks, 0);
+
+  disk->error = g_error_new_literal (QS_ERROR, QS_ERROR_IMAGE_FAILED, "it is a link");
+  ((QsFile *)qs_facts_find_file (facts, attach_paths[ACTIVE]))->ino = ino;
+  return facts;
+}
+
+/* what nobody could look at takes the place of no file that was */
+static void
+test_unseen (void)
+{
+  g_autoptr (QsDomain) domain = attach_domain (TRUE);
+  g_autoptr (QsDomain) new_disk = attach_domain (TRUE);
+  g_autoptr (QsRequest) other = attach_request (domain, "/images/link", NULL);
+  g_autoptr (QsRequest) same = attach_request (domain, attach_paths[ACTIVE], NULL);
+  g_autoptr (QsFacts) facts = make_unseen (ACTIVE);
+  g_autoptr (QsFacts) never_seen = make_unseen (0);
+  g_autoptr (QsPlan) plan = NULL;
+  g_autoptr (QsPlan) added = NULL;
+
+  attach_check_refusal (domain, other, facts, QS_ERROR_IMAGE_FAILED, "with ‘/images/vda.s1’");
+  open_file (facts, 2049, ACTIVE);
+  attach_check_refusal (domain, other, facts, QS_ERROR_IMAGE_FAILED, "with ‘/images/vda.s1’");
+
+  /* a disk that could not be looked at before either, or is new: what is open is none of theirs */
+  attach_check_refusal (domain, same, never_seen, QS_ERROR_IMAGE_FAILED, "it is a link");
+  open_file (never_seen, 2049, OTHER);
+  attach_check_refusal (domain, other, never_seen, QS_ERROR_IMAGE_FAILED, "it is a link");
+  plan = make_plan (domain, same, never_seen);
+  g_assert_nonnull (strstr (plan->notes->pdata[0], "it is a link"));
+  g_assert_null (find_change (plan, QS_CHANGE_ACTIVE, "target", "vda"));
+
+  g_ptr_array_set_size (new_disk->actives, 0);
+  added = make_plan (new_disk, other, never_seen);
+  g_assert_null (find_change (added, QS_CHANGE_ACTIVE, "target", "vda"));
+  g_ptr_array_unref (g_steal_pointer (&never_seen->open_files));
+  attach_check_refusal (new_disk, other, never_seen, QS_ERROR_IMAGE_FAILED, "without this disk");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -179,6 +223,7 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/attach/device", test_device);
   g_test_add_func ("/plan/attach/device-again", test_device_again);
   g_test_add_func ("/plan/attach/replaced", test_replaced);
+  g_test_add_func ("/plan/attach/unseen", test_unseen);
   for (guint i = 0; i < G_N_ELEMENTS (misuse_cases); i++)
     {
       g_autofree char *path = g_strconcat ("/plan/attach/misuse/", misuse_cases[i].name, NULL);
