@@ -9,7 +9,7 @@
 
 /* what a running QEMU must know for it */
 static const char *const commands[] = { "transaction", "blockdev-add", "blockdev-del",
-                                        "blockdev-reopen", "add-fd" };
+                                        "blockdev-reopen" };
 
 static gboolean
 has_commands (const QsFacts *facts)
@@ -41,6 +41,8 @@ qs_exchange_obstacle (const QsDomain *domain, const QsFacts *facts, const QsImag
     return "it has other names already";
   if (facts->state != QS_DOMAIN_SHUTOFF && !has_commands (facts))
     return "this QEMU is too old for it";
+  if (facts->names_backing)
+    return "QEMU was told backing files by name";
   return NULL;
 }
 
@@ -75,9 +77,10 @@ qs_exchange_add_link (QsPlan *plan, const QsExchange *exchange)
 {
   qs_plan_add (plan, QS_STEP_FILE_LINK, QS_PHASE_PREPARE, exchange->target,
                g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'from': <%s>, 'dev': <%t>,"
-                                     " 'ino': <%t>}",
+                                     " 'ino': <%t>, 'btime': <%x>}",
                                      exchange->target, exchange->kept, exchange->active,
-                                     exchange->image->dev, exchange->image->ino));
+                                     exchange->image->dev, exchange->image->ino,
+                                     exchange->image->btime));
 }
 
 static gboolean
@@ -97,6 +100,25 @@ qs_exchange_is_protected (const QsImage *image, guint32 owner)
   return is_protectable (image, owner) && (image->mode & WRITE_BITS) != 0;
 }
 
+/* @step: of the switch it depends on; G_MAXUINT: none */
+static void
+add_mode (QsPlan *plan, QsPhase phase, const QsProtection *file, guint step)
+{
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
+  guint32 mode = file->image->mode & 07777u;
+
+  g_variant_dict_insert (&dict, "target", "s", file->target);
+  g_variant_dict_insert (&dict, "path", "s", file->path);
+  g_variant_dict_insert (&dict, "dev", "t", file->image->dev);
+  g_variant_dict_insert (&dict, "ino", "t", file->image->ino);
+  g_variant_dict_insert (&dict, "btime", "x", file->image->btime);
+  g_variant_dict_insert (&dict, "mode", "u", mode & ~WRITE_BITS);
+  g_variant_dict_insert (&dict, "before", "u", mode);
+  if (step != G_MAXUINT)
+    g_variant_dict_insert (&dict, "switch", "u", step);
+  qs_plan_add (plan, QS_STEP_FILE_MODE, phase, file->target, g_variant_dict_end (&dict));
+}
+
 /**
  * qs_exchange_add_protection:
  *
@@ -105,18 +127,25 @@ qs_exchange_is_protected (const QsImage *image, guint32 owner)
  * Returns: FALSE if that cannot be done: only the owner of a file may
  */
 gboolean
-qs_exchange_add_protection (QsPlan *plan, const char *target, const char *path,
-                            const QsImage *image, guint32 owner)
+qs_exchange_add_protection (QsPlan *plan, const QsProtection *file, guint32 owner)
 {
-  guint32 mode = image->mode & 07777u;
+  if (qs_exchange_is_protected (file->image, owner))
+    add_mode (plan, QS_PHASE_PREPARE, file, G_MAXUINT);
+  return is_protectable (file->image, owner);
+}
 
-  if (qs_exchange_is_protected (image, owner))
-    qs_plan_add (plan, QS_STEP_FILE_MODE, QS_PHASE_PREPARE, target,
-                 g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'dev': <%t>, 'ino': <%t>,"
-                                       " 'mode': <%u>, 'before': <%u>}",
-                                       target, path, image->dev, image->ino, mode & ~WRITE_BITS,
-                                       mode));
-  return is_protectable (image, owner);
+/**
+ * qs_exchange_add_late_protection:
+ * @step: index of the step that switches this disk alone, and may fail after others were switched
+ *
+ * The same, once it is known that the file has become a state file.
+ */
+gboolean
+qs_exchange_add_late_protection (QsPlan *plan, const QsProtection *file, guint32 owner, guint step)
+{
+  if (qs_exchange_is_protected (file->image, owner))
+    add_mode (plan, QS_PHASE_FINISH, file, step);
+  return is_protectable (file->image, owner);
 }
 
 /**
@@ -129,8 +158,10 @@ qs_exchange_add_rename (QsPlan *plan, QsPhase phase, const QsExchange *exchange,
                         gboolean off)
 {
   qs_plan_add (plan, QS_STEP_FILE_RENAME, phase, exchange->target,
-               g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'over': <%s>, 'image': <%u>,"
-                                     " 'dev': <%t>, 'ino': <%t>, 'off': <%b>}",
-                                     exchange->target, exchange->aside, exchange->active, step,
-                                     exchange->image->dev, exchange->image->ino, off));
+               g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'over': <%s>, 'kept': <%s>,"
+                                     " 'image': <%u>, 'dev': <%t>, 'ino': <%t>, 'btime': <%x>,"
+                                     " 'off': <%b>}",
+                                     exchange->target, exchange->aside, exchange->active,
+                                     exchange->kept, step, exchange->image->dev,
+                                     exchange->image->ino, exchange->image->btime, off));
 }

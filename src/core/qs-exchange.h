@@ -24,13 +24,22 @@ typedef struct
   const QsImage *image; /* the old file */
 } QsExchange;
 
+/* a file of disk @target that becomes a state file */
+typedef struct
+{
+  const char *target;
+  const char *path;
+  const QsImage *image;
+} QsProtection;
+
 const char *qs_exchange_obstacle (const QsDomain *domain, const QsFacts *facts,
                                   const QsImage *image);
 char *qs_exchange_aside (const char *active, const char *op, guint n);
 gboolean qs_exchange_is_aside (const char *path);
 void qs_exchange_add_link (QsPlan *plan, const QsExchange *exchange);
-gboolean qs_exchange_add_protection (QsPlan *plan, const char *target, const char *path,
-                                     const QsImage *image, guint32 owner);
+gboolean qs_exchange_add_protection (QsPlan *plan, const QsProtection *file, guint32 owner);
+gboolean qs_exchange_add_late_protection (QsPlan *plan, const QsProtection *file, guint32 owner,
+                                          guint step);
 void qs_exchange_add_rename (QsPlan *plan, QsPhase phase, const QsExchange *exchange, guint step,
                              gboolean off);
 gboolean qs_exchange_is_protected (const QsImage *image, guint32 owner);

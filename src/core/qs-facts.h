@@ -170,6 +170,7 @@ typedef struct
   char *snapshot_document; /* of request->snapshot, or NULL */
   GPtrArray *files;        /* of QsFile: the recorded files of this domain, see below */
   GPtrArray *snapshot_files; /* of QsSnapshotFile */
+  gboolean names_backing;    /* somebody told the running QEMU backing files by name */
   GPtrArray *open_files;     /* of QsOpenFile, of the domain's process; NULL: not known */
   GPtrArray *snapshot_disks; /* of QsDiskFacts: the chain of each of them, by disk target */
 } QsFacts;

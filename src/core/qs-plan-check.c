@@ -238,6 +238,28 @@ qs_check_unused (const QsFacts *facts, const char *target, const QsImage *image,
   return FALSE;
 }
 
+/* a file that snapshots lie in must be the one they were taken with; any other that somebody has put
+   there, a copy brought back for instance, is what the disk is on now */
+static gboolean
+check_recorded (const QsDiskFacts *disk, const QsFacts *facts, GError **error)
+{
+  for (guint i = 0; i < disk->chain->len; i++)
+    {
+      const QsImage *image = g_ptr_array_index (disk->chain, i);
+      const QsFile *file = qs_facts_find_file (facts, image->path);
+
+      if (file == NULL || file->ino == 0 || qs_file_is (file, image)
+          || (file->state_of->len == 0 && file->tag_of->len == 0))
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+                   "disk ‘%s’: ‘%s’ is not the file that snapshots were taken with; bring that one "
+                   "back, or delete them with METADATA_ONLY",
+                   disk->target, image->path);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 /**
  * qs_check_disk_image:
  *
@@ -275,6 +297,8 @@ qs_check_disk_image (const QsSelected *selected, const QsFacts *facts, GError **
     }
 
   image = g_ptr_array_index (disk->chain, 0);
+  if (!check_recorded (disk, facts, error))
+    return NULL;
   return qs_check_unused (facts, disk->target, image, error)
                  && check_active_image (selected, facts, image, error)
              ? image

@@ -124,20 +124,27 @@ qs_create_add_link (QsCreate *create, QsPlan *plan, const QsSelected *selected, 
  * qs_create_add_protection:
  *
  * A state file of a domain that somebody else starts must not be started from again: that fails
- * without the write bits, for all but root.
+ * without the write bits, for all but root. Where disks are switched one by one, they go when the
+ * switch was made.
  */
 gboolean
 qs_create_add_protection (QsCreate *create, QsPlan *plan, const QsSelected *selected,
                           GError **error)
 {
-  const QsImage *image = active_image (create, selected);
+  const QsProtection file = { selected->disk->target, selected->active,
+                              active_image (create, selected) };
+  guint32 owner = create->domain->owner;
+  gpointer step;
+  gboolean protected;
 
-  if (create->domain->attachment == NULL || image == NULL)
+  if (create->domain->attachment == NULL || file.image == NULL)
     return TRUE;
-  if (!qs_exchange_add_protection (plan, selected->disk->target, selected->active, image,
-                                   create->domain->owner))
+  if (g_hash_table_lookup_extended (create->syncs, file.target, NULL, &step))
+  protected = qs_exchange_add_late_protection (plan, &file, owner, GPOINTER_TO_UINT (step));
+  else protected = qs_exchange_add_protection (plan, &file, owner);
+  if (!protected)
     qs_plan_note (plan, "disk ‘%s’: ‘%s’ cannot be write-protected; never start QEMU with it again",
-                  selected->disk->target,
+                  file.target,
                   qs_create_is_exchanged (create, selected) ? selected->path : selected->active);
   return TRUE;
 }
@@ -231,5 +238,6 @@ qs_create_record_exchange (const QsCreate *create, QsChangeList *changes,
     }
   if (qs_exchange_is_protected (image, create->domain->owner))
     qs_changes_add (changes, QS_CHANGE_FILE_MODE, "path", "s", path, "mode", "u",
-                    image->mode & 07777u, NULL);
+                    image->mode & 07777u, "if-done", "au",
+                    qs_create_condition (create, selected->disk->target), NULL);
 }

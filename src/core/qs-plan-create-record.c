@@ -80,10 +80,16 @@ snapshot_kind (const QsSelection *selection)
   return selection->n_external > 0 ? QS_KIND_EXTERNAL : QS_KIND_INTERNAL;
 }
 
-/* (nullable): of QS_CHANGE's if-done: where disks are switched one by one, only what was reached is
-   recorded. @target: (nullable): of all disks */
-static GVariant *
-condition (const QsCreate *create, const char *target)
+/**
+ * qs_create_condition:
+ * @target: (nullable): NULL: of all disks
+ *
+ * Where disks are switched one by one, only what was reached is recorded.
+ *
+ * Returns: (transfer floating) (nullable): the `if-done` of a change; NULL: none
+ */
+GVariant *
+qs_create_condition (const QsCreate *create, const char *target)
 {
   g_auto (GVariantBuilder) steps = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("au"));
   gpointer step;
@@ -124,7 +130,7 @@ record_snapshot (QsCreate *create, QsChangeList *changes, GError **error)
                   qs_enum_to_string (QS_ENUM_KIND, snapshot_kind (create->selection)), "memory",
                   "s", "no", "origin", "s", "user", "created", "x", create->facts->now, "document",
                   "s", document, "unverified", "b", FALSE, "if-done", "au",
-                  condition (create, NULL), NULL);
+                  qs_create_condition (create, NULL), NULL);
   return TRUE;
 }
 
@@ -146,7 +152,7 @@ record_file (QsCreate *create, QsChangeList *changes, const QsSelected *selected
       qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", path, "format", "s",
                       selected->format, "role", "s", "disk", "backing", "s", base, "ours", "b",
                       found->type == QS_TARGET_ABSENT, "step", "u", step, "if-done", "au",
-                      condition (create, target), NULL);
+                      qs_create_condition (create, target), NULL);
       return;
     }
   image = g_ptr_array_index (reused->chain, 0);
@@ -154,7 +160,7 @@ record_file (QsCreate *create, QsChangeList *changes, const QsSelected *selected
   qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", path, "format", "s", selected->format,
                   "role", "s", "disk", "backing", "s", base, "ours", "b", FALSE, "dev", "t", dev,
                   "ino", "t", ino, "btime", "x", image->btime, "if-done", "au",
-                  condition (create, target), NULL);
+                  qs_create_condition (create, target), NULL);
 }
 
 /* the file that QEMU goes over to */
@@ -167,7 +173,7 @@ record_overlay (QsCreate *create, QsChangeList *changes, const QsSelected *selec
   record_file (create, changes, selected, path);
   qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", target, "path", "s", path, "format",
                   "s", selected->format, "stem", "s", selected->stem, "if-done", "au",
-                  condition (create, target), NULL);
+                  qs_create_condition (create, target), NULL);
 }
 
 static void
@@ -180,7 +186,8 @@ record_disk (QsCreate *create, QsChangeList *changes, const QsSelected *selected
   if (metadata)
     qs_changes_add (changes, QS_CHANGE_SNAPSHOT_FILE, "uuid", "s", create->facts->fresh_uuid,
                     "target", "s", target, "path", "s", selected->active, "tag", "s",
-                    external ? "" : create->tag, "if-done", "au", condition (create, NULL), NULL);
+                    external ? "" : create->tag, "if-done", "au",
+                    qs_create_condition (create, NULL), NULL);
   if (!external)
     return;
   qs_create_record_exchange (create, changes, selected);
@@ -214,7 +221,7 @@ qs_create_add_record (QsCreate *create, QsPlan *plan, QsPhase phase, GError **er
     }
   if (metadata)
     qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", create->facts->fresh_uuid, "if-done",
-                    "au", condition (create, NULL), NULL);
+                    "au", qs_create_condition (create, NULL), NULL);
   qs_planning_add_record (plan, phase, create->selection->name, &changes);
   return TRUE;
 }

@@ -254,6 +254,17 @@ has_commands (const QsFacts *facts, const char *const *commands)
 }
 
 /**
+ * qs_create_switches_at_once:
+ *
+ * Whether QEMU can go over to all overlays in one step.
+ */
+gboolean
+qs_create_switches_at_once (const QsCreate *create)
+{
+  return has_commands (create->facts, ways[0].commands);
+}
+
+/**
  * qs_create_add_switch:
  *
  * Adds the steps by which a running QEMU goes over to overlays that are there, the commit among

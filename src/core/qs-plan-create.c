@@ -263,9 +263,14 @@ build_image (QsCreate *create, QsPlan *plan, GError **error)
 static gboolean
 build_transaction (QsCreate *create, QsPlan *plan, GError **error)
 {
+  gboolean at_once = qs_create_switches_at_once (create);
+
   if (!add_files (create, plan, error)
-      || !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_protection, error)
-      || !qs_create_add_switch (create, plan, error))
+      || (at_once
+          && !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_protection, error))
+      || !qs_create_add_switch (create, plan, error)
+      || (!at_once
+          && !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_protection, error)))
     return FALSE;
   qs_create_add_exchange (create, plan, FALSE);
   return qs_create_add_record (create, plan, QS_PHASE_FINISH, error);

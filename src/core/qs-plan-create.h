@@ -42,5 +42,7 @@ void qs_create_add_exchange (QsCreate *create, QsPlan *plan, gboolean off);
 void qs_create_record_exchange (const QsCreate *create, QsChangeList *changes,
                                 const QsSelected *selected);
 
+GVariant *qs_create_condition (const QsCreate *create, const char *target);
+gboolean qs_create_switches_at_once (const QsCreate *create);
 gboolean qs_create_add_switch (QsCreate *create, QsPlan *plan, GError **error);
 gboolean qs_create_add_record (QsCreate *create, QsPlan *plan, QsPhase phase, GError **error);

@@ -199,8 +199,14 @@ add_result (QsRevertBuild *build)
         restored, ((QsSnapshotFile *)g_ptr_array_index (revert->facts->snapshot_files, i))->target);
   if (revert->definition != NULL)
     g_ptr_array_add (restored, (gpointer) "definition");
+  /* a name that the fresh overlay has taken over is not gone */
   for (guint i = 0; i < build->dropped->len; i++)
-    g_ptr_array_add (dropped, ((QsDropped *)g_ptr_array_index (build->dropped, i))->file->path);
+    {
+      const QsDropped *file = g_ptr_array_index (build->dropped, i);
+
+      if (g_str_equal (file->path, file->file->path))
+        g_ptr_array_add (dropped, file->path);
+    }
 
   g_variant_dict_insert (&result, "in-place", "b", FALSE);
   g_variant_dict_insert (&result, "reason", "s", "the snapshot has no memory");

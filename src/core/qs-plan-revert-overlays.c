@@ -62,17 +62,33 @@ is_unused (const QsFacts *facts, const QsFile *file)
   return TRUE;
 }
 
-/* (nullable): the changes since the snapshot, which a revert to it drops */
+static const QsImage *
+active_image (const QsRevertBuild *build, const char *target)
+{
+  const QsDiskFacts *disk = qs_facts_find_disk (build->revert->facts, target);
+
+  return disk != NULL && disk->chain->len > 0 ? g_ptr_array_index (disk->chain, 0) : NULL;
+}
+
+/* (nullable): the changes since the snapshot, which a revert to it drops. A file that somebody has
+   put in their place, or given another name, is kept */
 static const QsFile *
-find_dropped (const QsRevertBuild *build, const QsSnapshotFile *file)
+find_dropped (QsRevertBuild *build, const QsSnapshotFile *file)
 {
   const QsActive *active = qs_domain_find_active (build->revert->domain, file->target);
+  const QsImage *image = active_image (build, file->target);
   const QsFile *record =
       active != NULL ? qs_facts_find_file (build->revert->facts, active->path) : NULL;
 
-  if (record != NULL && !g_str_equal (record->path, file->path)
-      && is_unused (build->revert->facts, record))
+  if (record == NULL || g_str_equal (record->path, file->path)
+      || !is_unused (build->revert->facts, record))
+    return NULL;
+  if (!record->ours || image == NULL || (image->n_links == 1 && qs_file_is (record, image)))
     return record;
+  qs_plan_note (build->plan,
+                "disk ‘%s’: ‘%s’ is kept: it has other names, or is not the file that "
+                "was made for the disk",
+                file->target, record->path);
   return NULL;
 }
 
@@ -109,9 +125,7 @@ settle_exchange (QsRevertBuild *build, const char *target, const char *path, gbo
 {
   const QsRevert *revert = build->revert;
   const QsActive *active = qs_domain_find_active (revert->domain, target);
-  const QsDiskFacts *disk = qs_facts_find_disk (revert->facts, target);
-  const QsImage *image =
-      disk != NULL && disk->chain->len > 0 ? g_ptr_array_index (disk->chain, 0) : NULL;
+  const QsImage *image = active_image (build, target);
   const char *obstacle;
   QsRevertExchange *exchange;
   guint n = 2 * build->exchanges->len;
@@ -146,18 +160,52 @@ begin_exchange (QsRevertBuild *build, QsRevertExchange *exchange, QsChangeList *
 }
 
 /* an owner who starts QEMU between two exchanges would mix the states of two disks: without the write
-   bits of those that are still to come, that fails */
+   bits of those that are still to come, that fails. And what is left behind is not to be started
+   from either. @path: where the file is found later; NULL: it goes */
 static void
-protect (QsRevertBuild *build, const QsRevertExchange *exchange, QsChangeList *changes,
-         gboolean dropped)
+protect (QsRevertBuild *build, const QsProtection *file, QsChangeList *changes, const char *path)
 {
-  const QsExchange *names = &exchange->names;
   guint32 owner = build->revert->domain->owner;
 
-  qs_exchange_add_protection (build->plan, names->target, names->active, names->image, owner);
-  if (!dropped && qs_exchange_is_protected (names->image, owner))
-    qs_changes_add (changes, QS_CHANGE_FILE_MODE, "path", "s", names->kept, "mode", "u",
-                    names->image->mode & 07777u, NULL);
+  if (!qs_exchange_add_protection (build->plan, file, owner))
+    qs_plan_note (build->plan,
+                  "disk ‘%s’: ‘%s’ cannot be write-protected; do not start QEMU before "
+                  "the revert is done",
+                  file->target, file->path);
+  else if (path != NULL && qs_exchange_is_protected (file->image, owner))
+    qs_changes_add (changes, QS_CHANGE_FILE_MODE, "path", "s", path, "mode", "u",
+                    file->image->mode & 07777u, NULL);
+}
+
+/* what the disk was on until now */
+static void
+leave_behind (QsRevertBuild *build, QsChangeList *changes, const char *target,
+              const QsFile *dropped, const QsRevertExchange *exchange)
+{
+  const QsActive *active = qs_domain_find_active (build->revert->domain, target);
+  const QsProtection file = { target, active != NULL ? active->path : NULL,
+                              active_image (build, target) };
+  gboolean goes = dropped != NULL && dropped->ours;
+
+  if (dropped != NULL && (goes || exchange == NULL))
+    drop (build, dropped, exchange != NULL ? exchange->kept : dropped->path);
+  if (build->revert->domain->attachment == NULL || file.path == NULL || file.image == NULL)
+    return;
+  if (exchange != NULL)
+    protect (build, &file, changes, goes ? NULL : exchange->kept);
+  else if (!goes)
+    protect (build, &file, changes, file.path);
+}
+
+static void
+add_overlay (QsRevertBuild *build, QsChangeList *changes, const QsOverlay *overlay,
+             const char *final, const char *stem)
+{
+  qs_planning_record_overlay (changes, final, overlay->base, build->plan->steps->len);
+  qs_planning_image_create (build->plan, overlay);
+  qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", overlay->target, "path", "s", final,
+                  "format", "s", "qcow2", "stem", "s", stem, NULL);
+  g_hash_table_insert (build->overlays, (gpointer)overlay->target, g_strdup (final));
 }
 
 static gboolean
@@ -170,6 +218,7 @@ plan_overlay (QsRevertBuild *build, QsChangeList *changes, const QsSnapshotFile 
   g_autofree char *stem = NULL;
   g_autofree char *path = NULL;
   QsRevertExchange *exchange;
+  QsOverlay overlay;
 
   if (image == NULL)
     return FALSE;
@@ -180,7 +229,7 @@ plan_overlay (QsRevertBuild *build, QsChangeList *changes, const QsSnapshotFile 
   if (exchange != NULL)
     begin_exchange (build, exchange, changes);
 
-  QsOverlay overlay = {
+  overlay = (QsOverlay){
     .target = file->target,
     .path = exchange != NULL ? exchange->aside : path,
     .base = file->path,
@@ -189,16 +238,8 @@ plan_overlay (QsRevertBuild *build, QsChangeList *changes, const QsSnapshotFile 
     .virtual_size = image->virtual_size,
     .owner = revert->domain->owner,
   };
-  const char *final = exchange != NULL ? exchange->names.active : path;
-  qs_planning_record_overlay (changes, final, file->path, build->plan->steps->len);
-  qs_planning_image_create (build->plan, &overlay);
-  qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", file->target, "path", "s", final,
-                  "format", "s", "qcow2", "stem", "s", stem, NULL);
-  if (dropped != NULL && (dropped->ours || exchange == NULL))
-    drop (build, dropped, exchange != NULL ? exchange->kept : dropped->path);
-  g_hash_table_insert (build->overlays, file->target, g_strdup (final));
-  if (exchange != NULL)
-    protect (build, exchange, changes, dropped != NULL && dropped->ours);
+  add_overlay (build, changes, &overlay, exchange != NULL ? exchange->names.active : path, stem);
+  leave_behind (build, changes, file->target, dropped, exchange);
   return TRUE;
 }
 

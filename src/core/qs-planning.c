@@ -81,8 +81,8 @@ qs_planning_image_create (QsPlan *plan, const QsOverlay *overlay)
 /**
  * qs_planning_record_chain:
  *
- * Writes down the files of a disk's chain that the store does not know yet, deepest first. They are
- * somebody else's: never unlinked.
+ * Writes down the files of a disk's chain that the store does not know yet, deepest first, and those
+ * that somebody has put in the place of others. They are somebody else's: never unlinked.
  */
 void
 qs_planning_record_chain (QsChangeList *changes, const QsFacts *facts, const QsDiskFacts *disk)
@@ -92,10 +92,11 @@ qs_planning_record_chain (QsChangeList *changes, const QsFacts *facts, const QsD
   for (guint i = disk->chain->len; i > 0; i--)
     {
       const QsImage *image = g_ptr_array_index (disk->chain, i - 1);
+      const QsFile *file = qs_facts_find_file (facts, image->path);
       guint64 dev, ino;
 
       qs_image_identity (image, &dev, &ino);
-      if (qs_facts_find_file (facts, image->path) == NULL)
+      if (file == NULL || !qs_file_is (file, image))
         qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", image->path, "format", "s",
                         image->format, "role", "s", "disk", "backing", "s", backing, "ours", "b",
                         FALSE, "dev", "t", dev, "ino", "t", ino, "btime", "x", image->btime, NULL);

@@ -50,13 +50,14 @@ static const QsStepType step_types[] = {
   [QS_STEP_IMAGE_DISCARD] = { "image-discard", NULL, QS_MAY_FINISH,
                               "target:s path:s image:u switch:u" },
   /* a second name @path for the file @from, which is dev:ino */
-  [QS_STEP_FILE_LINK] = { "link", "unlink", QS_MAY_PREPARE, "target:s path:s from:s dev:t ino:t" },
+  [QS_STEP_FILE_LINK] = { "link", "unlink", QS_MAY_PREPARE,
+                          "target:s path:s from:s dev:t ino:t btime:x" },
   /* the file that step `image` has made takes over the name @over of the file dev:ino; @off: no QEMU
      may have that one open */
   [QS_STEP_FILE_RENAME] = { "rename", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
-                            "target:s path:s over:s image:u dev:t ino:t off:b" },
+                            "target:s path:s over:s kept:s image:u dev:t ino:t btime:x off:b" },
   [QS_STEP_FILE_MODE] = { "chmod", "chmod", QS_MAY_PREPARE | QS_MAY_FINISH,
-                          "target:s path:s dev:t ino:t mode:u before:u" },
+                          "target:s path:s dev:t ino:t btime:x mode:u before:u switch:u?" },
   /* node @old, whose file has got another name, is replaced below @node by one that knows it */
   [QS_STEP_NODE_REBASE] = { "blockdev-reopen", NULL, QS_MAY_FINISH,
                             "target:s node:s format:s backing:s path:s backing-format:s old:s "

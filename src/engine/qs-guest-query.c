@@ -180,6 +180,43 @@ ask_commands (QsGuest *guest, GError **error)
   return TRUE;
 }
 
+/* QEMU's own names begin with #, ours with snapd- */
+static gboolean
+is_named_by_others (JsonArray *nodes, gint64 id)
+{
+  for (guint i = 0; nodes != NULL && i < json_array_get_length (nodes); i++)
+    {
+      JsonObject *node = qs_json_element (nodes, i);
+      const char *name = node != NULL ? qs_json_string (node, "name") : NULL;
+
+      if (node != NULL && qs_json_int64 (node, "id") == id)
+        return name == NULL || (*name != '#' && !g_str_has_prefix (name, "snapd-"));
+    }
+  return TRUE;
+}
+
+gboolean
+qs_guest_names_backing (QsGuest *guest, gboolean *names, GError **error)
+{
+  g_autoptr (JsonNode) answer = query (guest, "x-debug-query-block-graph", JSON_NODE_OBJECT, error);
+  JsonObject *graph = answer != NULL ? json_node_get_object (answer) : NULL;
+  JsonArray *edges = graph != NULL ? qs_json_array (graph, "edges") : NULL;
+
+  if (answer == NULL)
+    return FALSE;
+  if (edges == NULL)
+    return fail_answer (error, "x-debug-query-block-graph");
+  *names = FALSE;
+  for (guint i = 0; i < json_array_get_length (edges) && !*names; i++)
+    {
+      JsonObject *edge = qs_json_element (edges, i);
+
+      if (edge != NULL && g_strcmp0 (qs_json_string (edge, "name"), "backing") == 0)
+        *names = is_named_by_others (qs_json_array (graph, "nodes"), qs_json_int64 (edge, "child"));
+    }
+  return TRUE;
+}
+
 gboolean
 qs_guest_commands (QsGuest *guest, GStrv *commands, GError **error)
 {

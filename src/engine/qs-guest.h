@@ -102,6 +102,13 @@ gboolean qs_guest_query_state (QsGuest *guest, QsDomainState *state, char **run_
 gboolean qs_guest_nodes (QsGuest *guest, const QsDomain *domain, GPtrArray **nodes, GError **error);
 
 /* a QEMU is asked once: what it can does not change, and the answer is the longest of all */
+/**
+ * qs_guest_names_backing:
+ *
+ * Whether a block node that QEMU was told by name stands below another: then what the images say of
+ * their backing files is not what the next start will use.
+ */
+gboolean qs_guest_names_backing (QsGuest *guest, gboolean *names, GError **error);
 gboolean qs_guest_commands (QsGuest *guest, GStrv *commands, GError **error);
 
 /* ids of jobs that are not ours (ours begin with snapd-), concluded ones left out */

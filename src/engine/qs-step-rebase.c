@@ -137,6 +137,16 @@ check_no_threads (QsGuest *guest, GError **error)
   return FALSE;
 }
 
+/* one that nobody stands on would only keep the file open */
+static void
+take_backing_away (QsGuest *guest, const QsStep *step)
+{
+  g_autoptr (JsonNode) nodes = qs_node_query (guest, NULL);
+
+  if (nodes != NULL)
+    delete_node (guest, nodes, qs_step_string (step, "backing"));
+}
+
 static gboolean
 rebase (QsGuest *guest, const QsStep *step, GError **error)
 {
@@ -144,9 +154,13 @@ rebase (QsGuest *guest, const QsStep *step, GError **error)
 
   if (nodes == NULL || qs_node_find (nodes, qs_step_string (step, "node")) == NULL)
     return nodes != NULL;
-  if (!check_no_threads (guest, error) || !add_backing (guest, step, nodes, error)
-      || !reopen_overlay (guest, step, error))
+  if (!check_no_threads (guest, error) || !add_backing (guest, step, nodes, error))
     return FALSE;
+  if (!reopen_overlay (guest, step, error))
+    {
+      take_backing_away (guest, step);
+      return FALSE;
+    }
   delete_old (guest, step);
   return TRUE;
 }

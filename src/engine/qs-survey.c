@@ -264,6 +264,20 @@ find_guest (Survey *survey, GError **error)
   return guest;
 }
 
+/* a QEMU that this service has started was told nothing but what is recorded */
+static gboolean
+survey_graph (Survey *survey, QsGuest *guest, GError **error)
+{
+  if (survey->domain->attachment == NULL)
+    return TRUE;
+  if (!qs_facts_has_command (survey->facts, "x-debug-query-block-graph"))
+    {
+      survey->facts->names_backing = TRUE;
+      return TRUE;
+    }
+  return qs_guest_names_backing (guest, &survey->facts->names_backing, error);
+}
+
 static gboolean
 survey_monitor (Survey *survey, GError **error)
 {
@@ -282,7 +296,8 @@ survey_monitor (Survey *survey, GError **error)
   g_clear_pointer (&facts->nodes, g_ptr_array_unref);
   return qs_guest_nodes (guest, survey->domain, &facts->nodes, error)
          && qs_guest_commands (guest, &facts->commands, error)
-         && qs_guest_block_jobs (guest, &facts->block_jobs, error);
+         && qs_guest_block_jobs (guest, &facts->block_jobs, error)
+         && survey_graph (survey, guest, error);
 }
 
 /* refused where QEMU has more rights than its owner: then it is not known */

@@ -6,6 +6,8 @@
 #include "qs-proc.h"
 #include "qs-wire.h"
 
+#include <unistd.h>
+
 static char *
 dup_path (const char *path)
 {
@@ -45,7 +47,8 @@ read_process (GVariant *told)
  * qs_worker_process_files:
  *
  * What a process of the owner is, and has open, as far as the kernel tells the owner; or this
- * process, which may have rights that no worker has: a QEMU of root tells nobody less.
+ * process, if it is the owner's too: it may have rights that no worker has, and a QEMU of root tells
+ * nobody else.
  */
 QsProcessFiles *
 qs_worker_process_files (QsWorker *worker, gint64 pid, GError **error)
@@ -55,7 +58,8 @@ qs_worker_process_files (QsWorker *worker, gint64 pid, GError **error)
   g_autoptr (QsProcessFiles) process = result != NULL ? read_process (result) : NULL;
   g_autoptr (GVariant) own = NULL;
 
-  if (process == NULL || (process->cwd != NULL && process->files != NULL))
+  if (process == NULL || (process->cwd != NULL && process->files != NULL)
+      || worker->uid != getuid ())
     return g_steal_pointer (&process);
   own = qs_proc_read (pid, NULL);
   if (own == NULL)
