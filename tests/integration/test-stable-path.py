@@ -2,6 +2,7 @@
 """A shell script that starts QEMU with fixed file names, never edited: after any number of
 snapshots and reverts it boots the right state."""
 import os
+import shutil
 import subprocess
 import unittest
 
@@ -72,6 +73,68 @@ class StablePath(StablePathCase):
 
     def test_blockdev_relative(self):
         self.story(relative(blockdev))
+
+
+class Circumstances(StablePathCase):
+    """What an owner may have done that the names do not tell."""
+
+    def notes_of(self, name):
+        _, path = self.domain.SnapshotCreate(name, {'disk-only': True})
+        job = self.domain.job(path)
+        job.wait()
+        return ' '.join(job['Notes'])
+
+    def test_other_name(self):
+        """A file that has two names keeps them."""
+        self.attach(drive, disks=1)
+        self.create('s1')
+        self.qemu.serial.wait_more(3)
+        self.end()
+        before = images.content_hash(self.qemu.path('disk0.s1'))
+        os.link(self.qemu.disks[0], self.qemu.path('backup'))
+        dropped = images.content_hash(self.qemu.disks[0])
+        job = self.domain.job(self.domain.snapshot('s1').Revert(0, {}))
+        job.wait()
+        [disk] = self.disks()
+        self.assertEqual(images.content_hash(disk['source']), before)
+        self.assertIn(disk['source'], ' '.join(job['Notes']))
+        self.assertEqual(images.content_hash(self.qemu.path('backup')), dropped)
+        # the script would go on from what was reverted away
+        self.assertEqual(os.stat(self.qemu.disks[0]).st_mode & 0o222, 0)
+
+    def test_brought_back(self):
+        """A copy that was put in place of the active file is what the disk is on."""
+        self.attach(drive, disks=1)
+        self.create('s1')
+        self.qemu.serial.wait_more(3)
+        self.end()
+        copy = self.qemu.path('copy')
+        shutil.copy(self.qemu.disks[0], copy)
+        os.rename(copy, self.qemu.disks[0])
+        self.create('s2')
+        self.start()
+        self.assertFalse(self.domain['Quarantined'], self.domain['QuarantineReason'])
+        self.qemu.serial.wait_more(2)
+        self.end()
+        self.check()
+
+    def test_told_backing(self):
+        """Of a QEMU that was told its backing files by name the next start uses those names."""
+        def told(index, path):
+            base = path.replace('disk', 'base')
+            images.make_disk(base, boot=True)
+            os.unlink(path)
+            images.make_overlay(path, base)
+            return ['-blockdev', f'driver=file,filename={base},node-name=bf,read-only=on',
+                    '-blockdev', 'driver=qcow2,file=bf,node-name=b,read-only=on',
+                    '-blockdev', f'driver=file,filename={path},node-name=f',
+                    '-blockdev', 'driver=qcow2,file=f,node-name=d,backing=b',
+                    '-device', 'virtio-blk-pci,drive=d,id=disk0']
+        self.attach(told, disks=1)
+        notes = self.notes_of('s1')
+        [disk] = self.disks()
+        self.assertEqual(disk['source'], self.qemu.path('disk0.s1'))
+        self.assertIn(disk['source'], notes)
 
 
 class Moving(StablePathCase):
