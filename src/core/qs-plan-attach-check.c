@@ -155,12 +155,12 @@ check_chain (const QsDiskDef *disk, const QsFacts *facts, const QsFile *active,
   return NULL;
 }
 
-/* only files whose content the service does not see are left out */
+/* only what has no content that the service sees is left out */
 gboolean
 qs_attach_is_watched (const QsDiskDef *disk)
 {
-  return disk->source_type == QS_SOURCE_FILE && disk->source != NULL && !disk->readonly
-         && !disk->transient;
+  return (disk->source_type == QS_SOURCE_FILE || disk->source_type == QS_SOURCE_BLOCK)
+         && disk->source != NULL && !disk->readonly && !disk->transient;
 }
 
 /**

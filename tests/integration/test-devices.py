@@ -4,11 +4,13 @@ import os
 import subprocess
 import unittest
 
+import qs_client
 import qs_images as images
 import qs_loop
 import qs_tap
 from qs_client import DBusError
-from qs_testing import Guest, Session
+from qs_foreign import Foreign
+from qs_testing import Guest, Session, wait_until
 
 DISK_ONLY, VALIDATE = 16, 1024
 RUNNING = 1
@@ -29,17 +31,25 @@ def view(*paths):
     return images.view(*[(path, 'qcow2') for path in paths])
 
 
-class Devices(unittest.TestCase):
+class Base(unittest.TestCase):
     def setUp(self):
         self.session = Session()
         self.session.__enter__()
         self.addCleanup(self.session.close)
         self.device = self.make_device('first')
-        self.guest = Guest(self.session.folder, disks=2)
-        self.base = self.guest.disks[0][1]
 
     def make_device(self, name, size=24 * MIB):
         return qs_loop.make_device(self, os.path.join(self.session.folder, name), size)
+
+    def active(self):
+        return self.domain['Disks'][0]['source']
+
+
+class Devices(Base):
+    def setUp(self):
+        super().setUp()
+        self.guest = Guest(self.session.folder, disks=2)
+        self.base = self.guest.disks[0][1]
 
     def define(self, xml=None):
         self.domain = self.session.manager.define(xml or self.guest.xml())
@@ -47,9 +57,6 @@ class Devices(unittest.TestCase):
     def start(self):
         self.domain.start()
         self.guest.serial.wait_more(3)
-
-    def active(self):
-        return self.domain['Disks'][0]['source']
 
     def head(self, path=None, size=MIB):
         with open(path or self.device, 'rb') as file:
@@ -258,6 +265,44 @@ class Devices(unittest.TestCase):
         self.assertEqual(view(self.device), then)
         snapshot.delete()
         self.assertEqual(images.tags(self.device), [])
+
+
+class Attached(Base):
+    """A virtual machine that somebody else has started on a device."""
+
+    def setUp(self):
+        super().setUp()
+        self.qemu = Foreign(self.session.folder)
+        images.tool('qemu-img', 'convert', '-O', 'qcow2', self.qemu.disks[0], self.device)
+        self.qemu.use([self.device])
+        self.qemu.start()
+        self.domain = qs_client.Domain(self.session.connection,
+                                       self.session.manager.AttachDomain(self.qemu.socket, {}))
+
+    def restart(self):
+        self.qemu.end()
+        wait_until(lambda: not self.domain['Connected'] and self.domain['Job'] == '/')
+        self.qemu.start()
+        wait_until(lambda: self.domain['Connected'] and self.domain['Job'] == '/', 20)
+
+    def test_state_device(self):
+        self.restart()
+        self.assertEqual((self.active(), self.domain['QuarantineReason']), (self.device, ''))
+        top = self.qemu.path('top')
+        self.domain.create(
+            f"<domainsnapshot><name>s1</name><disks><disk name='vda' snapshot='external'>"
+            f"<source file='{top}'/></disk></disks></domainsnapshot>", DISK_ONLY)
+        self.qemu.serial.wait_more(3)
+        self.restart()
+        self.assertIn(f'state file of snapshot ‘s1’, ‘{self.device}’',
+                      self.domain['QuarantineReason'])
+        self.qemu.end()
+        wait_until(lambda: not self.domain['Connected'] and self.domain['Job'] == '/')
+        self.qemu.use([top])
+        self.domain.wait(self.domain.Repair([], {'accept': True}))
+        self.qemu.start()
+        wait_until(lambda: self.domain['Connected'] and self.domain['Job'] == '/', 20)
+        self.assertEqual((self.active(), self.domain['QuarantineReason']), (top, ''))
 
 
 if __name__ == '__main__':
