@@ -124,6 +124,30 @@ class Killed(StablePathCase):
         self.assertGreater(self.n_started, self.n_refused)
         self.assertGreater(self.n_refused, 0, 'no moment was between the switch and the new name')
 
+    @unittest.skipUnless(os.getuid() == 0, 'the rights of a file keep all but root out')
+    def test_root_is_faster(self):
+        """Whom no rights keep out may start from the old file before its overlay has the name: that
+        guest goes on writing under the name it knows, and the domain is quarantined."""
+        self.attach(drive, disks=1)
+        for moment in range(1, self.MOST):
+            if not self.strike(lambda: self.create_only(f'm{moment}'), moment, True):
+                break
+            last = self.qemu.serial.last()
+            self.qemu.start()
+            wrong = self.qemu.serial.boots()[-1] not in (last, last + 1)
+            inode = os.stat(self.qemu.disks[0]).st_ino
+            self.session.start_daemon()
+            self.find_again()
+            wait_until(lambda: self.domain['Connected'] or self.domain['Quarantined'], 30,
+                       'the service finds QEMU again, or a fault')
+            if self.domain['Quarantined']:
+                self.assertIn(self.qemu.disks[0], self.domain['QuarantineReason'])
+                self.assertEqual(os.stat(self.qemu.disks[0]).st_ino, inode)
+                return
+            self.assertFalse(wrong, f'the guest lost data at moment {moment}, and nobody says so')
+            wait_until(lambda: self.domain['Job'] == '/', 20, 'the attach is done')
+        self.fail('no moment was between the switch and the new name')
+
     @unittest.skipUnless(os.getuid() == 0, 'needs a second user')
     def test_daemon_in_revert(self):
         """Whatever the owner can start then is the state of the snapshot or the one before the
