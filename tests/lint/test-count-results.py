@@ -42,7 +42,12 @@ class CountResults(unittest.TestCase):
         self.check(1, '0 passed, 1 failed, 0 skipped', ('TIMEOUT', ''))
 
     def test_skipped_case_in_a_good_program(self):
-        self.check(1, '1 passed, 0 failed, 1 skipped', ('OK', 'ok 1 a\nok 2 b # SKIP no root\n'))
+        self.check(0, '1 passed, 0 failed, 1 skipped', ('OK', 'ok 1 a\nok 2 b # SKIP no root\n'))
+
+    def test_reason_of_a_skip(self):
+        output = run(('OK', 'ok 1 a\nok 2 b # SKIP no loop devices\n'))[2]
+        self.assertIn('skipped: t0: ok 2 b # SKIP no loop devices', output)
+        self.assertNotIn('said on stderr', output)
 
     def test_skipped_program(self):
         self.check(1, '0 passed, 0 failed, 1 skipped', ('SKIP', ''))
