@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "ctl-domain.h"
 #include "ctl-output.h"
+#include "qs-error.h"
 #include "qs-names.h"
 
 /* the service knows nothing of our folder */
@@ -16,15 +17,22 @@ static gboolean
 add_options (const QsCtlArguments *arguments, GVariantDict *options, GError **error)
 {
   static const char *const texts[] = { "name", "uuid" };
+  gboolean is_stable = qs_ctl_arguments_has (arguments, "stable-path");
 
+  if (is_stable && qs_ctl_arguments_has (arguments, "no-stable-path"))
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,
+                           "options --stable-path and --no-stable-path are mutually exclusive");
+      return FALSE;
+    }
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
     if (qs_ctl_arguments_has (arguments, texts[i]))
       g_variant_dict_insert (options, texts[i], "s", qs_ctl_arguments_get (arguments, texts[i]));
   if (qs_ctl_arguments_has (arguments, "guest-agent"))
     g_variant_dict_insert_value (options, "guest-agent",
                                  g_variant_new_take_string (absolute (arguments, "guest-agent")));
-  if (qs_ctl_arguments_has (arguments, "no-stable-path"))
-    g_variant_dict_insert (options, "stable-path", "b", FALSE);
+  if (is_stable || qs_ctl_arguments_has (arguments, "no-stable-path"))
+    g_variant_dict_insert (options, "stable-path", "b", is_stable);
   return qs_ctl_domain_add_owner (arguments, options, error);
 }
 
@@ -123,6 +131,7 @@ static const QsCtlOption attach_options[] = {
     .help = "socket of the guest agent" },
   { .name = "no-stable-path",
     .help = "overlays get names of their own; QEMU must then be started with them" },
+  { .name = "stable-path", .help = "overlays take over the names with which QEMU is started" },
   QS_CTL_JSON,
   QS_CTL_END,
 };

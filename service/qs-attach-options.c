@@ -71,15 +71,62 @@ qs_attach_check_socket (const QsCall *call, guint32 owner, const char *path, GEr
 gboolean
 qs_attach_options_read (const QsCall *call, GVariant *options, QsVisit *visit, GError **error)
 {
-  *visit = (QsVisit){ .fd = -1, .stable_path = TRUE };
+  *visit = (QsVisit){ .fd = -1 };
   if (!qs_options_check (attach_options, options, error)
       || !qs_owner_settle (call, options, &visit->owner, error))
     return FALSE;
   g_variant_lookup (options, "name", "&s", &visit->name);
   g_variant_lookup (options, "uuid", "&s", &visit->uuid);
   g_variant_lookup (options, "guest-agent", "&s", &visit->agent);
-  g_variant_lookup (options, "stable-path", "b", &visit->stable_path);
+  visit->has_stable_path = g_variant_lookup (options, "stable-path", "b", &visit->stable_path);
   return visit->agent == NULL || qs_attach_check_socket (call, visit->owner, visit->agent, error);
+}
+
+static gboolean
+agrees (const QsDomain *domain, const char *key, GVariant *value)
+{
+  const QsAttachment *attachment = domain->attachment;
+
+  if (g_str_equal (key, "name"))
+    return g_str_equal (g_variant_get_string (value, NULL), domain->name);
+  if (g_str_equal (key, "uuid"))
+    return g_ascii_strcasecmp (g_variant_get_string (value, NULL), domain->uuid) == 0;
+  if (g_str_equal (key, "guest-agent"))
+    return attachment != NULL
+           && g_str_equal (g_variant_get_string (value, NULL), attachment->agent);
+  if (g_str_equal (key, "stable-path"))
+    return attachment != NULL && g_variant_get_boolean (value) == attachment->stable_path;
+  return TRUE;
+}
+
+/**
+ * qs_attach_options_agree:
+ * @options: that were let in
+ * @domain: that is connected already
+ *
+ * Returns: whether all that was said holds of @domain: nothing is changed of one that is connected
+ */
+gboolean
+qs_attach_options_agree (GVariant *options, const QsDomain *domain, GError **error)
+{
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  g_variant_iter_init (&iter, options);
+  while (g_variant_iter_next (&iter, "{&sv}", &key, &value))
+    {
+      g_autoptr (GVariant) owned = value;
+
+      if (agrees (domain, key, owned))
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,
+                   "this QEMU is connected already, as domain ‘%s’, of which option ‘%s’ says "
+                   "something else; detach it first to attach it anew",
+                   domain->name, key);
+      return FALSE;
+    }
+  return TRUE;
 }
 
 static gboolean

@@ -10,4 +10,5 @@ gboolean qs_attach_options_read (const QsCall *call, GVariant *options, QsVisit 
                                  GError **error);
 gboolean qs_attach_check_socket (const QsCall *call, guint32 owner, const char *path,
                                  GError **error);
+gboolean qs_attach_options_agree (GVariant *options, const QsDomain *domain, GError **error);
 int qs_attach_take_fd (GUnixFDList *list, GVariant *handle, GError **error);

@@ -9,16 +9,19 @@
 #include "qs-namesakes.h"
 #include "qs-visit.h"
 
+#include <unistd.h>
+
 /**
  * QsAttaching:
  * @candidate: NULL until it was found
- * @deadline: until which the domain, or the making of new ones, is waited for
+ * @deadline: monotonic time by which the domain must have been found, waited for and looked into
  */
 typedef struct
 {
   QsService *service;
   GDBusMethodInvocation *invocation;
   guint32 owner;
+  GVariant *options; /* a{sv} */
   QsCandidate *candidate;
   gint64 deadline;
 } QsAttaching;
@@ -26,11 +29,18 @@ typedef struct
 static void try_attach (gpointer data);
 
 static void
+attaching_free (QsAttaching *attaching)
+{
+  g_variant_unref (attaching->options);
+  g_free (attaching);
+}
+
+static void
 refuse (QsAttaching *attaching, GError *error)
 {
   qs_dbus_error_return (attaching->invocation, error);
   qs_visit_leave (attaching->service, attaching->candidate);
-  g_free (attaching);
+  attaching_free (attaching);
 }
 
 /* the answer for a QEMU that is attached already */
@@ -38,10 +48,16 @@ static void
 return_domain (QsAttaching *attaching, const QsDomain *domain)
 {
   g_autofree char *path = qs_object_path_domain (domain->id);
+  GError *error = NULL;
 
+  if (!qs_attach_options_agree (attaching->options, domain, &error))
+    {
+      refuse (attaching, error);
+      return;
+    }
   g_dbus_method_invocation_return_value (attaching->invocation, g_variant_new ("(o)", path));
   qs_visit_leave (attaching->service, attaching->candidate);
-  g_free (attaching);
+  attaching_free (attaching);
 }
 
 static void
@@ -53,6 +69,7 @@ order (QsAttaching *attaching, QsDomain *domain)
                      .domain = domain,
                      .owner = attaching->owner,
                      .candidate = attaching->candidate,
+                     .deadline = attaching->deadline,
                      .shape = &qs_job_shape_domain };
   g_autoptr (GError) error = NULL;
   QsNamesakes found;
@@ -65,7 +82,7 @@ order (QsAttaching *attaching, QsDomain *domain)
     }
   job.request = g_steal_pointer (&request);
   qs_jobs_order (attaching->service->jobs, &job);
-  g_free (attaching);
+  attaching_free (attaching);
 }
 
 /* whether somebody else works on it, who may be waited for */
@@ -112,15 +129,36 @@ on_visited (QsCandidate *candidate, GError *error, gpointer user_data)
     try_attach (attaching);
 }
 
+/* the visit counts as the change that it is to become, also if it finds nobody */
+static gboolean
+take_visit (const QsCall *call, GError **error)
+{
+  QsUser *user = call->peer->user;
+
+  return qs_user_take_mutation (user,
+                                user->uid == 0 ? 0 : call->service->settings.mutations_per_second,
+                                g_get_monotonic_time (), error);
+}
+
 static void
-attach (GDBusMethodInvocation *invocation, const QsVisit *visit)
+attach (GDBusMethodInvocation *invocation, const QsVisit *visit, GVariant *options)
 {
   const QsCall *call = qs_call_get (invocation);
-  QsAttaching *attaching = g_new0 (QsAttaching, 1);
+  QsAttaching *attaching;
+  GError *error = NULL;
 
+  if (!take_visit (call, &error))
+    {
+      if (visit->fd >= 0)
+        close (visit->fd);
+      qs_dbus_error_return (invocation, error);
+      return;
+    }
+  attaching = g_new0 (QsAttaching, 1);
   *attaching = (QsAttaching){ .service = call->service,
                               .invocation = invocation,
                               .owner = visit->owner,
+                              .options = g_variant_ref (options),
                               .deadline = g_get_monotonic_time ()
                                           + QS_CALL_SECONDS * (gint64)G_USEC_PER_SEC };
   qs_visit_start (call->service, call->peer->user, visit, on_visited, attaching);
@@ -140,7 +178,7 @@ handle_attach_domain (QsDBusManager *object, GDBusMethodInvocation *invocation, 
   else
     {
       visit.socket = socket;
-      attach (invocation, &visit);
+      attach (invocation, &visit, options);
     }
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
@@ -157,7 +195,7 @@ handle_attach_domain_fd (QsDBusManager *object, GDBusMethodInvocation *invocatio
   if (error != NULL)
     qs_dbus_error_return (invocation, g_steal_pointer (&error));
   else
-    attach (invocation, &visit);
+    attach (invocation, &visit, options);
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 

@@ -34,6 +34,7 @@ struct QsJob
   QsUser *starter;
   char *starter_name;     /* NULL: nobody called for it */
   QsCandidate *candidate; /* or NULL */
+  gint64 deadline;        /* monotonic time: of the plan; 0: a whole call */
   gint64 start_time;
   GDBusMethodInvocation *invocation; /* until it is answered */
   guint timeout;

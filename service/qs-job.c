@@ -36,6 +36,7 @@ qs_job_new (QsService *service, const QsJobOrder *order)
   job->shape = order->shape;
   job->request = order->request;
   job->candidate = order->candidate;
+  job->deadline = order->deadline;
   job->domain = domain != NULL ? qs_domain_ref (domain) : NULL;
   job->domain_id = domain != NULL ? g_strdup (domain->id) : NULL;
   job->owner = domain != NULL ? domain->owner : order->owner;

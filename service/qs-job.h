@@ -43,7 +43,9 @@ extern const QsJobShape qs_job_shape_nothing;  /* () at the end */
  * @domain: (transfer none) (nullable): NULL: a new one is made
  * @owner: of the new one
  * @request: (transfer full)
- * @candidate: (transfer full) (nullable): kept until the end of the job
+ * @candidate: (transfer full) (nullable): kept until the end of the job; to find it was counted as a
+ *   change of the caller already
+ * @deadline: monotonic time until which the caller waits for the plan; 0: a whole call
  */
 typedef struct
 {
@@ -52,6 +54,7 @@ typedef struct
   guint32 owner;
   QsRequest *request;
   QsCandidate *candidate;
+  gint64 deadline;
   const QsJobShape *shape;
 } QsJobOrder;
 

@@ -149,7 +149,7 @@ start_after (QsJobs *self, QsJob *job, QsJob *holder)
 static gboolean
 check_start (const QsJob *job, GError **error)
 {
-  gboolean unlimited = job->starter->uid == 0 || job->invocation == NULL;
+  gboolean unlimited = job->starter->uid == 0 || job->invocation == NULL || job->candidate != NULL;
   guint rate = unlimited ? 0 : job->service->settings.mutations_per_second;
 
   return qs_jobs_check_caller (job->invocation, error) && check_domain (job, error)

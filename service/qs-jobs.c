@@ -312,11 +312,15 @@ on_timeout (gpointer user_data)
 void
 qs_jobs_prepare (QsJobs *self, QsJob *job)
 {
+  gint64 now = g_get_monotonic_time ();
+
   job->number = ++self->last_number;
   self->n_open++;
   qs_reservations_put (self->reservations, job->key, job);
   qs_job_log_start (job);
-  job->timeout = g_timeout_add_seconds (QS_CALL_SECONDS, on_timeout, job);
+  if (job->deadline == 0)
+    job->deadline = now + QS_CALL_SECONDS * (gint64)G_USEC_PER_SEC;
+  job->timeout = g_timeout_add (MAX (job->deadline - now, 0) / 1000, on_timeout, job);
   qs_work_push (self->service->work, prepare, on_prepared, qs_job_ref (job));
 }
 

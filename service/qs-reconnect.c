@@ -145,11 +145,7 @@ visit (QsReturn *self, const QsDomain *domain)
 {
   const QsAttachment *attachment = domain->attachment;
   QsService *service = self->reconnect->service;
-  QsVisit visit = { .socket = attachment->socket,
-                    .fd = -1,
-                    .owner = domain->owner,
-                    .agent = *attachment->agent != '\0' ? attachment->agent : NULL,
-                    .stable_path = attachment->stable_path };
+  QsVisit visit = { .socket = attachment->socket, .fd = -1, .owner = domain->owner };
 
   self->is_away = TRUE;
   self->again = FALSE;

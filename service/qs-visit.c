@@ -124,7 +124,7 @@ qs_visit_start (QsService *service, QsUser *user, const QsVisit *visit, QsVisitF
   *visiting = (QsVisiting){ service, user, *visit, func, user_data, 0, NULL, NULL };
   visiting->visit.socket = g_strdup (visit->socket);
   visiting->visit.name = g_strdup (visit->name);
-  visiting->visit.uuid = g_strdup (visit->uuid);
+  visiting->visit.uuid = visit->uuid != NULL ? g_ascii_strdown (visit->uuid, -1) : NULL;
   visiting->visit.agent = g_strdup (visit->agent);
   visiting->timeout = g_timeout_add_seconds (QS_CALL_SECONDS, on_timeout, visiting);
   user->n_visits++;

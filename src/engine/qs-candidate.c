@@ -137,6 +137,18 @@ recognize (QsCandidate *candidate, const QsVisit *visit, GError **error)
   return FALSE;
 }
 
+/* what is not said stays as it is */
+static void
+settle (QsCandidate *candidate, const QsVisit *visit)
+{
+  const QsAttachment *before = candidate->known != NULL ? candidate->known->attachment : NULL;
+  const char *agent = before != NULL ? before->agent : "";
+  gboolean stable_path = before == NULL || before->stable_path;
+
+  candidate->agent = g_strdup (visit->agent != NULL ? visit->agent : agent);
+  candidate->stable_path = visit->has_stable_path ? visit->stable_path : stable_path;
+}
+
 static char *
 choose_uuid (const QsCandidate *candidate, const QsVisit *visit)
 {
@@ -176,12 +188,13 @@ check_name (const QsCandidate *candidate, const char *name, GError **error)
 }
 
 static gboolean
-resolve (QsCandidate *candidate, QsWorker *worker, GError **error)
+resolve (QsCandidate *candidate, QsWorker *worker, const QsVisit *visit, GError **error)
 {
   g_autoptr (GPtrArray) files = NULL;
   g_autoptr (QsProcessFiles) process = NULL;
   g_autoptr (GError) ignored = NULL;
 
+  settle (candidate, visit);
   if (candidate->known != NULL)
     {
       files = qs_store_get_files (candidate->engine->store, candidate->known->id, error);
@@ -256,7 +269,7 @@ learn (QsCandidate *candidate, QsWorker *worker, const QsVisit *visit, GError **
     }
   qs_candidate_open_door (candidate, fd);
   learned = talk (candidate, fd, error) && recognize (candidate, visit, error)
-            && resolve (candidate, worker, error) && synthesize (candidate, visit, error);
+            && resolve (candidate, worker, visit, error) && synthesize (candidate, visit, error);
   qs_candidate_close_door (candidate);
   return learned;
 }
@@ -270,8 +283,6 @@ qs_engine_discover (QsEngine *engine, const QsVisit *visit, GError **error)
   candidate->engine = engine;
   candidate->door = -1;
   candidate->owner = visit->owner;
-  candidate->agent = g_strdup (visit->agent != NULL ? visit->agent : "");
-  candidate->stable_path = visit->stable_path;
   qs_main_call (add_candidate, candidate);
   if (worker == NULL && visit->fd >= 0)
     close (visit->fd);

@@ -60,8 +60,10 @@ typedef struct
  * @name: (nullable): what the domain shall be called
  * @uuid: (nullable): of a QEMU that has none
  * @agent: (nullable): socket of the guest agent
+ * @has_stable_path: whether @stable_path was said
  *
- * Where a QEMU that somebody else started is, and what the caller says of it.
+ * Where a QEMU that somebody else started is, and what the caller says of it. What he does not say
+ * stays as it is recorded of the domain that this QEMU turns out to be.
  */
 typedef struct
 {
@@ -71,6 +73,7 @@ typedef struct
   const char *name;
   const char *uuid;
   const char *agent;
+  gboolean has_stable_path;
   gboolean stable_path;
 } QsVisit;
 

@@ -108,9 +108,13 @@ class Attach(Base):
             error_of(self, 'InvalidArgument', self.manager.AttachDomain, path, options)
         error_of(self, 'NotAuthorized', self.manager.AttachDomain, path,
                  {'owner': GLib.Variant('u', 4711)})
-        domain = self.attach(path, name='other', uuid=UUID,
+        domain = self.attach(path, name='other', uuid=UUID.upper(),
                              owner=GLib.Variant('u', os.getuid()), **{'stable-path': False})
         self.assertEqual((domain['Name'], domain['UUID']), ('other', UUID))
+        domain.destroy()
+        wait_until(lambda: not domain['Connected'])
+        # from elsewhere, with nothing but its uuid
+        self.assertEqual(self.attach(self.qemu('elsewhere'), uuid=UUID.upper()).path, domain.path)
 
     def test_paths(self):
         for path in ('', 'qmp', '/a/../b', '/proc/self/fd/1', '/run/a\x01b', '/' + 'a' * 107):
@@ -126,6 +130,31 @@ class Attach(Base):
         path = self.qemu()
         self.assertEqual(self.manager.AttachDomain(path, {}), self.manager.AttachDomain(path, {}))
         self.assertEqual(len(self.manager.ListDomains(0)), 1)
+
+    def test_agreement(self):
+        """What is said again of one that is connected must be true of it."""
+        path = self.qemu()
+        agreed = {'name': 'vm', 'uuid': UUID.upper(), 'stable-path': False,
+                  'guest-agent': '/run/agent', 'owner': GLib.Variant('u', os.getuid())}
+        domain = self.attach(path, **agreed)
+        self.assertEqual(self.attach(path, **agreed).path, domain.path)
+        for key, value in (('name', 'other'), ('uuid', UUID.replace('aa', 'bb')),
+                           ('stable-path', True), ('guest-agent', '/run/other')):
+            text = error_of(self, 'InvalidArgument', self.manager.AttachDomain, path, {key: value})
+            self.assertIn(f'‘{key}’', text)
+        self.assertEqual((domain['Name'], domain['UUID']), ('vm', UUID))
+
+    def test_what_is_not_said(self):
+        """The next QEMU has the settings of the last one, but for what is said."""
+        path = self.qemu('vm', UUID)
+        domain = self.attach(path, **{'stable-path': False, 'guest-agent': '/run/agent'})
+        for options, kept in (({}, {'stable-path': False, 'guest-agent': '/run/agent'}),
+                              ({'stable-path': True}, {'guest-agent': '/run/agent'}),
+                              ({'guest-agent': '/run/b'}, {'stable-path': True})):
+            domain.destroy()
+            wait_until(lambda: not domain['Connected'])
+            self.attach(path, **options)
+            self.attach(path, **options, **kept)
 
     def test_taken(self):
         self.manager.define(domain_xml('vm', 1))
@@ -165,6 +194,20 @@ class Attach(Base):
             self.assertIn('nothing was changed', text)
             self.assertLess(time.monotonic() - begun, 25)
             hold.release()
+        self.attach(self.qemu())
+
+    def test_slow_at_both(self):
+        """Whatever takes its time, a call has 20 s in all."""
+        begun = time.monotonic()
+        with self.session.hold('discover') as found, self.session.hold('prepare') as planned:
+            answers = self.start_attach(self.qemu())
+            found.reached()
+            time.sleep(6)
+            found.release()
+            planned.reached()
+            wait_until(lambda: self.turn(answers), 30, 'the answer')
+            self.assertLess(time.monotonic() - begun, 24)
+            self.assertEqual(answers[0], 'Timeout')
         self.attach(self.qemu())
 
     def test_stop(self):

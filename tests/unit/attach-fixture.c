@@ -226,7 +226,8 @@ discover (gpointer data)
 QsVisit
 bench_visit (Bench *bench)
 {
-  return (QsVisit){ .socket = bench->socket, .fd = -1, .owner = getuid () };
+  return (
+      QsVisit){ .socket = bench->socket, .fd = -1, .owner = getuid (), .has_stable_path = TRUE };
 }
 
 QsCandidate *

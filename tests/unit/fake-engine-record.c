@@ -94,14 +94,15 @@ record_define (const Record *record, QsDomain *domain)
 static void
 record_attach (const Record *record, QsDomain *domain)
 {
-  const char *socket = "";
+  const char *socket = "", *agent = "";
   gboolean stable_path = TRUE;
 
   g_variant_lookup (record->request->options, "socket", "&s", &socket);
+  g_variant_lookup (record->request->options, "agent", "&s", &agent);
   g_variant_lookup (record->request->options, "stable-path", "b", &stable_path);
   record_define (record, domain);
   g_clear_pointer (&domain->attachment, qs_attachment_free);
-  domain->attachment = qs_attachment_new (socket, "", stable_path, *socket != '\0');
+  domain->attachment = qs_attachment_new (socket, agent, stable_path, *socket != '\0');
   domain->connected = TRUE;
   domain->state = QS_DOMAIN_RUNNING;
   g_free (domain->quarantine_reason);

@@ -17,6 +17,7 @@ struct QsCandidate
   QsDomainDef *def;
   char *socket;
   guint32 owner;
+  char *agent;
   gboolean stable_path;
   int fd;
 };
@@ -60,6 +61,10 @@ find_domain (QsCandidate *candidate, const QsVisit *visit, const char *uuid)
         candidate->domain = g_strdup (domain->id);
         candidate->uuid = g_strdup (domain->uuid);
         candidate->connected = domain->connected;
+        if (domain->attachment != NULL && !visit->has_stable_path)
+          candidate->stable_path = domain->attachment->stable_path;
+        if (domain->attachment != NULL && visit->agent == NULL)
+          candidate->agent = g_strdup (domain->attachment->agent);
       }
 }
 
@@ -95,8 +100,12 @@ qs_engine_discover (QsEngine *engine, const QsVisit *visit, GError **error)
   uuid = g_strv_length (words) > 1 ? words[1] : NULL;
   candidate->socket = g_strdup (visit->socket != NULL ? visit->socket : "");
   candidate->owner = visit->owner;
-  candidate->stable_path = visit->stable_path;
+  candidate->stable_path = !visit->has_stable_path || visit->stable_path;
   find_domain (candidate, visit, uuid);
+  if (candidate->domain == NULL && uuid == NULL && visit->uuid != NULL)
+    find_domain (candidate, visit, visit->uuid);
+  if (candidate->agent == NULL)
+    candidate->agent = g_strdup (visit->agent != NULL ? visit->agent : "");
   if (uuid == NULL)
     uuid = candidate->uuid != NULL ? candidate->uuid : visit->uuid;
   candidate->def = make_def (visit->name != NULL ? visit->name : name, uuid, error);
@@ -120,6 +129,7 @@ qs_candidate_free (QsCandidate *candidate)
   g_free (candidate->domain);
   g_free (candidate->uuid);
   g_free (candidate->socket);
+  g_free (candidate->agent);
   g_free (candidate);
 }
 
@@ -143,6 +153,7 @@ qs_candidate_make_request (const QsCandidate *candidate)
 
   g_variant_dict_insert (&dict, "owner", "u", candidate->owner);
   g_variant_dict_insert (&dict, "socket", "s", candidate->socket);
+  g_variant_dict_insert (&dict, "agent", "s", candidate->agent);
   g_variant_dict_insert (&dict, "stable-path", "b", candidate->stable_path);
   request->options = g_variant_ref_sink (g_variant_dict_end (&dict));
   request->domain_def = qs_domain_def_ref (candidate->def);

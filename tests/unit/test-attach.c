@@ -355,6 +355,34 @@ test_names (Bench *bench, gconstpointer data)
   g_assert_cmpstr (domain->name, ==, "mine");
 }
 
+/* the next QEMU has the settings of the last one, but for what is said */
+static void
+test_settings (Bench *bench, gconstpointer data)
+{
+  QsVisit visit = bench_visit (bench);
+  g_autofree char *agent = bench_path (bench, "agent.sock");
+  g_autoptr (GError) error = NULL;
+  const QsDomain *domain;
+
+  visit.agent = agent;
+  bench_make_image (bench, "a.qcow2", NULL);
+  bench_start_qemu (bench, ONE_DISK);
+  g_assert_nonnull (bench_attach (bench, &visit, &error));
+  start_again (bench, "a.qcow2");
+  visit = (QsVisit){ .socket = bench->socket, .fd = -1, .owner = getuid () };
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (domain->attachment->agent, ==, agent);
+  g_assert_false (domain->attachment->stable_path);
+
+  start_again (bench, "a.qcow2");
+  visit.has_stable_path = visit.stable_path = TRUE;
+  domain = bench_attach (bench, &visit, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (domain->attachment->agent, ==, agent);
+  g_assert_true (domain->attachment->stable_path);
+}
+
 /* where no snapshot holds on to an image, the script may name another one */
 static void
 test_other_image (Bench *bench, gconstpointer data)
@@ -410,6 +438,7 @@ main (int argc, char **argv)
   add_bench_test ("/attach/privileged", test_privileged);
   add_bench_test ("/attach/names", test_names);
   add_bench_test ("/attach/other-image", test_other_image);
+  add_bench_test ("/attach/settings", test_settings);
   add_bench_test ("/attach/destroy", test_destroy);
   return g_test_run ();
 }
