@@ -28,9 +28,14 @@ qs_attach_is_same (const QsFile *file, const QsImage *image)
          && g_str_equal (file->path, image->path);
 }
 
-/* the same number may be that of another device by now: the name counts first */
-static const QsFile *
-find_image (const QsFacts *facts, const QsImage *image)
+/**
+ * qs_attach_find_file:
+ *
+ * Returns: (nullable): the recorded file that the image is. The number of a device may be that of
+ *   another one by now: its name counts first
+ */
+const QsFile *
+qs_attach_find_file (const QsFacts *facts, const QsImage *image)
 {
   const QsFile *named = qs_facts_find_file (facts, image->path);
 
@@ -193,7 +198,7 @@ qs_attach_fault (const QsDomain *domain, const QsDiskDef *disk, const QsFacts *f
   if (seen == NULL || seen->chain->len == 0 || !qs_attach_is_bound (domain, recorded))
     return NULL;
   image = g_ptr_array_index (seen->chain, 0);
-  file = find_image (facts, image);
+  file = qs_attach_find_file (facts, image);
   if (file != NULL && file != recorded)
     return describe_fault (domain, disk->target, facts, file, image->path);
   if (recorded == NULL)

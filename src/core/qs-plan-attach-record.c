@@ -4,22 +4,33 @@
 
 /* what is written down of the disks of a QEMU that is attached */
 
-/* who they are, as long as nothing holds on to others of that name */
 static void
-record_image (QsChangeList *changes, const QsFacts *facts, const QsImage *image,
-              const char *backing, gboolean bound)
+put_file (QsChangeList *changes, const QsFile *before, const QsImage *image, const char *backing)
 {
-  const QsFile *file = qs_facts_find_file (facts, image->path);
   guint64 dev, ino;
 
-  if (file != NULL && file->ino != 0 && bound)
-    return;
   qs_image_identity (image, &dev, &ino);
   /* what somebody else has put in the place of a file of ours is his */
   qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", image->path, "format", "s",
                   image->format, "role", "s", "disk", "backing", "s", backing, "ours", "b",
-                  file != NULL && file->ours && qs_attach_is_same (file, image), "dev", "t", dev,
-                  "ino", "t", ino, "btime", "x", image->btime, NULL);
+                  before != NULL && before->ours && qs_attach_is_same (before, image), "dev", "t",
+                  dev, "ino", "t", ino, "btime", "x", image->btime, NULL);
+}
+
+/* who it is, as long as nothing holds on to another one of that name; else the file that is known
+   may have got another name since, and everything that leads to it follows */
+static void
+record_image (QsChangeList *changes, const QsFacts *facts, const QsImage *image,
+              const char *backing, gboolean bound)
+{
+  const QsFile *named = qs_facts_find_file (facts, image->path);
+  const QsFile *known = bound ? qs_attach_find_file (facts, image) : NULL;
+
+  if (known != NULL && known->ino != 0 && named == NULL)
+    qs_changes_add (changes, QS_CHANGE_FILE_RENAME, "path", "s", known->path, "to", "s",
+                    image->path, NULL);
+  else if (named == NULL || named->ino == 0 || !bound)
+    put_file (changes, named, image, backing);
 }
 
 static void
@@ -36,7 +47,6 @@ record_chain (QsChangeList *changes, const QsFacts *facts, const QsDiskFacts *se
     }
 }
 
-/* the same file may have got another name since, and everything that leads to it follows */
 static void
 record_active (QsChangeList *changes, const QsDomain *domain, const QsFacts *facts,
                const QsDiskDef *disk)
@@ -49,11 +59,7 @@ record_active (QsChangeList *changes, const QsDomain *domain, const QsFacts *fac
   /* nobody knows what file it is */
   if (bound && seen->chain->len == 0)
     return;
-  if (bound && recorded != NULL && !g_str_equal (before->path, disk->source))
-    qs_changes_add (changes, QS_CHANGE_FILE_RENAME, "path", "s", before->path, "to", "s",
-                    disk->source, NULL);
-  else
-    record_chain (changes, facts, seen, bound);
+  record_chain (changes, facts, seen, bound);
   qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", disk->target, "path", "s", disk->source,
                   "format", "s", disk->format, "stem", "s",
                   before != NULL && before->stem != NULL ? before->stem : "", NULL);

@@ -6,6 +6,7 @@
 
 gboolean qs_attach_is_watched (const QsDiskDef *disk);
 gboolean qs_attach_is_same (const QsFile *file, const QsImage *image);
+const QsFile *qs_attach_find_file (const QsFacts *facts, const QsImage *image);
 gboolean qs_attach_is_bound (const QsDomain *domain, const QsFile *recorded);
 char *qs_attach_fault (const QsDomain *domain, const QsDiskDef *disk, const QsFacts *facts);
 char *qs_attach_misuse (const QsDomain *domain, const QsFacts *facts);

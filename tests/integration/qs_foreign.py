@@ -52,6 +52,13 @@ class Foreign:
         self.disks = disks
         self._write_script()
 
+    def move(self, folder):
+        """Rename the folder with all that is in it."""
+        os.rename(self.folder, folder)
+        self.folder, self.socket = folder, os.path.join(folder, 'qmp')
+        self.serial = qs_images.Serial(self.path('serial.log'))
+        self.use([self.path(os.path.basename(path)) for path in self.disks])
+
     def _write_script(self):
         words = ['qemu-system-x86_64', '-accel', 'tcg', '-m', '32', '-display', 'none',
                  '-vga', 'none', '-nic', 'none', '-monitor', 'none',

@@ -438,6 +438,31 @@ class Life(Base):
         self.assertTrue(self.domain['Attached'])
 
 
+class Moved(Base):
+    def test_folder(self):
+        """All files have other names then, also those that only snapshots use."""
+        self.foreign()
+        path = self.attach().path
+        before = os.stat(self.qemu.disks[0]).st_ino
+        snapshot, _ = self.domain.create('<domainsnapshot><name>s1</name></domainsnapshot>',
+                                         DISK_ONLY)
+        self.qemu.end()
+        self.wait_connected(False)
+        state, = (entry.name for entry in os.scandir(self.qemu.folder) if entry.inode() == before)
+        qs_images.tool('qemu-img', 'rebase', '-u', '-b', state, '-F', 'qcow2', self.qemu.disks[0])
+        self.qemu.move(os.path.join(self.session.folder, 'moved'))
+        then = qs_images.content_hash(self.qemu.path(state))
+        self.qemu.start()
+        self.assertEqual(self.attach().path, path)
+        self.assertEqual(self.domain['QuarantineReason'], '')
+        self.qemu.end()
+        self.wait_connected(False)
+        snapshot.revert()
+        source = self.domain['Disks'][0]['source']
+        self.assertEqual(os.path.dirname(source), self.qemu.folder)
+        self.assertEqual(qs_images.content_hash(source), then)
+
+
 @unittest.skipIf(os.getuid() != 0, 'the rights of files hinder users other than root')
 class Quarantine(Base):
     """Root's script starts from the file of a snapshot: noticed, and the way out is named."""

@@ -132,6 +132,53 @@ test_replaced (void)
     }
 }
 
+/* a folder that was moved as a whole: all files of the chain have other names now */
+static void
+test_moved (void)
+{
+  static const char *const names[] = { "/moved/vda.s1", "/moved/vda.qcow2", "/moved/base" };
+  static const guint inodes[] = { ACTIVE, STATE, BASE };
+  const guint chain[] = { ACTIVE, STATE, BASE, 0 };
+  g_autoptr (QsDomain) domain = attach_domain (TRUE);
+  g_autoptr (QsRequest) request = attach_request (domain, names[0], NULL);
+  g_autoptr (QsFacts) facts = attach_facts (TRUE, chain, NULL);
+  const QsDiskFacts *disk = g_ptr_array_index (facts->disks, 0);
+  g_autoptr (QsPlan) plan = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      QsImage *image = g_ptr_array_index (disk->chain, i);
+
+      g_free (image->path);
+      image->path = g_strdup (names[i]);
+    }
+  plan = make_plan (domain, request, facts);
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autoptr (GVariant) file =
+          find_change (plan, QS_CHANGE_FILE_RENAME, "path", attach_paths[inodes[i]]);
+
+      g_assert_nonnull (file);
+      g_assert_cmpstr (qs_change_string (file, "to"), ==, names[i]);
+    }
+}
+
+/* a device is looked at as a file is, and its owner's other domains are asked for it */
+static void
+test_device_asked (void)
+{
+  g_autoptr (QsDomain) domain = attach_domain (FALSE);
+  g_autoptr (QsRequest) request = attach_request (domain, "/dev/sdb", NULL);
+  g_autoptr (QsQuestions) questions = qs_questions_new ();
+  QsDiskDef *disk = g_ptr_array_index (request->domain_def->disks, 0);
+  g_autoptr (GError) error = NULL;
+
+  disk->source_type = QS_SOURCE_BLOCK;
+  g_assert_true (qs_operation_get (QS_VERB_ATTACH)->ask (domain, request, questions, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (questions->disks->len, ==, 1);
+}
+
 typedef struct
 {
   const char *name;
@@ -223,6 +270,8 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/attach/device", test_device);
   g_test_add_func ("/plan/attach/device-again", test_device_again);
   g_test_add_func ("/plan/attach/replaced", test_replaced);
+  g_test_add_func ("/plan/attach/device-asked", test_device_asked);
+  g_test_add_func ("/plan/attach/moved", test_moved);
   g_test_add_func ("/plan/attach/unseen", test_unseen);
   for (guint i = 0; i < G_N_ELEMENTS (misuse_cases); i++)
     {
