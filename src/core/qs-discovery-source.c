@@ -165,6 +165,15 @@ find_open (const QsProcessFiles *process, const char *path)
   return NULL;
 }
 
+/* 0 for what is below nothing: above the root there is the root again */
+static gsize
+parent_length (const char *path)
+{
+  const char *slash = strrchr (path, '/');
+
+  return slash != NULL ? (gsize)(slash - path) : 0;
+}
+
 /* by name alone, as the kernel would where no link stands in between */
 static char *
 join (const char *folder, const char *name)
@@ -177,7 +186,7 @@ join (const char *folder, const char *name)
       if (g_str_equal (parts[i], "") || g_str_equal (parts[i], "."))
         continue;
       if (g_str_equal (parts[i], ".."))
-        g_string_truncate (path, MAX (strrchr (path->str, '/') - path->str, 0));
+        g_string_truncate (path, parent_length (path->str));
       else
         g_string_append_printf (path, "%s%s", g_str_has_suffix (path->str, "/") ? "" : "/",
                                 parts[i]);

@@ -232,6 +232,8 @@ typedef struct
 static const NameCase name_cases[] = {
   { "/d/a.qcow2", NULL, { NULL }, "/d/a.qcow2" },
   { "/d//./a.qcow2", NULL, { NULL }, "/d/a.qcow2" },
+  { "/../a.qcow2", NULL, { NULL }, "/a.qcow2" },
+  { "/d/../../../a.qcow2", NULL, { NULL }, "/a.qcow2" },
   { "a.qcow2", "/d", { NULL }, "/d/a.qcow2" },
   { "../e/a.qcow2", "/d/f", { NULL }, "/d/e/a.qcow2" },
   { "../../../a.qcow2", "/d", { NULL }, "/a.qcow2" },
