@@ -17,6 +17,7 @@
 
 #define FLAGS "flags:\t"
 #define DELETED " (deleted)"
+#define BACKING "backing"
 
 /* the kernel allows more, and nobody writes more */
 #define MAX_COMMAND_LINE (1024 * 1024)
@@ -97,15 +98,68 @@ list_files (int process)
   g_auto (QsFd) fd = openat (process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   g_autoptr (Folder) folder = fd >= 0 ? fdopendir (fd) : NULL;
   struct dirent *entry;
+  guint n = 0;
 
   if (folder == NULL)
     return NULL;
   g_steal_fd (&fd);
-  for (guint n = 0; n < QS_MAX_OPEN_FILES && (entry = readdir (folder)) != NULL; n++)
+  while ((entry = readdir (folder)) != NULL)
     if (g_ascii_isdigit (entry->d_name[0])
-        && !add_file (&files, process, dirfd (folder), entry->d_name))
+        && (++n > QS_MAX_OPEN_FILES || !add_file (&files, process, dirfd (folder), entry->d_name)))
       return NULL;
   return g_variant_builder_end (&files);
+}
+
+/* of `key=value,…`: whether a key is, or leads through, the backing file of a node. Two commas stand
+   for one in a value, so that more may be found here than there is, but nothing is missed */
+static gboolean
+has_backing_key (const char *word)
+{
+  g_auto (GStrv) items = g_strsplit (word, ",", -1);
+
+  for (guint i = 0; items[i] != NULL; i++)
+    {
+      char *equals = strchr (items[i], '=');
+      g_autofree char *key = NULL;
+
+      if (equals == NULL)
+        continue;
+      *equals = '\0';
+      key = g_strconcat (".", items[i], ".", NULL);
+      if (strstr (key, "." BACKING ".") != NULL)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* the same in JSON, of which QEMU takes both kinds of quotes; what is written in numbers may say it */
+static gboolean
+has_backing_member (const char *word)
+{
+  const char *found = word;
+
+  if (strchr (word, '{') != NULL && strstr (word, "\\u") != NULL)
+    return TRUE;
+  while ((found = strstr (found, BACKING)) != NULL)
+    {
+      gboolean begins = found > word && strchr ("\"'.", found[-1]) != NULL;
+
+      found += strlen (BACKING);
+      if (!begins || *found == '\0' || strchr ("\"'.", *found) == NULL)
+        continue;
+      found += strcspn (found, "\"'");
+      if (*found != '\0' && found[1 + strspn (found + 1, " \t\r\n")] == ':')
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* a file of options may say anything */
+static gboolean
+is_naming (const char *word)
+{
+  return g_str_equal (word, "-readconfig") || g_str_equal (word, "--readconfig")
+         || has_backing_key (word) || has_backing_member (word);
 }
 
 /* whoever has started QEMU may have named backing files too: then what an image says of them does
@@ -114,15 +168,19 @@ static gboolean
 names_backing (int process)
 {
   g_auto (QsFd) fd = openat (process, "cmdline", O_RDONLY | O_CLOEXEC);
-  g_autofree char *text = g_malloc (MAX_COMMAND_LINE);
+  g_autofree char *text = g_malloc0 (MAX_COMMAND_LINE + 1);
   ssize_t some = 0;
   gsize length = 0;
 
   while (fd >= 0 && length < MAX_COMMAND_LINE
          && (some = read (fd, text + length, MAX_COMMAND_LINE - length)) > 0)
     length += (gsize)some;
-  return fd < 0 || some < 0 || length == MAX_COMMAND_LINE
-         || memmem (text, length, "backing", strlen ("backing")) != NULL;
+  if (fd < 0 || some < 0 || length == MAX_COMMAND_LINE)
+    return TRUE;
+  for (gsize at = 0; at < length; at += strlen (text + at) + 1)
+    if (is_naming (text + at))
+      return TRUE;
+  return FALSE;
 }
 
 /**
