@@ -40,6 +40,8 @@ struct QsJob
   guint timeout;
   gboolean given_up; /* the caller was told so */
   GCancellable *cancellable;
+  QsJobEndFunc on_end; /* until it was called */
+  gpointer user_data;
 
   QsTask *task;
   GVariant *result; /* a{sv} */
@@ -58,6 +60,7 @@ QsJob *qs_job_new (QsService *service, const QsJobOrder *order);
 void qs_job_drop_candidate (QsJob *job);
 void qs_job_take_notes (QsJob *job);
 void qs_job_answer (QsJob *job);
+void qs_job_tell_end (QsJob *job, const GError *error);
 void qs_job_refuse (QsJob *job, GError *error);
 void qs_job_publish (QsJob *job);
 void qs_job_withdraw (QsJob *job);
@@ -73,7 +76,6 @@ void qs_job_log_end (const QsJob *job);
 void qs_job_log_unasked (const QsJob *job, const GError *error);
 
 gboolean qs_jobs_check_caller (GDBusMethodInvocation *invocation, GError **error);
-gboolean qs_jobs_check_room (const QsUser *user, GError **error);
 void qs_jobs_prepare (QsJobs *self, QsJob *job);
 void qs_jobs_publish (QsJobs *self, QsJob *job, gboolean runs);
 void qs_jobs_end (QsJobs *self, QsJob *job);

@@ -37,6 +37,8 @@ qs_job_new (QsService *service, const QsJobOrder *order)
   job->request = order->request;
   job->candidate = order->candidate;
   job->deadline = order->deadline;
+  job->on_end = order->on_end;
+  job->user_data = order->user_data;
   job->domain = domain != NULL ? qs_domain_ref (domain) : NULL;
   job->domain_id = domain != NULL ? g_strdup (domain->id) : NULL;
   job->owner = domain != NULL ? domain->owner : order->owner;
@@ -197,6 +199,15 @@ qs_job_answer (QsJob *job)
 }
 
 void
+qs_job_tell_end (QsJob *job, const GError *error)
+{
+  QsJobEndFunc on_end = g_steal_pointer (&job->on_end);
+
+  if (on_end != NULL)
+    on_end (error, job->user_data);
+}
+
+void
 qs_job_refuse (QsJob *job, GError *error)
 {
   GDBusMethodInvocation *invocation = g_steal_pointer (&job->invocation);
@@ -207,6 +218,7 @@ qs_job_refuse (QsJob *job, GError *error)
   else
     {
       qs_job_log_unasked (job, error);
+      qs_job_tell_end (job, error);
       g_error_free (error);
     }
 }

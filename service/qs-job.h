@@ -6,6 +6,9 @@
 
 typedef struct QsJob QsJob;
 
+/* once, with the domain free again where it was reserved; @error: (nullable): why nothing was done */
+typedef void (*QsJobEndFunc) (const GError *error, gpointer user_data);
+
 typedef enum
 {
   QS_JOB_PREPARING, /* survey and plan: no object yet */
@@ -45,6 +48,7 @@ extern const QsJobShape qs_job_shape_nothing;  /* () at the end */
  * @request: (transfer full)
  * @candidate: (transfer full) (nullable): kept until the end of the job; to find it was counted as a
  *   change of the caller already
+ * @on_end: (nullable): called on the main context at the end of the job, or of the wish for one
  * @deadline: monotonic time until which the caller waits for the plan; 0: a whole call
  */
 typedef struct
@@ -56,6 +60,8 @@ typedef struct
   QsCandidate *candidate;
   gint64 deadline;
   const QsJobShape *shape;
+  QsJobEndFunc on_end;
+  gpointer user_data;
 } QsJobOrder;
 
 QsJob *qs_job_ref (QsJob *job);

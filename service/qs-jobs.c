@@ -161,6 +161,7 @@ qs_jobs_end (QsJobs *self, QsJob *job)
     qs_job_answer (job);
   qs_job_drop_candidate (job);
   qs_reservations_wake (self->reservations, job->key);
+  qs_job_tell_end (job, job->error);
   qs_service_check_degraded (job->service);
 }
 

@@ -20,6 +20,7 @@ QsJob *qs_jobs_find_active (QsJobs *jobs, const char *domain);
 GPtrArray *qs_jobs_list (QsJobs *jobs);
 gboolean qs_jobs_is_reserved (QsJobs *jobs, const char *key);
 void qs_jobs_wait (QsJobs *jobs, const char *key, guint seconds, QsWorkFunc func, gpointer data);
+gboolean qs_jobs_check_room (const QsUser *user, GError **error);
 guint qs_jobs_count_open (QsJobs *jobs);
 void qs_jobs_cancel_all (QsJobs *jobs);
 

@@ -18,6 +18,7 @@ typedef struct
   guint n_running_jobs;
   guint n_queued_jobs;
   guint n_visits;
+  guint n_reconnects;
   gdouble spent; /* mutating calls, less those that time has given back */
   gint64 refilled;
 } QsUser;

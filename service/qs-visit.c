@@ -10,7 +10,7 @@
 typedef struct
 {
   QsService *service;
-  QsUser *user;
+  QsUser *user; /* or NULL */
   QsVisit visit;
   QsVisitFunc func; /* NULL once it was told that there is no more time */
   gpointer user_data;
@@ -67,7 +67,8 @@ on_discovered (gpointer data)
 {
   QsVisiting *visiting = data;
 
-  visiting->user->n_visits--;
+  if (visiting->user != NULL)
+    visiting->user->n_visits--;
   g_clear_handle_id (&visiting->timeout, g_source_remove);
   if (visiting->func != NULL)
     visiting->func (visiting->candidate, visiting->error, visiting->user_data);
@@ -98,7 +99,7 @@ on_timeout (gpointer user_data)
 
 /**
  * qs_visit_start:
- * @user: on whose account it is
+ * @user: (nullable): on whose account it is; NULL: who starts it sees to it that there are not many
  * @visit: its strings are copied, its descriptor is taken over
  *
  * Connects to a QEMU in a thread and asks it who it is. @func is called once, on the main context.
@@ -109,7 +110,7 @@ qs_visit_start (QsService *service, QsUser *user, const QsVisit *visit, QsVisitF
 {
   QsVisiting *visiting;
 
-  if (user->n_visits >= QS_MAX_VISITS_PER_UID)
+  if (user != NULL && user->n_visits >= QS_MAX_VISITS_PER_UID)
     {
       if (visit->fd >= 0)
         close (visit->fd);
@@ -127,6 +128,7 @@ qs_visit_start (QsService *service, QsUser *user, const QsVisit *visit, QsVisitF
   visiting->visit.uuid = visit->uuid != NULL ? g_ascii_strdown (visit->uuid, -1) : NULL;
   visiting->visit.agent = g_strdup (visit->agent);
   visiting->timeout = g_timeout_add_seconds (QS_CALL_SECONDS, on_timeout, visiting);
-  user->n_visits++;
+  if (user != NULL)
+    user->n_visits++;
   qs_work_push (service->work, discover, on_discovered, visiting);
 }

@@ -402,6 +402,36 @@ class Appearing(Base):
         self.qemu('vm', UUID)
         wait_until(lambda: self.domain['Connected'], 10, 'the domain to be connected')
 
+    def test_refused_for_now(self):
+        """A job that is refused is begun again."""
+        self.domain.destroy()
+        self.touch('refuse-attach')
+        self.appear()
+        wait_until(lambda: re.search('domain .vm.: attach: as', self.log()), 10, 'a refusal')
+        os.unlink(os.path.join(self.session.state, 'refuse-attach'))
+        wait_until(lambda: self.domain['Connected'], 10, 'the domain to be connected')
+
+    def test_many(self):
+        """More than there are places: they wait, and their owner still has a place."""
+        paths = [self.qemu(f'vm{i}') for i in range(30)]
+        domains = [self.attach(path) for path in paths]
+        for domain in domains:
+            domain.destroy()
+        with self.session.hold('discover') as hold:
+            for domain in domains:
+                self.ident = domain.path.split('/')[-1].replace('_', '-')
+                self.appear()
+            hold.reached()
+            wait_until(lambda: not [name for name in os.listdir(self.session.state)
+                                    if name.startswith('appeared')], 10, 'all to be seen')
+            answers = self.start_attach(self.qemu('other'))
+            time.sleep(0.5)
+            self.assertFalse(self.turn(answers))
+        self.assertTrue(self.answers(answers)[0].startswith('/'))
+        wait_until(lambda: all(domain['Connected'] for domain in domains), 15, 'all of them')
+        self.assertNotIn('could not be connected', self.log())
+        self.assertNotIn('attach: ', self.log())
+
     def test_stranger(self):
         """Another machine at the socket is nobody's yet, and stays so."""
         self.domain.destroy()

@@ -119,6 +119,18 @@ check_attached (const QsDomain *domain, const QsRequest *request, GError **error
   return FALSE;
 }
 
+/* while there is a file refuse-attach in the state folder */
+static gboolean
+check_wish (QsEngine *engine, const QsRequest *request, GError **error)
+{
+  g_autofree char *path = g_build_filename (engine->folder, "refuse-attach", NULL);
+
+  if (request->verb != QS_VERB_ATTACH || !g_file_test (path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_IMAGE_FAILED, "as the test asked for");
+  return FALSE;
+}
+
 static gboolean
 check_request (const QsDomain *domain, const QsRequest *request, GError **error)
 {
@@ -166,7 +178,7 @@ qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GErro
   QsTask *task;
 
   fake_engine_hold (engine, "hold-prepare");
-  if (!check_request (domain, request, error))
+  if (!check_wish (engine, request, error) || !check_request (domain, request, error))
     return NULL;
   task = g_new0 (QsTask, 1);
   task->engine = engine;
