@@ -7,64 +7,14 @@ import socket
 import subprocess
 import threading
 import time
-import unittest
-
-from gi.repository import Gio, GLib
 
 import qs_client
 import qs_foreign
 import qs_images
 import qs_tap
-from qs_client import DBusError
+from qs_attach import DISK_ONLY, Base
 from qs_foreign import Foreign, blockdev, drive, hda
-from qs_testing import CLI, Session, wait_until
-
-DISK_ONLY = 16
-
-
-class Base(unittest.TestCase):
-    def setUp(self):
-        self.session = Session()
-        self.session.__enter__()
-        self.addCleanup(self.session.close)
-
-    def foreign(self, *arguments, **options):
-        self.qemu = Foreign(self.session.folder, *arguments, **options)
-        return self.qemu.start()
-
-    def attach(self, path=None, **options):
-        path = self.session.manager.AttachDomain(path or self.qemu.socket, options)
-        self.domain = qs_client.Domain(self.session.connection, path)
-        return self.domain
-
-    def attach_fd(self, client, **options):
-        values = {key: GLib.Variant('s', value) for key, value in options.items()}
-        reply, _ = self.session.connection.call_with_unix_fd_list_sync(
-            qs_client.NAME, qs_client.ROOT, qs_client.Manager.interface, 'AttachDomainFD',
-            GLib.Variant('(ha{sv})', (0, values)), None, Gio.DBusCallFlags.NONE, 30000,
-            Gio.UnixFDList.new_from_array([os.dup(client.fileno())]), None)
-        client.close()
-        self.domain = qs_client.Domain(self.session.connection, reply.unpack()[0])
-        return self.domain
-
-    def error_of(self, call, *arguments):
-        with self.assertRaises(DBusError) as caught:
-            call(*arguments)
-        return caught.exception
-
-    def wait_connected(self, expected=True):
-        """And what connects it has ended."""
-        wait_until(lambda: self.domain['Connected'] == expected and self.domain['Job'] == '/', 20,
-                   f'Connected {expected}')
-
-    def disks(self):
-        """target -> (source, device) by the service's own account."""
-        return {disk['target']: (disk['source'], disk['device']) for disk in self.domain['Disks']}
-
-    def assert_counts(self):
-        self.qemu.serial.wait_more(3)
-        self.assertEqual(self.qemu.serial.errors(), 0)
-
+from qs_testing import CLI, wait_until
 
 class Disks(Base):
     """However they are given, they are found."""
@@ -436,114 +386,6 @@ class Life(Base):
         error = self.error_of(self.session.manager.DefineDomain, xml, {})
         self.assertEqual(error.name, 'DomainExists')
         self.assertTrue(self.domain['Attached'])
-
-
-class Moved(Base):
-    def test_folder(self):
-        """All files have other names then, also those that only snapshots use."""
-        self.foreign()
-        path = self.attach().path
-        before = os.stat(self.qemu.disks[0]).st_ino
-        snapshot, _ = self.domain.create('<domainsnapshot><name>s1</name></domainsnapshot>',
-                                         DISK_ONLY)
-        self.qemu.end()
-        self.wait_connected(False)
-        state, = (entry.name for entry in os.scandir(self.qemu.folder) if entry.inode() == before)
-        qs_images.tool('qemu-img', 'rebase', '-u', '-b', state, '-F', 'qcow2', self.qemu.disks[0])
-        self.qemu.move(os.path.join(self.session.folder, 'moved'))
-        then = qs_images.content_hash(self.qemu.path(state))
-        self.qemu.start()
-        self.assertEqual(self.attach().path, path)
-        self.assertEqual(self.domain['QuarantineReason'], '')
-        self.qemu.end()
-        self.wait_connected(False)
-        snapshot.revert()
-        source = self.domain['Disks'][0]['source']
-        self.assertEqual(os.path.dirname(source), self.qemu.folder)
-        self.assertEqual(qs_images.content_hash(source), then)
-
-
-@unittest.skipIf(os.getuid() != 0, 'the rights of files hinder users other than root')
-class Quarantine(Base):
-    """Root's script starts from the file of a snapshot: noticed, and the way out is named."""
-
-    def test_state_file(self):
-        self.foreign()
-        self.attach(**{'stable-path': False})
-        _, result = self.domain.create('<domainsnapshot><name>s1</name></domainsnapshot>',
-                                       DISK_ONLY)
-        self.qemu.end()
-        self.wait_connected(False)
-        self.qemu.start()
-        self.wait_connected()
-        reason = self.domain['QuarantineReason']
-        for word in ('‘s1’', result['files'][0], 'repair'):
-            self.assertIn(word, reason)
-        error = self.error_of(self.domain.SnapshotCreateXML,
-                              '<domainsnapshot><name>s2</name></domainsnapshot>', DISK_ONLY)
-        self.assertEqual(error.name, 'Quarantined')
-        self.error_of(self.domain.Repair, [], {'accept': True})
-        self.qemu.end()
-        self.wait_connected(False)
-        self.qemu.use(result['files'])
-        self.domain.wait(self.domain.Repair([], {'accept': True}))
-        self.assertEqual(self.domain['QuarantineReason'], '')
-        self.qemu.start()
-        self.wait_connected()
-        self.assertFalse(self.domain['Quarantined'])
-        self.domain.wait(self.domain.Suspend())
-
-    def start_on_state(self, arrange):
-        """Unseen by the service, the script comes upon a state file: by what @arrange does."""
-        self.foreign()
-        self.attach()
-        before = os.stat(self.qemu.disks[0]).st_ino
-        self.domain.create('<domainsnapshot><name>s1</name></domainsnapshot>', DISK_ONLY)
-        state, = (entry.path for entry in os.scandir(self.qemu.folder) if entry.inode() == before)
-        os.chmod(state, 0o600)
-        self.session.stop_daemon()
-        self.qemu.end()
-        tidy = arrange(state)
-        self.qemu.start()
-        tidy()
-        self.session.start_daemon()
-        self.domain.connection = self.session.connection
-        self.wait_connected()
-        self.assertIn('state file of snapshot ‘s1’', self.domain['QuarantineReason'])
-        self.assertIn(f'‘{state}’', self.domain['QuarantineReason'])
-
-    def test_name_of_another(self):
-        """What it was started by is the name of the overlay again."""
-        def arrange(state):
-            disk, aside = self.qemu.disks[0], self.qemu.path('aside')
-            os.rename(disk, aside)
-            os.link(state, disk)
-            return lambda: os.rename(aside, disk)
-        self.start_on_state(arrange)
-
-    def test_link(self):
-        """A link is not followed; the file that it leads to is known all the same."""
-        def arrange(state):
-            link = self.qemu.path('link.qcow2')
-            os.symlink(state, link)
-            self.qemu.use([link])
-            return lambda: None
-        self.start_on_state(arrange)
-
-    def test_detached(self):
-        """Detach and undefine are another way out."""
-        self.foreign()
-        self.attach(**{'stable-path': False})
-        self.domain.create('<domainsnapshot><name>s1</name></domainsnapshot>', DISK_ONLY)
-        self.qemu.end()
-        self.wait_connected(False)
-        self.qemu.start()
-        self.wait_connected()
-        self.assertTrue(self.domain['Quarantined'])
-        self.domain.wait(self.domain.Detach())
-        self.assertFalse(self.domain['Connected'])
-        self.assertTrue(self.domain['Quarantined'])
-        self.assertIn('QMP', self.qemu.greeting())
 
 
 if __name__ == '__main__':

@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+"""Virtual machines that somebody else has started, on other files than before, with a real QEMU."""
+import os
+import unittest
+
+import qs_images
+import qs_tap
+from qs_attach import DISK_ONLY, Base
+
+
+class Moved(Base):
+    def test_folder(self):
+        """All files have other names then, also those that only snapshots use."""
+        self.foreign()
+        path = self.attach().path
+        before = os.stat(self.qemu.disks[0]).st_ino
+        snapshot, _ = self.domain.create('<domainsnapshot><name>s1</name></domainsnapshot>',
+                                         DISK_ONLY)
+        self.qemu.end()
+        self.wait_connected(False)
+        state, = (entry.name for entry in os.scandir(self.qemu.folder) if entry.inode() == before)
+        qs_images.tool('qemu-img', 'rebase', '-u', '-b', state, '-F', 'qcow2', self.qemu.disks[0])
+        self.qemu.move(os.path.join(self.session.folder, 'moved'))
+        then = qs_images.content_hash(self.qemu.path(state))
+        self.qemu.start()
+        self.assertEqual(self.attach().path, path)
+        self.assertEqual(self.domain['QuarantineReason'], '')
+        self.qemu.end()
+        self.wait_connected(False)
+        snapshot.revert()
+        source = self.domain['Disks'][0]['source']
+        self.assertEqual(os.path.dirname(source), self.qemu.folder)
+        self.assertEqual(qs_images.content_hash(source), then)
+
+
+@unittest.skipIf(os.getuid() != 0, 'the rights of files hinder users other than root')
+class Quarantine(Base):
+    """Root's script starts from the file of a snapshot: noticed, and the way out is named."""
+
+    def test_state_file(self):
+        self.foreign()
+        self.attach(**{'stable-path': False})
+        _, result = self.domain.create('<domainsnapshot><name>s1</name></domainsnapshot>',
+                                       DISK_ONLY)
+        self.qemu.end()
+        self.wait_connected(False)
+        self.qemu.start()
+        self.wait_connected()
+        reason = self.domain['QuarantineReason']
+        for word in ('‘s1’', result['files'][0], 'repair'):
+            self.assertIn(word, reason)
+        error = self.error_of(self.domain.SnapshotCreateXML,
+                              '<domainsnapshot><name>s2</name></domainsnapshot>', DISK_ONLY)
+        self.assertEqual(error.name, 'Quarantined')
+        self.error_of(self.domain.Repair, [], {'accept': True})
+        self.qemu.end()
+        self.wait_connected(False)
+        self.qemu.use(result['files'])
+        self.domain.wait(self.domain.Repair([], {'accept': True}))
+        self.assertEqual(self.domain['QuarantineReason'], '')
+        self.qemu.start()
+        self.wait_connected()
+        self.assertFalse(self.domain['Quarantined'])
+        self.domain.wait(self.domain.Suspend())
+
+    def start_on_state(self, arrange):
+        """Unseen by the service, the script comes upon a state file: by what @arrange does."""
+        self.foreign()
+        self.attach()
+        before = os.stat(self.qemu.disks[0]).st_ino
+        self.domain.create('<domainsnapshot><name>s1</name></domainsnapshot>', DISK_ONLY)
+        state, = (entry.path for entry in os.scandir(self.qemu.folder) if entry.inode() == before)
+        os.chmod(state, 0o600)
+        self.session.stop_daemon()
+        self.qemu.end()
+        tidy = arrange(state)
+        self.qemu.start()
+        tidy()
+        self.session.start_daemon()
+        self.domain.connection = self.session.connection
+        self.wait_connected()
+        self.assertIn('state file of snapshot ‘s1’', self.domain['QuarantineReason'])
+        self.assertIn(f'‘{state}’', self.domain['QuarantineReason'])
+
+    def test_name_of_another(self):
+        """What it was started by is the name of the overlay again."""
+        def arrange(state):
+            disk, aside = self.qemu.disks[0], self.qemu.path('aside')
+            os.rename(disk, aside)
+            os.link(state, disk)
+            return lambda: os.rename(aside, disk)
+        self.start_on_state(arrange)
+
+    def test_link(self):
+        """A link is not followed; the file that it leads to is known all the same."""
+        def arrange(state):
+            link = self.qemu.path('link.qcow2')
+            os.symlink(state, link)
+            self.qemu.use([link])
+            return lambda: None
+        self.start_on_state(arrange)
+
+    def test_detached(self):
+        """Detach and undefine are another way out."""
+        self.foreign()
+        self.attach(**{'stable-path': False})
+        self.domain.create('<domainsnapshot><name>s1</name></domainsnapshot>', DISK_ONLY)
+        self.qemu.end()
+        self.wait_connected(False)
+        self.qemu.start()
+        self.wait_connected()
+        self.assertTrue(self.domain['Quarantined'])
+        self.domain.wait(self.domain.Detach())
+        self.assertFalse(self.domain['Connected'])
+        self.assertTrue(self.domain['Quarantined'])
+        self.assertIn('QMP', self.qemu.greeting())
+
+
+if __name__ == '__main__':
+    qs_tap.main()
