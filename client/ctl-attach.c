@@ -5,11 +5,29 @@
 #include "qs-error.h"
 #include "qs-names.h"
 
-/* the service knows nothing of our folder */
+/* the service knows nothing of our folder, which no word at all would be the name of */
 static char *
-absolute (const QsCtlArguments *arguments, const char *option)
+absolute (const QsCtlArguments *arguments, const char *option, GError **error)
 {
-  return g_canonicalize_filename (qs_ctl_arguments_get (arguments, option), NULL);
+  const char *path = qs_ctl_arguments_get (arguments, option);
+
+  if (*path != '\0')
+    return g_canonicalize_filename (path, NULL);
+  g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT, "--%s: the path is empty", option);
+  return NULL;
+}
+
+static gboolean
+add_agent (const QsCtlArguments *arguments, GVariantDict *options, GError **error)
+{
+  g_autofree char *path = NULL;
+
+  if (!qs_ctl_arguments_has (arguments, "guest-agent"))
+    return TRUE;
+  path = absolute (arguments, "guest-agent", error);
+  if (path != NULL)
+    g_variant_dict_insert (options, "guest-agent", "s", path);
+  return path != NULL;
 }
 
 /* @options: a{sv} */
@@ -28,12 +46,33 @@ add_options (const QsCtlArguments *arguments, GVariantDict *options, GError **er
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
     if (qs_ctl_arguments_has (arguments, texts[i]))
       g_variant_dict_insert (options, texts[i], "s", qs_ctl_arguments_get (arguments, texts[i]));
-  if (qs_ctl_arguments_has (arguments, "guest-agent"))
-    g_variant_dict_insert_value (options, "guest-agent",
-                                 g_variant_new_take_string (absolute (arguments, "guest-agent")));
   if (is_stable || qs_ctl_arguments_has (arguments, "no-stable-path"))
     g_variant_dict_insert (options, "stable-path", "b", is_stable);
-  return qs_ctl_domain_add_owner (arguments, options, error);
+  return add_agent (arguments, options, error)
+         && qs_ctl_domain_add_owner (arguments, options, error);
+}
+
+/* the files of one that has no chain could not be looked at, or it has none */
+static void
+tell_disks (GVariant *domain)
+{
+  g_autoptr (GVariant) disks = g_variant_lookup_value (domain, "Disks", G_VARIANT_TYPE ("aa{sv}"));
+  gsize n = disks != NULL ? g_variant_n_children (disks) : 0;
+
+  for (gsize i = 0; i < n; i++)
+    {
+      g_autoptr (GVariant) disk = g_variant_get_child_value (disks, i);
+      g_autoptr (GVariant) chain = g_variant_lookup_value (disk, "backing-chain", NULL);
+      const char *target = "", *device = "";
+      gboolean is_readonly = FALSE;
+
+      g_variant_lookup (disk, "target", "&s", &target);
+      g_variant_lookup (disk, "device", "&s", &device);
+      g_variant_lookup (disk, "read-only", "b", &is_readonly);
+      if (chain == NULL && !is_readonly && g_str_equal (device, "disk"))
+        qs_ctl_note ("disk '%s' cannot be snapshotted as it is: its files cannot be looked at",
+                     target);
+    }
 }
 
 static void
@@ -52,24 +91,39 @@ tell_attached (const QsCtl *ctl, const QsCtlArguments *arguments, GVariant *doma
   if (ctl->quiet)
     return;
   qs_ctl_print ("Domain '%s' attached at %s", name, socket);
+  tell_disks (domain);
   if (*reason != '\0')
     qs_ctl_note ("the domain is in quarantine: %s", reason);
+}
+
+/* nobody has to wait for what listens there; the service goes on with it */
+static GVariant *
+call_attach (QsCtl *ctl, GVariant *arguments, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  GVariant *reply = qs_ctl_call (ctl, QS_PATH, "Manager.AttachDomain", arguments, &problem);
+
+  if (g_error_matches (problem, QS_ERROR, QS_ERROR_CANCELLED) && ctl->interrupts > 0)
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_CANCELLED,
+                         "interrupted; the virtual machine may be attached nevertheless");
+  else if (problem != NULL)
+    g_propagate_error (error, g_steal_pointer (&problem));
+  return reply;
 }
 
 static gboolean
 run_attach (QsCtl *ctl, QsCtlArguments *arguments, GError **error)
 {
   g_auto (GVariantDict) options = G_VARIANT_DICT_INIT (NULL);
-  g_autofree char *socket = absolute (arguments, "socket");
+  g_autofree char *socket = absolute (arguments, "socket", error);
   g_autoptr (GVariant) reply = NULL;
   g_autoptr (GVariant) domain = NULL;
   const char *path;
 
-  if (!add_options (arguments, &options, error))
+  if (socket == NULL || !add_options (arguments, &options, error))
     return FALSE;
-  reply = qs_ctl_call_patiently (ctl, QS_PATH, "Manager.AttachDomain",
-                                 g_variant_new ("(s@a{sv})", socket, g_variant_dict_end (&options)),
-                                 error);
+  reply =
+      call_attach (ctl, g_variant_new ("(s@a{sv})", socket, g_variant_dict_end (&options)), error);
   if (reply == NULL)
     return FALSE;
   g_variant_get (reply, "(&o)", &path);

@@ -56,6 +56,27 @@ qs_job_log_end (const QsJob *job)
 }
 
 /**
+ * qs_job_log_notes:
+ *
+ * Of a job that is not on the bus, or that nobody called for, nobody reads the notes there.
+ */
+void
+qs_job_log_notes (const QsJob *job)
+{
+  const char *verb = qs_operation_get (job->request->verb)->name;
+  g_autofree const char **notes = job->notes != NULL ? g_variant_get_strv (job->notes, NULL) : NULL;
+
+  if (notes == NULL || job->error != NULL || (job->shape->has_object && job->starter_name != NULL))
+    return;
+  for (guint i = 0; notes[i] != NULL; i++)
+    {
+      g_autofree char *text = qs_escape_for_terminal (notes[i]);
+
+      g_message ("job %" G_GUINT64_FORMAT ": %s: %s", job->number, verb, text);
+    }
+}
+
+/**
  * qs_job_log_unasked:
  *
  * Of one that nobody called for nobody is told the error: it is written down with its text, which

@@ -73,6 +73,7 @@ extern const QsTaskSink qs_job_sink;
 
 void qs_job_log_start (const QsJob *job);
 void qs_job_log_end (const QsJob *job);
+void qs_job_log_notes (const QsJob *job);
 void qs_job_log_unasked (const QsJob *job, const GError *error);
 
 gboolean qs_jobs_check_caller (GDBusMethodInvocation *invocation, GError **error);

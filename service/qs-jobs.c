@@ -143,6 +143,7 @@ qs_jobs_end (QsJobs *self, QsJob *job)
   if (job->error != NULL)
     qs_error_fold (&job->error);
   qs_job_log_end (job);
+  qs_job_log_notes (job);
   if (job->result == NULL)
     job->result = g_variant_ref_sink (g_variant_new ("a{sv}", NULL));
   qs_reservations_release (self->reservations, job->key, job);

@@ -71,6 +71,19 @@ class Waiting(Base):
         self.assertEqual(process.returncode, 1)
         self.assertEqual(self.good('snapshot-list', 'vm', '--name'), '')
 
+    def test_interrupt_leaves_attach(self):
+        """There is no job to be cancelled, and what listens may take its time."""
+        path = os.path.join(self.session.folder, 'qmp')
+        with open(path, 'w', encoding='ascii') as file:
+            file.write('other')
+        with self.session.hold('discover') as hold:
+            process = self.start('attach', path)
+            hold.reached()
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate(timeout=10)[1]
+            self.assertIn('may be attached nevertheless', errors)
+            self.assertEqual(process.returncode, 1)
+
     def test_domjobabort(self):
         with self.session.hold('run') as hold:
             process = self.start('snapshot-create-as', 'vm', 's1')

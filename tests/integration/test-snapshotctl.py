@@ -117,6 +117,18 @@ Current:        -
                          'error: ‘x’ is not the number of a user\n')
         self.assertEqual(self.bad('attach', '/nowhere'), 'error: nobody listens at ‘/nowhere’\n')
         self.assertEqual(self.bad('detach', 'vm'), 'error: domain ‘vm’ is not attached\n')
+        self.assertEqual(self.bad('attach', ''), 'error: --socket: the path is empty\n')
+        self.assertEqual(self.bad('attach', socket, '--guest-agent', ''),
+                         'error: --guest-agent: the path is empty\n')
+        self.assertIn('mutually', self.bad('attach', socket, '--stable-path', '--no-stable-path'))
+
+    def test_disks(self):
+        result = self.ctl('attach', self.path('qmp', 'blind'))
+        self.assertEqual(result.stderr.count('\n'), 1)
+        self.assertIn("disk 'vda' cannot be snapshotted as it is", result.stderr)
+        self.assertEqual(self.ctl('attach', self.path('other', 'seen')).stderr, '')
+        with open(self.session.log_path, encoding='utf-8') as log:
+            self.assertIn(': attach: nothing was really done', log.read())
 
     def test_quarantine(self):
         result = self.ctl('attach', self.path('sick', 'vm2'))

