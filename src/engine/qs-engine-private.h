@@ -19,6 +19,7 @@ struct QsEngine
   QsLauncher *launcher;
   QsRegistry *registry;
   QsErrands *errands;    /* to guests */
+  QsErrands *looks;      /* at sockets where the next guest of a domain may listen */
   QsErrands *recoveries; /* of operations */
   GPtrArray *candidates; /* of QsCandidate, not owned; on the main context only */
   GHashTable *followed;  /* id -> watch of its socket's folder; on the main context only */

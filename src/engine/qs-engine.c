@@ -12,6 +12,7 @@
 
 /* threads for errands to guests, and as many for what a crash has left */
 #define THREADS 8
+#define LOOK_THREADS 4
 
 /* how long the start of the service waits for guests; the others are found later */
 #define FIND_SECONDS 10
@@ -149,6 +150,7 @@ qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_d
   engine->sink = *sink;
   engine->user_data = user_data;
   engine->errands = qs_errands_new (THREADS);
+  engine->looks = qs_errands_new (LOOK_THREADS);
   engine->recoveries = qs_errands_new (THREADS);
   engine->candidates = g_ptr_array_new ();
   engine->registry = qs_registry_new (on_changed, engine);
@@ -175,6 +177,7 @@ qs_engine_free (QsEngine *engine)
   if (engine == NULL)
     return;
   qs_errands_close (engine->recoveries);
+  qs_errands_close (engine->looks);
   qs_errands_close (engine->errands);
   qs_follow_end (engine);
   g_clear_pointer (&engine->registry, qs_registry_free);
@@ -183,6 +186,7 @@ qs_engine_free (QsEngine *engine)
   g_clear_pointer (&engine->store, qs_store_free);
   g_clear_pointer (&engine->recoveries, qs_errands_unref);
   g_clear_pointer (&engine->errands, qs_errands_unref);
+  g_clear_pointer (&engine->looks, qs_errands_unref);
   g_clear_pointer (&engine->candidates, g_ptr_array_unref);
   g_free (engine->tool_refusal);
   g_free (engine->config.state_folder);

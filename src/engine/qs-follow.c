@@ -75,7 +75,7 @@ new_look (QsEngine *engine, const char *domain, guint tries)
   Look *look = g_new0 (Look, 1);
 
   look->engine = engine;
-  look->errands = qs_errands_ref (engine->errands);
+  look->errands = qs_errands_ref (engine->looks);
   look->domain = g_strdup (domain);
   look->tries = tries;
   return look;
@@ -144,7 +144,7 @@ on_event (int fd, GIOCondition condition, gpointer user_data)
   if (appeared && !follow->looking)
     {
       follow->looking = TRUE;
-      qs_errands_push (follow->engine->errands, look_once,
+      qs_errands_push (follow->engine->looks, look_once,
                        new_look (follow->engine, follow->domain, TRIES), free_look);
     }
   /* the folder has gone: it is watched again when the domain is looked at the next time */
@@ -200,15 +200,11 @@ static gboolean
 is_listened_on (QsWorker *worker, const char *socket)
 {
   g_autoptr (GError) error = NULL;
-  int fd = qs_worker_connect (worker, socket, &error);
 
-  if (fd < 0)
-    {
-      g_debug ("%s, ignoring", error->message);
-      return FALSE;
-    }
-  close (fd);
-  return TRUE;
+  if (qs_worker_look (worker, socket, &error))
+    return TRUE;
+  g_debug ("%s, ignoring", error->message);
+  return FALSE;
 }
 
 /* TRUE: there is nothing to look for any more */
@@ -260,7 +256,7 @@ void
 qs_follow_look (QsEngine *engine, const char *domain)
 {
   if (g_atomic_int_get (&engine->ready))
-    qs_errands_push (engine->errands, look_once, new_look (engine, domain, 1), free_look);
+    qs_errands_push (engine->looks, look_once, new_look (engine, domain, 1), free_look);
 }
 
 static gboolean

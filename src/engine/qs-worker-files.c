@@ -118,6 +118,18 @@ qs_worker_connect (QsWorker *worker, const char *socket, GError **error)
 }
 
 /**
+ * qs_worker_look:
+ * @socket: path of a UNIX socket
+ *
+ * Returns: whether anybody listens there, which takes no time, however busy he is
+ */
+gboolean
+qs_worker_look (QsWorker *worker, const char *socket, GError **error)
+{
+  return qs_worker_do (worker, "look", g_variant_new ("(s)", socket), error);
+}
+
+/**
  * qs_worker_make_runtime:
  *
  * Makes the folder @id in @parent, or finds it: the owner's, and closed to all others.

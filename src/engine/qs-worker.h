@@ -116,6 +116,7 @@ gboolean qs_worker_self_test (QsWorker *worker, GError **error);
 
 QsProcessFiles *qs_worker_process_files (QsWorker *worker, gint64 pid, GError **error);
 int qs_worker_watch_folder (QsWorker *worker, const char *path, GError **error);
+gboolean qs_worker_look (QsWorker *worker, const char *socket, GError **error);
 int qs_worker_connect (QsWorker *worker, const char *socket, GError **error);
 char *qs_worker_make_runtime (QsWorker *worker, const char *parent, const char *id, GError **error);
 gboolean qs_worker_clear_runtime (QsWorker *worker, const char *folder, GError **error);

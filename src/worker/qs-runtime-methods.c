@@ -114,53 +114,86 @@ fail_connect (GError **error, const char *path, const char *why)
 }
 
 /* by the socket that was looked at, not by its name, which may mean another one by now */
+static gboolean
+connect_node (int fd, int node)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+  g_snprintf (address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d", node);
+  return connect (fd, (struct sockaddr *)&address, sizeof address) == 0;
+}
+
 static int
 connect_to (int node, const char *path, GError **error)
 {
   const struct timeval limit = { .tv_sec = QS_QMP_GREETING_SECONDS };
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
   struct ucred peer;
   socklen_t length = sizeof peer;
   g_auto (QsFd) fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-  g_snprintf (address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d", node);
   if (fd < 0 || setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0
-      || connect (fd, (struct sockaddr *)&address, sizeof address) != 0
-      || getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+      || !connect_node (fd, node) || getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
     return fail_connect (error, path, g_strerror (errno));
   if (peer.uid != geteuid ())
     return fail_connect (error, path, "another user listens there");
   return g_steal_fd (&fd);
 }
 
+/* a descriptor of the socket itself; -1 if there is none */
+static int
+open_node (QsWork *work, const char *path, GError **error)
+{
+  g_autoptr (QsPlace) place = qs_place_new (work, path, error);
+  g_auto (QsFd) node = -1;
+  struct stat info;
+
+  if (place == NULL)
+    return -1;
+  node = openat (place->folder, place->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (node < 0 || fstat (node, &info) != 0)
+    return fail_connect (error, path, g_strerror (errno));
+  if (!S_ISSOCK (info.st_mode))
+    return fail_connect (error, path, "this is not a socket");
+  return g_steal_fd (&node);
+}
+
 static GVariant *
 handle_connect (QsWork *work, GVariant *arguments, GError **error)
 {
-  g_autoptr (QsPlace) place = NULL;
   g_auto (QsFd) node = -1;
   const char *path;
-  struct stat info;
   int fd;
 
   g_variant_get (arguments, "(&s)", &path);
-  place = qs_place_new (work, path, error);
-  if (place == NULL)
-    return NULL;
-  node = openat (place->folder, place->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  if (node < 0 || fstat (node, &info) != 0)
-    fd = fail_connect (error, path, g_strerror (errno));
-  else if (!S_ISSOCK (info.st_mode))
-    fd = fail_connect (error, path, "this is not a socket");
-  else
-    fd = connect_to (node, path, error);
+  node = open_node (work, path, error);
+  fd = node >= 0 ? connect_to (node, path, error) : -1;
   if (fd < 0)
     return NULL;
   qs_work_return_fd (work, fd);
   return qs_work_done ();
 }
 
+/* somebody whose queue is full listens, too, and is not waited for */
+static GVariant *
+handle_look (QsWork *work, GVariant *arguments, GError **error)
+{
+  g_auto (QsFd) fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  g_auto (QsFd) node = -1;
+  const char *path;
+
+  g_variant_get (arguments, "(&s)", &path);
+  node = open_node (work, path, error);
+  if (node < 0)
+    return NULL;
+  if (fd >= 0 && (connect_node (fd, node) || errno == EAGAIN))
+    return qs_work_done ();
+  fail_connect (error, path, g_strerror (errno));
+  return NULL;
+}
+
 static const QsMethod methods[] = {
   { "connect", "(s)", handle_connect },
+  { "look", "(s)", handle_look },
   { "make-runtime", "(ss)", handle_make_runtime },
   { "clear-runtime", "(s)", handle_clear_runtime },
 };

@@ -210,6 +210,31 @@ test_connect (Fixture *f, gconstpointer data)
   close (listener);
 }
 
+/* one that lets nobody in at the moment listens, too, and nobody waits for it */
+static void
+test_look (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = in_folder (f, "monitor");
+  int listener = listen_at (path);
+  gint64 begun = g_get_monotonic_time ();
+
+  for (guint i = 0; i < 20; i++)
+    {
+      g_assert_true (qs_worker_look (f->worker, path, &error));
+      g_assert_no_error (error);
+    }
+  g_assert_cmpint (g_get_monotonic_time () - begun, <, 3 * G_USEC_PER_SEC);
+  close (listener);
+  assert_refused (qs_worker_look (f->worker, path, &error), error, QS_ERROR_MONITOR_FAILED,
+                  "refused");
+  g_assert_no_errno (unlink (path));
+  assert_refused (qs_worker_look (f->worker, path, &error), error, QS_ERROR_MONITOR_FAILED, path);
+  write_file (path, "x");
+  assert_refused (qs_worker_look (f->worker, path, &error), error, QS_ERROR_MONITOR_FAILED,
+                  "not a socket");
+}
+
 static void
 test_connect_refused (Fixture *f, gconstpointer data)
 {
@@ -388,6 +413,7 @@ main (int argc, char **argv)
   add_worker_test ("/worker-pool/time-out", test_time_out);
   add_worker_test ("/worker-pool/unknown-method", test_unknown_method);
   add_worker_test ("/worker-pool/connect", test_connect);
+  add_worker_test ("/worker-pool/look", test_look);
   add_worker_test ("/worker-pool/connect-refused", test_connect_refused);
   add_worker_test ("/worker-pool/runtime", test_runtime);
   add_worker_test ("/worker-pool/runtime-refused", test_runtime_refused);
