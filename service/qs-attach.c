@@ -104,9 +104,17 @@ static void
 try_attach (gpointer data)
 {
   QsAttaching *attaching = data;
-  const char *id = qs_candidate_get_domain (attaching->candidate);
-  g_autoptr (QsDomain) domain = id != NULL ? qs_service_lookup (attaching->service, id) : NULL;
+  g_autoptr (QsDomain) domain = NULL;
+  GError *error = NULL;
+  const char *id;
 
+  if (!qs_candidate_look_again (attaching->candidate, &error))
+    {
+      refuse (attaching, error);
+      return;
+    }
+  id = qs_candidate_get_domain (attaching->candidate);
+  domain = id != NULL ? qs_service_lookup (attaching->service, id) : NULL;
   if (id != NULL && domain == NULL)
     refuse (attaching, g_error_new_literal (QS_ERROR, QS_ERROR_OPERATION_INVALID,
                                             "the domain of this QEMU has been removed while it was "

@@ -320,6 +320,27 @@ qs_candidate_is_connected (const QsCandidate *candidate)
   return candidate->connected;
 }
 
+gboolean
+qs_candidate_look_again (QsCandidate *candidate, GError **error)
+{
+  g_autoptr (QsDomain) domain = find (candidate, has_process, NULL);
+  g_autoptr (QsGuest) guest =
+      domain != NULL ? qs_registry_get_guest (candidate->engine->registry, domain->id) : NULL;
+
+  if (guest != NULL && qs_guest_is_open (guest))
+    {
+      qs_domain_unref (candidate->known);
+      candidate->known = g_steal_pointer (&domain);
+      candidate->connected = TRUE;
+    }
+  if (domain == NULL || candidate->known != NULL)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+               "this QEMU has become domain ‘%s’ while it was looked at, attach it again",
+               domain->name);
+  return FALSE;
+}
+
 /* files that QEMU has below each image, to be compared with what the images say */
 static GVariant *
 list_depths (const QsCandidate *candidate)

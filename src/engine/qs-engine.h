@@ -125,6 +125,10 @@ const char *qs_candidate_get_domain (const QsCandidate *candidate);
 /* whether that domain is connected to this very process already: there is nothing to do */
 gboolean qs_candidate_is_connected (const QsCandidate *candidate);
 
+/* on the main context, after others have been waited for: they may have attached this very QEMU by
+   another of its sockets */
+gboolean qs_candidate_look_again (QsCandidate *candidate, GError **error);
+
 /* (transfer full): of QS_VERB_ATTACH, its `domain_def` with name and uuid settled, its options with
    what the planner needs; @candidate must live until the request was carried out or given up */
 QsRequest *qs_candidate_make_request (const QsCandidate *candidate);

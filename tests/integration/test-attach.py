@@ -134,6 +134,24 @@ class Identity(Base):
         self.assertEqual(self.session.manager.ListDomains(0), [first])
         self.assertEqual(self.session.manager.ListDomains(4), [])
 
+    def test_twice_at_once(self):
+        """Through two sockets, and with nothing but the process to tell that it is one QEMU."""
+        self.foreign(name='', with_uuid=False,
+                     extra=['-qmp', f'unix:{self.session.folder}/second,server=on,wait=off'])
+        paths = []
+
+        def attach(path):
+            paths.append(self.session.manager.AttachDomain(path, {}))
+        sockets = [self.qemu.socket, os.path.join(self.session.folder, 'second')]
+        threads = [threading.Thread(target=attach, args=(path,)) for path in sockets]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(paths), 2)
+        self.assertEqual(paths[0], paths[1])
+        self.assertEqual(self.session.manager.ListDomains(0), paths[:1])
+
     def test_two(self):
         one, two = (Foreign(self.session.folder, name=name).start() for name in ('one', 'two'))
         paths = {self.attach(qemu.socket).path for qemu in (one, two)}

@@ -133,6 +133,12 @@ qs_candidate_free (QsCandidate *candidate)
   g_free (candidate);
 }
 
+gboolean
+qs_candidate_look_again (QsCandidate *candidate, GError **error)
+{
+  return TRUE;
+}
+
 const char *
 qs_candidate_get_domain (const QsCandidate *candidate)
 {
