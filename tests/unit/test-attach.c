@@ -141,7 +141,7 @@ test_state_file (Bench *bench, gconstpointer data)
   repair->options = g_variant_ref_sink (g_variant_new_parsed ("{'accept': <true>}"));
   g_assert_false (bench_do (bench, BENCH_UUID, repair, NULL, &error));
   g_assert_error (error, QS_ERROR, QS_ERROR_QUARANTINED);
-  g_assert_nonnull (strstr (error->message, "end it first"));
+  g_assert_nonnull (strstr (error->message, "end it and start QEMU with"));
   g_clear_error (&error);
   start_again (bench, "a.s1");
   domain = bench_attach (bench, &visit, &error);
