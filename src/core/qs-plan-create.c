@@ -309,7 +309,7 @@ add_result (QsCreate *create, QsPlan *plan)
   g_variant_dict_insert_value (&result, "uncovered-disks",
                                g_variant_new_strv ((const char *const *)selection->uncovered->pdata,
                                                    selection->uncovered->len));
-  plan->result = g_variant_ref_sink (g_variant_dict_end (&result));
+  qs_plan_set_result (plan, g_variant_dict_end (&result));
 
   for (guint i = 0; i < create->facts->disks->len; i++)
     {

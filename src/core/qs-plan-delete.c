@@ -207,6 +207,6 @@ qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts 
   paths = g_strv_builder_end (removed);
   g_variant_dict_insert (&result, "removed", "^as", paths);
   g_variant_dict_insert_value (&result, "kept", g_variant_new_strv (NULL, 0));
-  plan->result = g_variant_ref_sink (g_variant_dict_end (&result));
+  qs_plan_set_result (plan, g_variant_dict_end (&result));
   return g_steal_pointer (&plan);
 }

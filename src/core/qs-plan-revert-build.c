@@ -221,7 +221,7 @@ add_result (QsRevertBuild *build)
   for (guint i = 0; i < build->given_up->len; i++)
     qs_plan_note (build->plan, "‘%s’ is not used any more; it was not made here and stays",
                   (const char *)g_ptr_array_index (build->given_up, i));
-  build->plan->result = g_variant_ref_sink (g_variant_dict_end (&result));
+  qs_plan_set_result (build->plan, g_variant_dict_end (&result));
 }
 
 /* the domain with the files and the definition it will have: what a new QEMU is started with */

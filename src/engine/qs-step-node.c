@@ -64,7 +64,15 @@ file_node (const QsStep *step)
 }
 
 static GVariant *
-file_options (const QsStep *step, GVariant *cache)
+cache_options (const QsStep *step)
+{
+  return g_variant_new_parsed ("{'direct': <%b>, 'no-flush': <%b>}",
+                               qs_step_boolean (step, "direct"),
+                               qs_step_boolean (step, "no-flush"));
+}
+
+static GVariant *
+file_options (const QsStep *step)
 {
   const char *detect_zeroes = qs_step_string (step, "detect-zeroes");
   g_autofree char *name = file_node (step);
@@ -78,7 +86,7 @@ file_options (const QsStep *step, GVariant *cache)
   g_variant_dict_insert (&options, "filename", "s", qs_step_string (step, "path"));
   g_variant_dict_insert (&options, "read-only", "b", FALSE);
   g_variant_dict_insert (&options, "auto-read-only", "b", auto_read_only (step));
-  g_variant_dict_insert_value (&options, "cache", cache);
+  g_variant_dict_insert_value (&options, "cache", cache_options (step));
   if (g_strcmp0 (detect_zeroes, "unmap") == 0)
     g_variant_dict_insert (&options, "discard", "s", "unmap");
   return g_variant_dict_end (&options);
@@ -89,9 +97,6 @@ file_options (const QsStep *step, GVariant *cache)
 static GVariant *
 node_options (const QsStep *step)
 {
-  g_autoptr (GVariant) cache = g_variant_ref_sink (
-      g_variant_new_parsed ("{'direct': <%b>, 'no-flush': <%b>}", qs_step_boolean (step, "direct"),
-                            qs_step_boolean (step, "no-flush")));
   g_autofree char *file = file_node (step);
   GVariantDict options;
 
@@ -99,9 +104,9 @@ node_options (const QsStep *step)
   g_variant_dict_insert (&options, "driver", "s", qs_step_string (step, "format"));
   g_variant_dict_insert (&options, "node-name", "s", qs_step_string (step, "node"));
   g_variant_dict_insert (&options, "backing", "mv", NULL);
-  g_variant_dict_insert_value (&options, "cache", cache);
+  g_variant_dict_insert_value (&options, "cache", cache_options (step));
   if (auto_read_only (step))
-    g_variant_dict_insert_value (&options, "file", file_options (step, cache));
+    g_variant_dict_insert_value (&options, "file", file_options (step));
   else
     g_variant_dict_insert (&options, "file", "s", file);
   add_disk_options (&options, step);
@@ -113,13 +118,10 @@ node_options (const QsStep *step)
 static gboolean
 add_file_node (QsGuest *guest, const QsStep *step, GError **error)
 {
-  GVariant *cache =
-      g_variant_new_parsed ("{'direct': <%b>, 'no-flush': <%b>}", qs_step_boolean (step, "direct"),
-                            qs_step_boolean (step, "no-flush"));
-
-  return auto_read_only (step)
-         || qs_qmp_run (qs_guest_get_qmp (guest), "blockdev-add", file_options (step, cache),
-                        QS_QMP_COMMAND_SECONDS, error);
+  if (auto_read_only (step))
+    return TRUE;
+  return qs_qmp_run (qs_guest_get_qmp (guest), "blockdev-add", file_options (step),
+                     QS_QMP_COMMAND_SECONDS, error);
 }
 
 gboolean
