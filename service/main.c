@@ -14,6 +14,10 @@
 #define IDLE_CHECK_SECONDS 1
 #define STOP_SECONDS 60
 
+/* how long those are kept waiting for whom the service was started */
+#define SETTLE_SECONDS 5
+#define SETTLE_CHECK_MILLISECONDS 20
+
 typedef struct
 {
   gboolean session;
@@ -30,6 +34,7 @@ typedef struct
   GMainLoop *loop;
   QsService *service;
   guint name;
+  gint64 begun; /* monotonic time */
   gboolean stopping;
   gboolean failed;
   guint idle_seconds;
@@ -179,6 +184,23 @@ is_activated (void)
   return g_getenv ("DBUS_STARTER_BUS_TYPE") != NULL || g_getenv ("INVOCATION_ID") != NULL;
 }
 
+/* the first call is to find the QEMUs of attached domains connected that were started meanwhile */
+static gboolean
+on_settle_check (gpointer user_data)
+{
+  Daemon *daemon = user_data;
+  gint64 waited = g_get_monotonic_time () - daemon->begun;
+
+  if (daemon->stopping)
+    return G_SOURCE_REMOVE;
+  if (!qs_service_is_settled (daemon->service) && waited < SETTLE_SECONDS * G_USEC_PER_SEC)
+    return G_SOURCE_CONTINUE;
+  daemon->name = g_bus_own_name_on_connection (daemon->service->connection, QS_BUS_NAME,
+                                               G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE, NULL,
+                                               on_name_lost, daemon, NULL);
+  return G_SOURCE_REMOVE;
+}
+
 static void
 run (Daemon *daemon)
 {
@@ -190,16 +212,17 @@ run (Daemon *daemon)
   g_signal_connect (daemon->service->connection, "closed", G_CALLBACK (on_closed), daemon);
   if (is_activated () && daemon->service->settings.idle_exit_seconds > 0)
     idle = g_timeout_add_seconds (IDLE_CHECK_SECONDS, on_idle_check, daemon);
-  daemon->name = g_bus_own_name_on_connection (daemon->service->connection, QS_BUS_NAME,
-                                               G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE, NULL,
-                                               on_name_lost, daemon, NULL);
+  daemon->begun = g_get_monotonic_time ();
+  if (on_settle_check (daemon))
+    g_timeout_add (SETTLE_CHECK_MILLISECONDS, on_settle_check, daemon);
   g_main_loop_run (daemon->loop);
 
   g_signal_handlers_disconnect_by_data (daemon->service->connection, daemon);
   g_clear_handle_id (&watchdog, g_source_remove);
   if (idle != 0 && g_main_context_find_source_by_id (NULL, idle) != NULL)
     g_source_remove (idle);
-  g_bus_unown_name (daemon->name);
+  if (daemon->name != 0)
+    g_bus_unown_name (daemon->name);
   g_dbus_connection_flush_sync (daemon->service->connection, NULL, NULL);
 }
 

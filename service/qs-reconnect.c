@@ -280,3 +280,21 @@ qs_reconnect_appeared (QsReconnect *self, const char *id)
   if (!one->is_away)
     schedule (one);
 }
+
+/**
+ * qs_reconnect_is_busy:
+ *
+ * Returns: whether a domain is connected to just now, or will be for the first time
+ */
+gboolean
+qs_reconnect_is_busy (QsReconnect *self)
+{
+  GHashTableIter iter;
+  QsReturn *one;
+
+  g_hash_table_iter_init (&iter, self->returns);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&one))
+    if (one->is_away || (one->is_wanted && one->n_failed == 0))
+      return TRUE;
+  return FALSE;
+}

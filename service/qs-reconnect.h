@@ -11,4 +11,5 @@
  */
 QsReconnect *qs_reconnect_new (QsService *service);
 void qs_reconnect_free (QsReconnect *reconnect);
+gboolean qs_reconnect_is_busy (QsReconnect *reconnect);
 void qs_reconnect_appeared (QsReconnect *reconnect, const char *id);

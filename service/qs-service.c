@@ -132,10 +132,30 @@ qs_service_lookup (QsService *self, const char *id)
 }
 
 /**
+ * qs_service_is_settled:
+ *
+ * Returns: whether the QEMUs that listen at the sockets of attached domains have been found, and are
+ *   connected to as far as that is possible
+ */
+gboolean
+qs_service_is_settled (QsService *self)
+{
+  return !qs_engine_is_looking (self->engine) && !qs_reconnect_is_busy (self->reconnect);
+}
+
+/* nobody else would notice its next QEMU */
+static gboolean
+is_followed (const QsDomain *domain)
+{
+  return domain->attachment != NULL && domain->attachment->follow
+         && *domain->attachment->socket != '\0';
+}
+
+/**
  * qs_service_is_idle:
  *
  * Returns: whether nobody would miss the service: no client, no open job, no running domain,
- *   no QEMU that is listened to
+ *   no QEMU that is listened to or waited for
  */
 gboolean
 qs_service_is_idle (QsService *self)
@@ -147,7 +167,7 @@ qs_service_is_idle (QsService *self)
     return FALSE;
   g_hash_table_iter_init (&iter, self->domains);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&domain))
-    if (qs_domain_is_active (domain) || domain->connected)
+    if (qs_domain_is_active (domain) || domain->connected || is_followed (domain))
       return FALSE;
   return TRUE;
 }

@@ -46,6 +46,7 @@ QsService *qs_service_new (GDBusConnection *connection, gboolean system_mode,
 gboolean qs_service_start (QsService *service, const QsConfig *config, GError **error);
 void qs_service_stop (QsService *service);
 void qs_service_free (QsService *service);
+gboolean qs_service_is_settled (QsService *service);
 gboolean qs_service_is_idle (QsService *service);
 QsDomain *qs_service_lookup (QsService *service, const char *id);
 void qs_service_check_degraded (QsService *service);

@@ -196,6 +196,12 @@ qs_engine_free (QsEngine *engine)
   g_free (engine);
 }
 
+gboolean
+qs_engine_is_looking (QsEngine *engine)
+{
+  return qs_errands_is_busy (engine->looks);
+}
+
 char *
 qs_engine_degraded (QsEngine *engine)
 {

@@ -91,6 +91,9 @@ QsEngine *qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpoin
                          GError **error);
 void qs_engine_free (QsEngine *engine);
 char *qs_engine_degraded (QsEngine *engine);
+/* on the main context: whether the sockets of attached domains are being looked at just now; who
+   listens there is told by then */
+gboolean qs_engine_is_looking (QsEngine *engine);
 
 /* all below: in the job's thread */
 

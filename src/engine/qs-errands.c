@@ -156,3 +156,9 @@ qs_errands_is_closed (QsErrands *errands)
 {
   return g_atomic_int_get (&errands->closed);
 }
+
+gboolean
+qs_errands_is_busy (QsErrands *errands)
+{
+  return g_atomic_int_get (&errands->pending) > 0;
+}

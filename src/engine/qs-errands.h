@@ -25,6 +25,7 @@ void qs_errands_push_later (QsErrands *errands, guint seconds, QsErrandFunc func
 /* on the main context, which turns meanwhile: until all that were pushed have ended */
 void qs_errands_wait (QsErrands *errands, guint seconds);
 void qs_errands_close (QsErrands *errands);
+gboolean qs_errands_is_busy (QsErrands *errands); /* not counting what is to be done later */
 gboolean qs_errands_is_closed (QsErrands *errands);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsErrands, qs_errands_unref)

@@ -288,8 +288,24 @@ class Leaving(unittest.TestCase):
         self.assert_stays()
         domain = self.session.connect().domain('vm')
         domain.destroy()
-        domain.connection.close_sync(None)
+        self.check_followed(domain.connection)
         self.assertEqual(self.session.daemon.wait(10), 0)
+
+    def check_followed(self, connection):
+        """The next QEMU of an attached domain is waited for until that is detached."""
+        path = os.path.join(self.session.folder, 'qmp')
+        with open(path, 'w', encoding='ascii') as file:
+            file.write('foreign')
+        other = self.session.connect()
+        attached = qs_client.Domain(other.connection, other.AttachDomain(path, {}))
+        attached.destroy()
+        other.connection.close_sync(None)
+        connection.close_sync(None)
+        self.assert_stays()
+        other = self.session.connect()
+        attached.connection = other.connection
+        attached.wait(attached.Detach())
+        other.connection.close_sync(None)
 
     def assert_stays(self):
         with self.assertRaises(subprocess.TimeoutExpired):

@@ -112,6 +112,12 @@ qs_engine_discover (QsEngine *engine, const QsVisit *visit, GError **error)
   return candidate->def != NULL ? g_steal_pointer (&candidate) : NULL;
 }
 
+gboolean
+qs_engine_is_looking (QsEngine *engine)
+{
+  return FALSE;
+}
+
 /* what waits in a hold goes on waiting */
 void
 qs_engine_end_visits (QsEngine *engine)
