@@ -17,6 +17,10 @@
 #define TRIES 3
 #define PAUSE_SECONDS 1
 
+/* a folder that is not there is looked for, less and less often */
+#define FIRST_WAIT_SECONDS 2
+#define LAST_WAIT_SECONDS 60
+
 /* lives on the main context, in the table of the engine */
 typedef struct
 {
@@ -24,7 +28,8 @@ typedef struct
   char *domain; /* id */
   char *socket;
   char *name; /* of the socket in its folder */
-  int fd;     /* inotify */
+  int fd;     /* inotify; -1: the folder cannot be watched now */
+  guint wait; /* seconds until that is tried again, if @fd is -1 */
   guint source;
   gboolean looking; /* an errand is under way that looks */
 } Follow;
@@ -51,8 +56,10 @@ free_follow (gpointer data)
 {
   Follow *follow = data;
 
-  g_source_remove (follow->source);
-  close (follow->fd);
+  if (follow->source != 0)
+    g_source_remove (follow->source);
+  if (follow->fd >= 0)
+    close (follow->fd);
   g_free (follow->domain);
   g_free (follow->socket);
   g_free (follow->name);
@@ -121,6 +128,38 @@ tell (gpointer data)
 }
 
 static void look_once (gpointer data);
+static gboolean on_event (int fd, GIOCondition condition, gpointer user_data);
+
+static gboolean
+on_waited (gpointer user_data)
+{
+  Follow *follow = user_data;
+
+  follow->source = 0;
+  qs_errands_push (follow->engine->looks, look_once, new_look (follow->engine, follow->domain, 1),
+                   free_look);
+  return G_SOURCE_REMOVE;
+}
+
+/* on the main context. @wait: with @fd -1 */
+static void
+put_follow (QsEngine *engine, const char *domain, const char *socket, int fd, guint wait)
+{
+  Follow *follow = g_new0 (Follow, 1);
+
+  follow->engine = engine;
+  follow->domain = g_strdup (domain);
+  follow->socket = g_strdup (socket);
+  follow->name = g_path_get_basename (socket);
+  follow->fd = fd;
+  follow->wait = wait;
+  follow->source = fd >= 0
+                       ? g_unix_fd_add_full (G_PRIORITY_LOW, fd, G_IO_IN, on_event, follow, NULL)
+                       : g_timeout_add_seconds (wait, on_waited, follow);
+  if (engine->followed == NULL)
+    engine->followed = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, free_follow);
+  g_hash_table_replace (engine->followed, follow->domain, follow);
+}
 
 static gboolean
 on_event (int fd, GIOCondition condition, gpointer user_data)
@@ -136,7 +175,7 @@ on_event (int fd, GIOCondition condition, gpointer user_data)
     {
       const struct inotify_event *event = (const struct inotify_event *)(bytes + at);
 
-      gone = gone || (event->mask & IN_IGNORED) != 0;
+      gone = gone || (event->mask & (IN_IGNORED | IN_MOVE_SELF)) != 0;
       appeared = appeared || (event->mask & IN_Q_OVERFLOW) != 0
                  || (event->len > 0 && g_str_equal (event->name, follow->name));
       at += (ssize_t)(sizeof *event + event->len);
@@ -147,9 +186,9 @@ on_event (int fd, GIOCondition condition, gpointer user_data)
       qs_errands_push (follow->engine->looks, look_once,
                        new_look (follow->engine, follow->domain, TRIES), free_look);
     }
-  /* the folder has gone: it is watched again when the domain is looked at the next time */
+  /* whoever starts QEMU may make the folder anew */
   if (gone)
-    g_hash_table_remove (follow->engine->followed, follow->domain);
+    put_follow (follow->engine, follow->domain, follow->socket, -1, FIRST_WAIT_SECONDS);
   return G_SOURCE_CONTINUE;
 }
 
@@ -159,24 +198,21 @@ is_followed (gpointer data)
   Call *call = data;
   const Follow *follow = find_follow (call->engine, call->domain);
 
-  call->found = follow != NULL && g_str_equal (follow->socket, call->socket);
+  call->found = follow != NULL && follow->fd >= 0 && g_str_equal (follow->socket, call->socket);
 }
 
+/* found: it has not been watched for some time */
 static void
 add_follow (gpointer data)
 {
   Call *call = data;
-  Follow *follow = g_new0 (Follow, 1);
+  const Follow *before = find_follow (call->engine, call->domain);
+  guint wait = FIRST_WAIT_SECONDS;
 
-  follow->engine = call->engine;
-  follow->domain = g_strdup (call->domain);
-  follow->socket = g_strdup (call->socket);
-  follow->name = g_path_get_basename (call->socket);
-  follow->fd = call->fd;
-  follow->source = g_unix_fd_add_full (G_PRIORITY_LOW, call->fd, G_IO_IN, on_event, follow, NULL);
-  if (call->engine->followed == NULL)
-    call->engine->followed = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, free_follow);
-  g_hash_table_replace (call->engine->followed, follow->domain, follow);
+  call->found = before != NULL && before->fd < 0;
+  if (call->found)
+    wait = MIN (2 * before->wait, LAST_WAIT_SECONDS);
+  put_follow (call->engine, call->domain, call->socket, call->fd, wait);
 }
 
 static void
@@ -189,10 +225,9 @@ watch_folder (QsEngine *engine, QsWorker *worker, const QsDomain *domain)
   if (call.found)
     return;
   call.fd = qs_worker_watch_folder (worker, call.socket, &error);
-  if (call.fd >= 0)
-    qs_main_call (add_follow, &call);
-  else
-    g_message ("domain ‘%s’: its next QEMU will not be noticed: %s", domain->name, error->message);
+  qs_main_call (add_follow, &call);
+  if (call.fd < 0 && !call.found)
+    g_message ("domain ‘%s’: its next QEMU may be noticed late: %s", domain->name, error->message);
 }
 
 /* TRUE: somebody listens at the socket */

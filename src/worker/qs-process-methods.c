@@ -32,7 +32,9 @@ handle_watch_folder (QsWork *work, GVariant *arguments, GError **error)
   folder = qs_fd_link (place->folder);
   fd = inotify_init1 (IN_NONBLOCK | IN_CLOEXEC);
   if (fd < 0
-      || inotify_add_watch (fd, folder, IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR) < 0)
+      || inotify_add_watch (fd, folder,
+                            IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_MOVE_SELF | IN_ONLYDIR)
+             < 0)
     {
       qs_fail_errno (error, path, "watch the folder of");
       return NULL;

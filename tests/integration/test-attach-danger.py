@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Virtual machines that somebody else has started, on other files than before, with a real QEMU."""
 import os
+import shutil
 import unittest
 
 import qs_images
@@ -31,6 +32,42 @@ class Moved(Base):
         source = self.domain['Disks'][0]['source']
         self.assertEqual(os.path.dirname(source), self.qemu.folder)
         self.assertEqual(qs_images.content_hash(source), then)
+
+
+class Folder(Base):
+    """The script makes the folder of its socket anew."""
+
+    def setUp(self):
+        super().setUp()
+        self.foreign()
+        self.run_folder = self.qemu.path('run')
+        self.qemu.end()
+        self.qemu.socket = os.path.join(self.run_folder, 'qmp')
+        self.qemu.use(self.qemu.disks)
+        self.start()
+        self.attach()
+
+    def start(self):
+        os.mkdir(self.run_folder)
+        self.qemu.start()
+
+    def test_deleted(self):
+        for tidy in (shutil.rmtree, lambda path: os.rename(path, path + '.old')):
+            self.qemu.end()
+            self.wait_connected(False)
+            tidy(self.run_folder)
+            self.start()
+            self.wait_connected()
+
+    def test_missing(self):
+        self.session.stop_daemon()
+        self.qemu.end()
+        shutil.rmtree(self.run_folder)
+        self.session.start_daemon()
+        self.domain.connection = self.session.connection
+        self.assertEqual(self.domain['State'], 'shutoff')
+        self.start()
+        self.wait_connected()
 
 
 @unittest.skipIf(os.getuid() != 0, 'the rights of files hinder users other than root')
