@@ -187,6 +187,24 @@ check_name (const QsCandidate *candidate, const char *name, GError **error)
   return FALSE;
 }
 
+/* an overlay under the old name would stand on what whoever starts QEMU names, not on the old file. A
+   QEMU that cannot say what it was told is taken for one that was */
+static void
+settle_stable_path (QsCandidate *candidate, const QsProcessFiles *process)
+{
+  gboolean told = TRUE;
+
+  if (!candidate->stable_path)
+    return;
+  if (!process->names_backing && qs_guest_names_backing (candidate->guest, &told, NULL) && !told)
+    return;
+  g_message ("QEMU %" G_GINT64_FORMAT
+             " was told backing files by name: overlays will have names of "
+             "their own",
+             candidate->process->pid);
+  candidate->stable_path = FALSE;
+}
+
 static gboolean
 resolve (QsCandidate *candidate, QsWorker *worker, const QsVisit *visit, GError **error)
 {
@@ -207,14 +225,7 @@ resolve (QsCandidate *candidate, QsWorker *worker, const QsVisit *visit, GError 
       process = qs_process_files_new ();
       process->names_backing = TRUE;
     }
-  /* an overlay under the old name would stand on what the script names, not on the old file */
-  if (process->names_backing && candidate->stable_path)
-    {
-      g_message ("QEMU %" G_GINT64_FORMAT " was started with backing files by name: overlays will "
-                 "have names of their own",
-                 candidate->process->pid);
-      candidate->stable_path = FALSE;
-    }
+  settle_stable_path (candidate, process);
   return qs_guest_check (candidate->guest, error)
          && qs_discovery_resolve (candidate->discovery, process, candidate->known, files, error);
 }
