@@ -22,6 +22,7 @@ typedef struct
   GDBusMethodInvocation *invocation;
   guint32 owner;
   GVariant *options; /* a{sv} */
+  gboolean has_fd;
   QsCandidate *candidate;
   gint64 deadline;
 } QsAttaching;
@@ -60,6 +61,26 @@ return_domain (QsAttaching *attaching, const QsDomain *domain)
   attaching_free (attaching);
 }
 
+/* a path that came out of a descriptor is nobody's word: where the caller might not say it, there is
+   none */
+static void
+drop_way (const QsAttaching *attaching, QsRequest *request)
+{
+  const QsCall *call = qs_call_get (attaching->invocation);
+  GVariantDict options;
+  const char *socket = "";
+
+  g_variant_lookup (request->options, "socket", "&s", &socket);
+  if (!attaching->has_fd || *socket == '\0'
+      || qs_attach_check_socket (call, attaching->owner, socket, NULL))
+    return;
+  g_variant_dict_init (&options, request->options);
+  g_variant_dict_insert (&options, "socket", "s", "");
+  g_variant_dict_insert (&options, "follow", "b", FALSE);
+  g_variant_unref (request->options);
+  request->options = g_variant_ref_sink (g_variant_dict_end (&options));
+}
+
 static void
 order (QsAttaching *attaching, QsDomain *domain)
 {
@@ -74,6 +95,7 @@ order (QsAttaching *attaching, QsDomain *domain)
   g_autoptr (GError) error = NULL;
   QsNamesakes found;
 
+  drop_way (attaching, request);
   qs_namesakes_find (&found, attaching->service, attaching->owner, request->domain_def);
   if (!qs_namesakes_check (&found, call, domain, request->domain_def, &error))
     {
@@ -167,6 +189,7 @@ attach (GDBusMethodInvocation *invocation, const QsVisit *visit, GVariant *optio
                               .invocation = invocation,
                               .owner = visit->owner,
                               .options = g_variant_ref (options),
+                              .has_fd = visit->fd >= 0,
                               .deadline = g_get_monotonic_time ()
                                           + QS_CALL_SECONDS * (gint64)G_USEC_PER_SEC };
   qs_visit_start (call->service, call->peer->user, visit, on_visited, attaching);
