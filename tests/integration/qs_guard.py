@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """qs_guard.py FOLDER: waits until whoever started it has closed its standard input, or has died,
-then ends every process that has a path in FOLDER on its command line, and removes FOLDER.
+then ends every process that has a path in FOLDER on its command line, unmounts what is mounted in
+FOLDER, and removes it, and links in /dev named after it.
 
 A test that is killed cannot clean up behind itself; guests are made to outlive the daemon."""
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -23,6 +25,23 @@ def users(folder):
     return found
 
 
+def unmount(folder):
+    """What is mounted in the folder."""
+    with open('/proc/self/mounts', encoding='utf-8', errors='replace') as file:
+        places = [line.split()[1] for line in file]
+    for place in reversed(places):
+        if place.startswith(folder + '/'):
+            subprocess.run(['umount', '--lazy', place], check=False)
+
+
+def unlink_devices(prefix):
+    """Links in /dev whose name begins with that of the folder, which no other has."""
+    for name in os.listdir('/dev'):
+        path = os.path.join('/dev', name)
+        if name.startswith(prefix) and os.path.islink(path):
+            os.unlink(path)
+
+
 def main(folder):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -37,6 +56,8 @@ def main(folder):
                 pass
         time.sleep(0.05)
         pids = users(folder)
+    unmount(folder)
+    unlink_devices(os.path.basename(folder) + '-')
     shutil.rmtree(folder, ignore_errors=True)
 
 

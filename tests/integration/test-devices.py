@@ -159,9 +159,13 @@ class Devices(Base):
         self.assertEqual(self.head(), before)
         self.check_start(self.active(), self.base)
 
+    def link(self):
+        """A name in /dev that the guard knows, too."""
+        return f'/dev/{os.path.basename(self.session.folder)}-link'
+
     def test_link(self):
         """A volume is named by a link; that name is the one that lasts."""
-        link = f'/dev/qs-test-{os.getpid()}'
+        link = self.link()
         os.symlink(self.device, link)
         self.addCleanup(os.unlink, link)
         node, self.device = self.device, link
@@ -170,7 +174,7 @@ class Devices(Base):
 
     def test_link_that_leads_elsewhere(self):
         self.define()
-        link = f'/dev/qs-test-{os.getpid()}'
+        link = self.link()
         for target in (self.base, '/dev/null', '/dev/nothing'):
             os.symlink(target, link)
             try:
