@@ -95,11 +95,16 @@ static char *
 describe_way_out (const QsDomain *domain, const char *target)
 {
   const QsActive *active = target != NULL ? qs_domain_find_active (domain, target) : NULL;
+  g_autofree char *name = g_shell_quote (domain->name);
 
   if (active == NULL)
-    return g_strdup ("end it and start QEMU without this file");
-  return g_strdup_printf ("end it and start QEMU with ‘%s’ (%s) on this disk", active->path,
-                          active->format);
+    return g_strdup_printf ("end it and start QEMU without this file, then run ‘snapshotctl repair "
+                            "%s --accept’",
+                            name);
+  return g_strdup_printf (
+      "end it and start QEMU with ‘%s’ (%s) on this disk, then run ‘snapshotctl "
+      "repair %s --accept’",
+      active->path, active->format, name);
 }
 
 /* @target: (nullable): the disk, as far as that is known */
@@ -114,15 +119,14 @@ describe_fault (const QsDomain *domain, const char *target, const QsFacts *facts
 
   if (file->state_of->len > 0 && victim != NULL)
     return g_strdup_printf ("the guest was started from the state file of snapshot ‘%s’, ‘%s’,%s "
-                            "and spoils what was written since; %s, then run ‘snapshotctl repair "
-                            "--accept’",
+                            "and spoils what was written since; %s",
                             victim, path, place, way_out);
   if (victim != NULL)
     return g_strdup_printf ("the guest was started from ‘%s’, a file below the state of snapshot "
-                            "‘%s’,%s and spoils that; %s, then run ‘snapshotctl repair --accept’",
+                            "‘%s’,%s and spoils that; %s",
                             path, victim, place, way_out);
   return g_strdup_printf ("the guest was started from ‘%s’%s which is recorded, but not as the "
-                          "file of this disk; %s, then run ‘snapshotctl repair --accept’",
+                          "file of this disk; %s",
                           path, place, way_out);
 }
 
@@ -133,7 +137,7 @@ describe_stranger (const QsDomain *domain, const QsDiskDef *disk, const QsImage 
 
   return g_strdup_printf (
       "the guest was started from ‘%s’ on disk ‘%s’, which is not the file that "
-      "its snapshots lead to; %s, then run ‘snapshotctl repair --accept’",
+      "its snapshots lead to; %s",
       image->path, disk->target, way_out);
 }
 

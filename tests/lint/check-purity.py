@@ -18,7 +18,7 @@ GLIB = ('array', 'ascii', 'assert', 'assertion_message', 'atomic_int', 'atomic_p
         'markup_escape', 'markup_printf', 'memdup2', 'node', 'object', 'once_init', 'path_get',
         'path_is_absolute', 'pointer', 'prefix_error', 'propagate', 'ptr_array', 'quark', 'queue',
         'rc_box', 'realloc', 'ref_string', 'regex', 'return_if', 'return_if_fail', 'sequence',
-        'set_error', 'slist', 'snprintf', 'stpcpy', 'str[a-z0-9]*', 'tree', 'try_malloc',
+        'set_error', 'shell_quote', 'slist', 'snprintf', 'stpcpy', 'str[a-z0-9]*', 'tree', 'try_malloc',
         'try_realloc', 'type', 'unichar', 'utf8', 'uuid_string_is_valid', 'variant', 'vasprintf',
         'warn_message')
 GLIB_WORDS = ('g_free', 'g_steal_pointer', 'g_checked_allocation')
