@@ -95,7 +95,8 @@ agrees (const QsDomain *domain, const char *key, GVariant *value)
     return attachment != NULL
            && g_str_equal (g_variant_get_string (value, NULL), attachment->agent);
   if (g_str_equal (key, "stable-path"))
-    return attachment != NULL && g_variant_get_boolean (value) == attachment->stable_path;
+    return attachment != NULL
+           && g_variant_get_boolean (value) == (attachment->stable_path || attachment->hindered);
   return TRUE;
 }
 

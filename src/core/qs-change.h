@@ -18,7 +18,7 @@ typedef enum
   QS_CHANGE_LIVE_DEF,     /* definition s, "" when the process has ended */
   QS_CHANGE_PROCESS,      /* pid x, start-time t, boot-id s, socket s, unit s; pid 0: gone.
                                  step u: taken from the result of that step instead */
-  QS_CHANGE_ATTACHMENT,   /* socket s, agent s, stable-path b, follow b */
+  QS_CHANGE_ATTACHMENT,   /* socket s, agent s, stable-path b, follow b, hindered b */
   QS_CHANGE_ACTIVE,       /* target s, path s, format s, stem s; path "": the definition's source */
   QS_CHANGE_FILE_PUT,     /* path s, format s, role s, backing s, ours b, dev t, ino t, btime x;
                                  step u: identity from the result of that step */

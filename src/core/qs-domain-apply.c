@@ -134,6 +134,8 @@ apply_attachment (QsDomain *domain, GVariant *arguments, GError **error)
   domain->attachment = qs_attachment_new (
       qs_change_string (arguments, "socket"), qs_change_string (arguments, "agent"),
       qs_change_boolean (arguments, "stable-path"), qs_change_boolean (arguments, "follow"));
+  domain->attachment->hindered =
+      !domain->attachment->stable_path && qs_change_boolean (arguments, "hindered");
   return TRUE;
 }
 

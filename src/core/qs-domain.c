@@ -285,8 +285,11 @@ qs_attachment_new (const char *socket, const char *agent, gboolean stable_path, 
 QsAttachment *
 qs_attachment_copy (const QsAttachment *attachment)
 {
-  return qs_attachment_new (attachment->socket, attachment->agent, attachment->stable_path,
-                            attachment->follow);
+  QsAttachment *copy = qs_attachment_new (attachment->socket, attachment->agent,
+                                          attachment->stable_path, attachment->follow);
+
+  copy->hindered = attachment->hindered;
+  return copy;
 }
 
 void

@@ -43,6 +43,7 @@ typedef struct
   char *socket; /* of QMP; "" where the connection was handed over and its path is unknown */
   char *agent;  /* socket of the guest agent, or "" */
   gboolean stable_path; /* overlays take over the name that the owner's start script knows */
+  gboolean hindered;    /* that is wanted, and off for the QEMU that names backing files itself */
   gboolean follow;      /* the next QEMU at @socket is connected to without being asked to */
 } QsAttachment;
 

@@ -211,7 +211,8 @@ record_domain (QsChangeList *changes, const QsDomain *domain, const QsRequest *r
   qs_changes_add (changes, QS_CHANGE_ATTACHMENT, "socket", "s", text_option (request, "socket"),
                   "agent", "s", text_option (request, "agent"), "stable-path", "b",
                   boolean_option (request, "stable-path"), "follow", "b",
-                  boolean_option (request, "follow"), NULL);
+                  boolean_option (request, "follow"), "hindered", "b",
+                  boolean_option (request, "hindered"), NULL);
   record_process (changes, request, xml);
 }
 
@@ -247,6 +248,10 @@ qs_plan_attach (const QsDomain *domain, const QsRequest *request, const QsFacts 
     if (!check_disk (plan, domain, request, facts, g_ptr_array_index (facts->disks, i), error))
       return NULL;
 
+  if (boolean_option (request, "hindered"))
+    qs_plan_note (plan, "QEMU was told backing files by name, or what it was told cannot be "
+                        "known: until it is started without that, overlays have names of their "
+                        "own, in spite of stable-path");
   qs_changes_init (&changes);
   record_domain (&changes, domain, request);
   if (misuse == NULL)

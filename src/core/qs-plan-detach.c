@@ -54,7 +54,7 @@ qs_plan_detach (const QsDomain *domain, const QsRequest *request, const QsFacts 
     {
       qs_changes_add (&changes, QS_CHANGE_ATTACHMENT, "socket", "s", attachment->socket, "agent",
                       "s", attachment->agent, "stable-path", "b", attachment->stable_path, "follow",
-                      "b", FALSE, NULL);
+                      "b", FALSE, "hindered", "b", attachment->hindered, NULL);
       qs_changes_add_end_of_process (&changes);
     }
   qs_planning_add_record (plan, QS_PHASE_COMMIT, domain->name, &changes);

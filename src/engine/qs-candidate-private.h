@@ -12,7 +12,8 @@ struct QsCandidate
   guint32 owner;
   char *socket; /* "": no way there but the connection is known */
   char *agent;
-  gboolean stable_path;
+  gboolean stable_path; /* as it is wanted */
+  gboolean hindered;    /* it is off all the same */
   QsProcess *process;
   QsDomain *known;    /* the recorded domain that it is, or NULL */
   gboolean connected; /* which talks to this very process already */

@@ -143,7 +143,7 @@ settle (QsCandidate *candidate, const QsVisit *visit)
 {
   const QsAttachment *before = candidate->known != NULL ? candidate->known->attachment : NULL;
   const char *agent = before != NULL ? before->agent : "";
-  gboolean stable_path = before == NULL || before->stable_path;
+  gboolean stable_path = before == NULL || before->stable_path || before->hindered;
 
   candidate->agent = g_strdup (visit->agent != NULL ? visit->agent : agent);
   candidate->stable_path = visit->has_stable_path ? visit->stable_path : stable_path;
@@ -188,21 +188,24 @@ check_name (const QsCandidate *candidate, const char *name, GError **error)
 }
 
 /* an overlay under the old name would stand on what whoever starts QEMU names, not on the old file. A
-   QEMU that cannot say what it was told is taken for one that was */
+   QEMU that cannot say what it was told is taken for one that was; of a process that nobody may look
+   at what is recorded holds */
 static void
-settle_stable_path (QsCandidate *candidate, const QsProcessFiles *process)
+find_hindrance (QsCandidate *candidate, const QsProcessFiles *process)
 {
+  const QsAttachment *before = candidate->known != NULL ? candidate->known->attachment : NULL;
+  gboolean named =
+      process != NULL ? process->names_backing : before == NULL || !before->stable_path;
   gboolean told = TRUE;
 
   if (!candidate->stable_path)
     return;
-  if (!process->names_backing && qs_guest_names_backing (candidate->guest, &told, NULL) && !told)
+  if (!named && qs_guest_names_backing (candidate->guest, &told, NULL) && !told)
     return;
-  g_message ("QEMU %" G_GINT64_FORMAT
-             " was told backing files by name: overlays will have names of "
-             "their own",
+  g_message ("QEMU %" G_GINT64_FORMAT " was told backing files by name: overlays will have names "
+             "of their own",
              candidate->process->pid);
-  candidate->stable_path = FALSE;
+  candidate->hindered = TRUE;
 }
 
 static gboolean
@@ -220,12 +223,9 @@ resolve (QsCandidate *candidate, QsWorker *worker, const QsVisit *visit, GError 
         return FALSE;
     }
   process = qs_worker_process_files (worker, candidate->process->pid, &ignored);
+  find_hindrance (candidate, process);
   if (process == NULL)
-    {
-      process = qs_process_files_new ();
-      process->names_backing = TRUE;
-    }
-  settle_stable_path (candidate, process);
+    process = qs_process_files_new ();
   return qs_guest_check (candidate->guest, error)
          && qs_discovery_resolve (candidate->discovery, process, candidate->known, files, error);
 }
@@ -380,7 +380,9 @@ qs_candidate_make_request (const QsCandidate *candidate)
   g_variant_dict_insert (&options, "owner", "u", candidate->owner);
   g_variant_dict_insert (&options, "socket", "s", candidate->socket);
   g_variant_dict_insert (&options, "agent", "s", candidate->agent);
-  g_variant_dict_insert (&options, "stable-path", "b", candidate->stable_path);
+  g_variant_dict_insert (&options, "stable-path", "b",
+                         candidate->stable_path && !candidate->hindered);
+  g_variant_dict_insert (&options, "hindered", "b", candidate->hindered);
   g_variant_dict_insert (&options, "follow", "b", *candidate->socket != '\0');
   g_variant_dict_insert (&options, "pid", "x", process->pid);
   g_variant_dict_insert (&options, "start-time", "t", process->start_time);

@@ -114,11 +114,20 @@ apply_file_put (QsDb *db, const char *domain, GVariant *arguments, GError **erro
                        UINT64 ("dev"), UINT64 ("ino"), INT64 ("btime"));
 }
 
+/* one column for the two of them */
+static gint64
+stable_path (GVariant *arguments)
+{
+  if (BOOLEAN ("stable-path"))
+    return QS_STABLE_PATH_ON;
+  return BOOLEAN ("hindered") ? QS_STABLE_PATH_HINDERED : QS_STABLE_PATH_OFF;
+}
+
 static gboolean
 apply_attachment (QsDb *db, const char *domain, GVariant *arguments, GError **error)
 {
   return qs_db_run (db, error, QS_SQL_ATTACHMENT_PUT, "sssii", domain, STRING ("socket"),
-                    STRING ("agent"), BOOLEAN ("stable-path"), BOOLEAN ("follow"));
+                    STRING ("agent"), stable_path (arguments), BOOLEAN ("follow"));
 }
 
 static gboolean

@@ -145,9 +145,10 @@ take_attachment (Load *load, sqlite3_stmt *row, GError **error)
 
   if (loading == NULL)
     return FALSE;
-  loading->domain->attachment =
-      qs_attachment_new (qs_db_text (row, 1), qs_db_text (row, 2), sqlite3_column_int (row, 3) != 0,
-                         sqlite3_column_int (row, 4) != 0);
+  loading->domain->attachment = qs_attachment_new (qs_db_text (row, 1), qs_db_text (row, 2),
+                                                   sqlite3_column_int (row, 3) == QS_STABLE_PATH_ON,
+                                                   sqlite3_column_int (row, 4) != 0);
+  loading->domain->attachment->hindered = sqlite3_column_int (row, 3) == QS_STABLE_PATH_HINDERED;
   return TRUE;
 }
 

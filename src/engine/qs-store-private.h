@@ -5,6 +5,14 @@
 #include "qs-store-db.h"
 #include "qs-store.h"
 
+/* in the column stable_path of the table attachment */
+enum
+{
+  QS_STABLE_PATH_OFF,
+  QS_STABLE_PATH_ON,
+  QS_STABLE_PATH_HINDERED,
+};
+
 /* all run @func in the store's thread and wait for it; a write is one transaction, durable then; a
    lazy one is as durable as the next that is not lazy */
 gboolean qs_store_read (QsStore *store, QsDbFunc func, gpointer data, GError **error);

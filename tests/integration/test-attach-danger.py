@@ -7,6 +7,7 @@ import unittest
 import qs_images
 import qs_tap
 from qs_attach import DISK_ONLY, Base
+from qs_foreign import Foreign, blockdev
 
 
 class Moved(Base):
@@ -32,6 +33,56 @@ class Moved(Base):
         source = self.domain['Disks'][0]['source']
         self.assertEqual(os.path.dirname(source), self.qemu.folder)
         self.assertEqual(qs_images.content_hash(source), then)
+
+
+def name_backing(index, path):
+    """The disk, and the file below it, which the image names as well."""
+    return ['-blockdev', f'driver=file,filename={path}.base,node-name=file{index}b,read-only=on',
+            '-blockdev', f'driver=qcow2,file=file{index}b,node-name=base{index},read-only=on',
+            '-blockdev', f'driver=file,filename={path},node-name=file{index}',
+            '-blockdev', f'driver=qcow2,file=file{index},node-name=format{index},'
+                         f'backing=base{index}',
+            '-device', f'virtio-blk-pci,drive=format{index},id=disk{index}']
+
+
+class StablePath(Base):
+    """The names with which QEMU is started stay those of the newest overlays, where that is right."""
+
+    def source(self):
+        return self.disks()['vda'][0]
+
+    def create(self, name):
+        self.domain.create(f'<domainsnapshot><name>{name}</name></domainsnapshot>', DISK_ONLY)
+
+    def test_folder_called_backing(self):
+        self.foreign(name='backing')
+        self.attach()
+        self.create('s1')
+        self.assertEqual(self.source(), self.qemu.disks[0])
+
+    def test_named(self):
+        """Off for a QEMU whose files are named one by one, and on again without that."""
+        self.qemu = Foreign(self.session.folder, name_backing)
+        disk, = self.qemu.disks
+        os.rename(disk, disk + '.base')
+        qs_images.tool('qemu-img', 'create', '-q', '-f', 'qcow2', '-b', disk + '.base', '-F',
+                       'qcow2', disk)
+        self.qemu.start()
+        self.attach()
+        self.create('s1')
+        top = self.source()
+        self.assertNotEqual(top, disk)
+        self.qemu.end()
+        self.wait_connected(False)
+        self.session.restart_daemon()
+        self.domain.connection = self.session.connection
+        self.qemu.style = blockdev
+        self.qemu.use([top])
+        self.qemu.start()
+        self.wait_connected()
+        self.create('s2')
+        self.assertEqual(self.source(), top)
+        self.assertEqual(self.domain['QuarantineReason'], '')
 
 
 class Folder(Base):

@@ -176,9 +176,10 @@ describe_domain (const QsDomain *domain)
         text, "process: %" G_GINT64_FORMAT " %" G_GUINT64_FORMAT " %s %s ‘%s’\n", process->pid,
         process->start_time, process->boot_id, process->socket, process->unit);
   if (domain->attachment != NULL)
-    g_string_append_printf (text, "attachment: ‘%s’ ‘%s’ stable %d follow %d\n",
+    g_string_append_printf (text, "attachment: ‘%s’ ‘%s’ stable %d hindered %d follow %d\n",
                             domain->attachment->socket, domain->attachment->agent,
-                            domain->attachment->stable_path, domain->attachment->follow);
+                            domain->attachment->stable_path, domain->attachment->hindered,
+                            domain->attachment->follow);
   describe_actives (text, domain);
   describe_tree (text, domain->tree);
   return g_string_free (text, FALSE);

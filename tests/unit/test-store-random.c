@@ -67,7 +67,7 @@ add_attachment (QsChangeList *list)
 {
   qs_changes_add (list, QS_CHANGE_ATTACHMENT, "socket", "s", PICK ("/run/q", ""), "agent", "s",
                   PICK ("/run/a", ""), "stable-path", "b", g_test_rand_bit () != 0, "follow", "b",
-                  g_test_rand_bit () != 0, NULL);
+                  g_test_rand_bit () != 0, "hindered", "b", g_test_rand_bit () != 0, NULL);
 }
 
 static void

@@ -134,7 +134,7 @@ test_every_kind (void)
   tail = strstr (text, "process:");
   g_assert_cmpstr (tail, ==,
                    "process: 77 18446744073709551615 b /run/s ‘u’\n"
-                   "attachment: ‘/run/q’ ‘/run/a’ stable 1 follow 0\n"
+                   "attachment: ‘/run/q’ ‘/run/a’ stable 1 hindered 0 follow 0\n"
                    "active: vda /i/over qcow2 base\n"
                    "current: s-3\n"
                    "snapshot: s-1 ‘first’ below ‘’ ‘’ 1700000000000000 rev 7 shutoff external no "
