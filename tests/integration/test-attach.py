@@ -210,17 +210,19 @@ class Sockets(Base):
             began = time.monotonic()
             error = self.error_of(self.attach)
             self.assertLess(time.monotonic() - began, 10)
+            self.assertEqual(error.name, 'MonitorFailed')
             self.assertIn('-qmp', error.message)
             self.assertEqual(self.session.manager.ListDomains(0), [])
         self.attach()
 
     def test_nobody(self):
-        for path in ('/nonexistent/qmp', os.path.join(self.session.folder, 'bus.conf')):
-            self.error_of(self.attach, path)
+        for path, name in (('/nonexistent/qmp', 'ConfigUnsupported'),
+                           (os.path.join(self.session.folder, 'bus.conf'), 'MonitorFailed')):
+            self.assertEqual(self.error_of(self.attach, path).name, name, path)
         left = os.path.join(self.session.folder, 'left')
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(left)
-        self.error_of(self.attach, left)
+        self.assertEqual(self.error_of(self.attach, left).name, 'MonitorFailed')
         self.assertEqual(self.session.manager.ListDomains(0), [])
 
     def test_descriptor(self):
@@ -293,7 +295,8 @@ class Sockets(Base):
             with self.subTest(name):
                 path = self.serve(behaviour)
                 began = time.monotonic()
-                self.error_of(self.attach, path)
+                error = self.error_of(self.attach, path)
+                self.assertIn(error.name, ('MonitorFailed', 'Timeout'), error.message)
                 self.assertLess(time.monotonic() - began, 25, name)
                 self.assertEqual(self.session.manager.ListDomains(0), [])
                 os.unlink(path)

@@ -18,9 +18,9 @@ GLIB = ('array', 'ascii', 'assert', 'assertion_message', 'atomic_int', 'atomic_p
         'markup_escape', 'markup_printf', 'memdup2', 'node', 'object', 'once_init', 'path_get',
         'path_is_absolute', 'pointer', 'prefix_error', 'propagate', 'ptr_array', 'quark', 'queue',
         'rc_box', 'realloc', 'ref_string', 'regex', 'return_if', 'return_if_fail', 'sequence',
-        'set_error', 'shell_quote', 'slist', 'snprintf', 'stpcpy', 'str[a-z0-9]*', 'tree', 'try_malloc',
-        'try_realloc', 'type', 'unichar', 'utf8', 'uuid_string_is_valid', 'variant', 'vasprintf',
-        'warn_message')
+        'set_error', 'shell_quote', 'slist', 'snprintf', 'stpcpy', 'str[a-z0-9]*', 'tree',
+        'try_malloc', 'try_realloc', 'type', 'unichar', 'utf8', 'uuid_string_is_valid', 'variant',
+        'vasprintf', 'warn_message')
 GLIB_WORDS = ('g_free', 'g_steal_pointer', 'g_checked_allocation')
 LIBC = ('mem(chr|cmp|cpy|mem|move|rchr|set)', 'str[a-z]+', '__[a-z]+_chk', '__stack_chk_fail',
         '__ctype_[a-z_]+', 'v?snprintf', 'v?asprintf', 'bsearch', 'qsort', 'abort', 'abs',
