@@ -101,6 +101,10 @@ is_final (const QsStep *step)
     case QS_STEP_FILE_RENAME:
     case QS_STEP_FILE_MODE:
     case QS_STEP_NODE_REBASE:
+    case QS_STEP_NODE_HOLD:
+    case QS_STEP_NODE_SWITCH:
+    case QS_STEP_NODE_RELEASE:
+    case QS_STEP_RESET:
     case QS_STEP_IMAGE_CREATE:
     case QS_STEP_IMAGE_SNAPSHOT:
     case QS_STEP_NODE_ADD:

@@ -18,6 +18,7 @@ typedef struct
   char *cwd;
   GPtrArray *files;       /* of QsOpenFile */
   gboolean names_backing; /* on its command line, or that cannot be read */
+  gboolean ends_at_reset; /* likewise */
 } QsProcessFiles;
 
 /**

@@ -83,8 +83,13 @@ qs_exchange_add_link (QsPlan *plan, const QsExchange *exchange)
                                      exchange->image->btime));
 }
 
-static gboolean
-is_protectable (const QsImage *image, guint32 owner)
+/**
+ * qs_exchange_is_protectable:
+ *
+ * Only the owner of a file may change its mode.
+ */
+gboolean
+qs_exchange_is_protectable (const QsImage *image, guint32 owner)
 {
   return image->uid == owner && image->rdev == 0;
 }
@@ -97,7 +102,7 @@ is_protectable (const QsImage *image, guint32 owner)
 gboolean
 qs_exchange_is_protected (const QsImage *image, guint32 owner)
 {
-  return is_protectable (image, owner) && (image->mode & WRITE_BITS) != 0;
+  return qs_exchange_is_protectable (image, owner) && (image->mode & WRITE_BITS) != 0;
 }
 
 /* @step: of the switch it depends on; G_MAXUINT: none */
@@ -131,7 +136,7 @@ qs_exchange_add_protection (QsPlan *plan, const QsProtection *file, guint32 owne
 {
   if (qs_exchange_is_protected (file->image, owner))
     add_mode (plan, QS_PHASE_PREPARE, file, G_MAXUINT);
-  return is_protectable (file->image, owner);
+  return qs_exchange_is_protectable (file->image, owner);
 }
 
 /**
@@ -145,7 +150,7 @@ qs_exchange_add_late_protection (QsPlan *plan, const QsProtection *file, guint32
 {
   if (qs_exchange_is_protected (file->image, owner))
     add_mode (plan, QS_PHASE_FINISH, file, step);
-  return is_protectable (file->image, owner);
+  return qs_exchange_is_protectable (file->image, owner);
 }
 
 /**

@@ -98,6 +98,7 @@ typedef struct
   GPtrArray *reused;       /* of QsFile: overlays of somebody else, as they would be recorded */
   gboolean open_files;     /* of the domain's process */
   gboolean monitor;        /* ask the running QEMU: state, block nodes, commands */
+  gboolean io_threads;     /* ask it for these too */
   gboolean document;       /* of the request's snapshot */
   gboolean files;          /* the recorded files of the domain */
   gboolean snapshot_files; /* those of the request's snapshot: look at each */
@@ -167,11 +168,13 @@ typedef struct
       *foreign_images;     /* of char: paths, among those asked, of images that other domains use */
   GStrv commands;          /* QMP commands of this QEMU; NULL if not asked */
   GStrv block_jobs;        /* ids of block jobs that are not ours */
+  gboolean has_io_threads; /* its disks may live in them */
   char *snapshot_document; /* of request->snapshot, or NULL */
   GPtrArray *files;        /* of QsFile: the recorded files of this domain, see below */
   GPtrArray *snapshot_files; /* of QsSnapshotFile */
   gboolean names_backing;    /* somebody told the running QEMU backing files by name */
   GPtrArray *open_files;     /* of QsOpenFile, of the domain's process; NULL: not known */
+  gboolean ends_at_reset;    /* this process, or so it may be; known with @open_files only */
   GPtrArray *snapshot_disks; /* of QsDiskFacts: the chain of each of them, by disk target */
 } QsFacts;
 

@@ -19,10 +19,8 @@ add_record_changes (QsRevertBuild *build, QsChangeList *changes)
     qs_changes_add (changes, QS_CHANGE_DOMAIN_PUT, "definition", "s", revert->definition, "owner",
                     "u", revert->domain->owner, "name", "s", revert->domain->name, "uuid", "s",
                     revert->domain->uuid, NULL);
-  if (build->was_active)
-    {
-      qs_changes_add_end_of_process (changes);
-    }
+  if (build->was_active && !build->in_place)
+    qs_changes_add_end_of_process (changes);
   qs_changes_add (changes, QS_CHANGE_CURRENT, "uuid", "s", revert->snapshot->uuid, NULL);
   for (guint i = 0; i < build->dropped->len; i++)
     qs_changes_add (changes, QS_CHANGE_FILE_TOMBSTONE, "path", "s",
@@ -105,16 +103,24 @@ plan_tags (QsRevertBuild *build)
     }
 }
 
-/* of an attached domain, which is off: the first exchange of names decides what its owner will start,
-   unless a tag does */
-static QsPhase
-plan_exchanges (QsRevertBuild *build, QsPhase phase)
+/**
+ * qs_revert_plan_exchanges:
+ * @phase: of the first one
+ * @off: no QEMU runs
+ *
+ * Of an attached domain: the first exchange of names decides what its owner will start, unless a tag
+ * does.
+ *
+ * Returns: the phase of what follows
+ */
+QsPhase
+qs_revert_plan_exchanges (QsRevertBuild *build, QsPhase phase, gboolean off)
 {
   for (guint i = 0; i < build->exchanges->len; i++)
     {
       const QsRevertExchange *exchange = g_ptr_array_index (build->exchanges, i);
 
-      qs_exchange_add_rename (build->plan, phase, &exchange->names, exchange->step, TRUE);
+      qs_exchange_add_rename (build->plan, phase, &exchange->names, exchange->step, off);
       phase = QS_PHASE_FINISH;
     }
   return phase;
@@ -134,8 +140,8 @@ plan_switch (QsRevertBuild *build, QsChangeList *changes)
       if (build->was_active)
         qs_plan_add (plan, QS_STEP_STOP, QS_PHASE_PREPARE, revert->domain->name,
                      g_variant_new ("a{sv}", NULL));
-      qs_planning_add_record (plan, plan_exchanges (build, QS_PHASE_COMMIT), revert->snapshot->name,
-                              changes);
+      qs_planning_add_record (plan, qs_revert_plan_exchanges (build, QS_PHASE_COMMIT, TRUE),
+                              revert->snapshot->name, changes);
       if (build->was_active)
         qs_planning_quit (plan, QS_PHASE_FINISH, revert->domain);
       return;
@@ -143,7 +149,7 @@ plan_switch (QsRevertBuild *build, QsChangeList *changes)
   if (build->was_active)
     qs_planning_quit (plan, QS_PHASE_COMMIT, revert->domain);
   plan_tags (build);
-  plan_exchanges (build, QS_PHASE_FINISH);
+  qs_revert_plan_exchanges (build, QS_PHASE_FINISH, TRUE);
   qs_planning_add_record (plan, QS_PHASE_FINISH, revert->snapshot->name, changes);
 }
 
@@ -191,14 +197,15 @@ add_result (QsRevertBuild *build)
   g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (NULL);
   g_autoptr (GPtrArray) restored = g_ptr_array_new ();
   g_autoptr (GPtrArray) dropped = g_ptr_array_new ();
-  const char *not_restored[] = { "nvram", NULL };
-  gboolean has_nvram = qs_domain_get_def (revert->domain)->nvram != NULL;
+  g_autoptr (GPtrArray) not_restored = g_ptr_array_new ();
 
   for (guint i = 0; i < revert->facts->snapshot_files->len; i++)
     g_ptr_array_add (
         restored, ((QsSnapshotFile *)g_ptr_array_index (revert->facts->snapshot_files, i))->target);
   if (revert->definition != NULL)
     g_ptr_array_add (restored, (gpointer) "definition");
+  if (qs_domain_get_def (revert->domain)->nvram != NULL)
+    g_ptr_array_add (not_restored, (gpointer) "nvram");
   /* a name that the fresh overlay has taken over is not gone */
   for (guint i = 0; i < build->dropped->len; i++)
     {
@@ -208,13 +215,15 @@ add_result (QsRevertBuild *build)
         g_ptr_array_add (dropped, file->path);
     }
 
-  g_variant_dict_insert (&result, "in-place", "b", FALSE);
-  g_variant_dict_insert (&result, "reason", "s", "the snapshot has no memory");
+  g_variant_dict_insert (&result, "in-place", "b", build->in_place);
+  g_variant_dict_insert (&result, "reason", "s",
+                         build->in_place ? "" : "the snapshot has no memory");
   g_variant_dict_insert_value (
       &result, "restored",
       g_variant_new_strv ((const char *const *)restored->pdata, restored->len));
-  g_variant_dict_insert_value (&result, "not-restored",
-                               g_variant_new_strv (not_restored, has_nvram ? 1 : 0));
+  g_variant_dict_insert_value (
+      &result, "not-restored",
+      g_variant_new_strv ((const char *const *)not_restored->pdata, not_restored->len));
   g_variant_dict_insert_value (
       &result, "dropped-files",
       g_variant_new_strv ((const char *const *)dropped->pdata, dropped->len));
@@ -271,6 +280,25 @@ build_changes (QsRevertBuild *build, QsChangeList *changes, GError **error)
   return build->after != NULL;
 }
 
+/* the commit, and what becomes of the process. @changes are used up */
+static gboolean
+plan_process (QsRevertBuild *build, QsChangeList *changes, GError **error)
+{
+  if (build->in_place)
+    {
+      qs_revert_plan_in_place (build, changes);
+      return TRUE;
+    }
+  if ((build->was_active || wants_run (build))
+      && !plan_spawn (build, QS_STEP_PROOF_START, QS_PHASE_PREPARE, error))
+    {
+      g_variant_builder_clear (changes);
+      return FALSE;
+    }
+  plan_switch (build, changes);
+  return plan_start (build, error);
+}
+
 /**
  * qs_revert_build:
  *
@@ -288,14 +316,7 @@ qs_revert_build (QsRevert *revert, GError **error)
   qs_changes_init (&changes);
   if (!build_changes (&build, &changes, error))
     return NULL;
-  if ((build.was_active || wants_run (&build))
-      && !plan_spawn (&build, QS_STEP_PROOF_START, QS_PHASE_PREPARE, error))
-    {
-      g_variant_builder_clear (&changes);
-      return NULL;
-    }
-  plan_switch (&build, &changes);
-  if (!plan_start (&build, error))
+  if (!plan_process (&build, &changes, error))
     return NULL;
   plan_unlinks (&build);
   add_result (&build);

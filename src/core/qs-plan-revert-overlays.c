@@ -33,6 +33,9 @@ qs_revert_build_init (QsRevertBuild *build, QsRevert *revert, QsPlan *plan)
     .overlays = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free),
     .dropped = g_ptr_array_new_with_free_func ((GDestroyNotify)free_dropped),
     .given_up = g_ptr_array_new (),
+    .nodes = g_ptr_array_new (),
+    .protections = g_array_new (FALSE, FALSE, sizeof (QsProtection)),
+    .in_place = qs_revert_is_in_place (revert->domain),
     .exchanges = g_ptr_array_new_with_free_func ((GDestroyNotify)free_exchange),
     .was_active = revert->facts->state != QS_DOMAIN_SHUTOFF,
   };
@@ -45,6 +48,8 @@ qs_revert_build_clear (QsRevertBuild *build)
   g_ptr_array_unref (build->dropped);
   g_ptr_array_unref (build->given_up);
   g_ptr_array_unref (build->exchanges);
+  g_ptr_array_unref (build->nodes);
+  g_array_unref (build->protections);
   qs_domain_unref (build->after);
 }
 
@@ -167,7 +172,12 @@ protect (QsRevertBuild *build, const QsProtection *file, QsChangeList *changes, 
 {
   guint32 owner = build->revert->domain->owner;
 
-  if (!qs_exchange_add_protection (build->plan, file, owner))
+  /* a QEMU that runs needs them until it has gone over, to go back */
+  if (build->in_place)
+    g_array_append_val (build->protections, *file);
+  else
+    qs_exchange_add_protection (build->plan, file, owner);
+  if (!qs_exchange_is_protectable (file->image, owner))
     qs_plan_note (build->plan,
                   "disk ‘%s’: ‘%s’ cannot be write-protected; do not start QEMU before "
                   "the revert is done",
@@ -239,6 +249,8 @@ plan_overlay (QsRevertBuild *build, QsChangeList *changes, const QsSnapshotFile 
     .owner = revert->domain->owner,
   };
   add_overlay (build, changes, &overlay, exchange != NULL ? exchange->names.active : path, stem);
+  if (build->in_place && !qs_revert_add_node (build, file->target, error))
+    return FALSE;
   leave_behind (build, changes, file->target, dropped, exchange);
   return TRUE;
 }

@@ -33,19 +33,16 @@ check_attached (const QsDomain *domain, guint flags, GError **error)
 {
   gboolean wants_run = (flags & (QS_REVERT_RUNNING | QS_REVERT_PAUSED)) != 0;
 
-  if (domain->attachment == NULL || (!qs_domain_is_active (domain) && !wants_run))
+  if (domain->attachment == NULL || qs_domain_is_active (domain) == wants_run)
     return TRUE;
-  if (!qs_domain_is_active (domain))
+  if (wants_run)
     g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
                          "this QEMU is started by its owner, not by the service; revert without "
                          "RUNNING or PAUSED, then start it");
-  else if (wants_run)
-    g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-                         "reverting an attached guest while it runs is not supported by this "
-                         "version; shut it down first");
   else
     g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
-                         "this would end a QEMU that is not ours; shut it down first");
+                         "this would end a QEMU that is not ours; add RUNNING or PAUSED, or shut "
+                         "it down first");
   return FALSE;
 }
 
@@ -76,6 +73,8 @@ qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
   questions->files = TRUE;
   questions->snapshot_files = TRUE;
   questions->monitor = qs_domain_is_active (domain);
+  questions->open_files = qs_revert_is_in_place (domain);
+  questions->io_threads = qs_revert_is_in_place (domain);
   qs_planning_ask_start (domain, questions);
   qs_revert_ask_targets (domain, questions);
   return TRUE;
@@ -383,7 +382,9 @@ check_definition (QsRevert *revert, GError **error)
                    revert->snapshot->name);
       return FALSE;
     }
-  revert->definition = g_steal_pointer (&then);
+  /* a QEMU that goes on has the devices that it has */
+  if (!qs_revert_is_in_place (revert->domain))
+    revert->definition = g_steal_pointer (&then);
   return TRUE;
 }
 
@@ -412,6 +413,8 @@ qs_plan_revert (const QsDomain *domain, const QsRequest *request, const QsFacts 
   if (revert.snapshot->kind != QS_KIND_INTERNAL
       && (!check_descendants (domain, revert.snapshot, facts, error)
           || !check_left_overlay (domain, revert.snapshot, error)))
+    return NULL;
+  if (qs_revert_is_in_place (domain) && !qs_revert_check_in_place (&revert, error))
     return NULL;
   if (!qs_planning_check_block_jobs (facts, error) || !check_files (domain, facts, error)
       || !check_definition (&revert, error))

@@ -57,14 +57,25 @@ typedef struct
   GPtrArray
       *given_up; /* of char: paths of such files that are the caller's: forgotten, left alone */
   GPtrArray *exchanges; /* of QsRevertExchange */
+  GArray *protections;  /* of QsProtection, that a QEMU that goes on must not meet */
+  GPtrArray *nodes;     /* of guint: the steps that open overlays in a QEMU that goes on */
   QsDomain *after;      /* the domain as it will be, for the definition that is started */
   gboolean was_active;
+  gboolean in_place; /* in the process that runs, which is not ours to end */
   guint n_tags;
 } QsRevertBuild;
 
 void qs_revert_build_init (QsRevertBuild *build, QsRevert *revert, QsPlan *plan);
 void qs_revert_build_clear (QsRevertBuild *build);
 gboolean qs_revert_plan_overlays (QsRevertBuild *build, QsChangeList *changes, GError **error);
+
+QsPhase qs_revert_plan_exchanges (QsRevertBuild *build, QsPhase phase, gboolean off);
+
+/* qs-plan-revert-in-place.c */
+gboolean qs_revert_is_in_place (const QsDomain *domain);
+gboolean qs_revert_check_in_place (const QsRevert *revert, GError **error);
+gboolean qs_revert_add_node (QsRevertBuild *build, const char *target, GError **error);
+void qs_revert_plan_in_place (QsRevertBuild *build, QsChangeList *changes);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (QsRevert, qs_revert_clear)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (QsRevertBuild, qs_revert_build_clear)

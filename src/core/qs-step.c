@@ -23,7 +23,7 @@ static const QsStepType step_types[] = {
                                       IMAGE_SNAPSHOT },
   [QS_STEP_NODE_ADD] = { "blockdev-add", "blockdev-del", QS_MAY_PREPARE,
                          "target:s node:s path:s format:s direct:b no-flush:b detect-zeroes:s? "
-                         "auto-read-only:b?" },
+                         "auto-read-only:b? open-backing:b?" },
   [QS_STEP_BLOCKDEV_SNAPSHOT] = { "blockdev-snapshot", NULL, QS_MAY_COMMIT, "disks:aa{sv}",
                                   "target:s node:s overlay:s path:s active:s format:s? "
                                   "before:(ttb)?" },
@@ -62,6 +62,15 @@ static const QsStepType step_types[] = {
   [QS_STEP_NODE_REBASE] = { "blockdev-reopen", NULL, QS_MAY_FINISH,
                             "target:s node:s format:s backing:s path:s backing-format:s old:s "
                             "direct:b no-flush:b detect-zeroes:s" },
+  /* node @node keeps @old alive while no device stands on that */
+  [QS_STEP_NODE_HOLD] = { "blockdev-hold", "blockdev-del", QS_MAY_PREPARE,
+                          "target:s node:s old:s" },
+  /* the @device of a guest that stands still goes from @old to @node */
+  [QS_STEP_NODE_SWITCH] = { "qom-set", "qom-set", QS_MAY_PREPARE,
+                            "target:s device:s node:s old:s" },
+  [QS_STEP_NODE_RELEASE] = { "blockdev-del", NULL, QS_MAY_FINISH,
+                             "target:s node:s old:s holder:s" },
+  [QS_STEP_RESET] = { "system_reset", NULL, QS_MAY_FINISH, "" },
   [QS_STEP_CONNECT] = { "connect", NULL, QS_MAY_FINISH, "pid:x start-time:t boot-id:s socket:s" },
   [QS_STEP_DISCONNECT] = { "disconnect", NULL, QS_MAY_FINISH, "pid:x" },
 };

@@ -226,6 +226,18 @@ qs_guest_commands (QsGuest *guest, GStrv *commands, GError **error)
   return TRUE;
 }
 
+/* which disk lives in one QEMU does not tell */
+gboolean
+qs_guest_io_threads (QsGuest *guest, gboolean *has_some, GError **error)
+{
+  g_autoptr (JsonNode) answer = query (guest, "query-iothreads", JSON_NODE_ARRAY, error);
+
+  if (answer == NULL)
+    return FALSE;
+  *has_some = json_array_get_length (json_node_get_array (answer)) > 0;
+  return TRUE;
+}
+
 static gboolean
 is_foreign_job (JsonObject *job)
 {

@@ -112,6 +112,7 @@ gboolean qs_guest_names_backing (QsGuest *guest, gboolean *names, GError **error
 gboolean qs_guest_commands (QsGuest *guest, GStrv *commands, GError **error);
 
 /* ids of jobs that are not ours (ours begin with snapd-), concluded ones left out */
+gboolean qs_guest_io_threads (QsGuest *guest, gboolean *has_some, GError **error);
 gboolean qs_guest_block_jobs (QsGuest *guest, GStrv *jobs, GError **error);
 
 /* QEMU's word for its run state, as libvirt would call it; any that is unknown: paused */

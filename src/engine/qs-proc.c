@@ -156,16 +156,30 @@ has_backing_member (const char *word)
 
 /* a file of options may say anything */
 static gboolean
-is_naming (const char *word)
+is_file_of_options (const char *word)
 {
-  return g_str_equal (word, "-readconfig") || g_str_equal (word, "--readconfig")
-         || has_backing_key (word) || has_backing_member (word);
+  return g_str_equal (word, "-readconfig") || g_str_equal (word, "--readconfig");
 }
 
 /* whoever has started QEMU may have named backing files too: then what an image says of them does
-   not count. Words are separated by zeros; one that cannot be read may say it */
+   not count */
 static gboolean
-names_backing (int process)
+is_naming (const char *word)
+{
+  return is_file_of_options (word) || has_backing_key (word) || has_backing_member (word);
+}
+
+/* -no-reboot is short for -action reboot=shutdown */
+static gboolean
+is_ending (const char *word)
+{
+  return is_file_of_options (word) || g_str_equal (word, "-no-reboot")
+         || g_str_equal (word, "--no-reboot") || strstr (word, "reboot=shutdown") != NULL;
+}
+
+/* NULL: it cannot be read, or not to its end. Words are separated by zeros */
+static GBytes *
+read_command_line (int process)
 {
   g_auto (QsFd) fd = openat (process, "cmdline", O_RDONLY | O_CLOEXEC);
   g_autofree char *text = g_malloc0 (MAX_COMMAND_LINE + 1);
@@ -176,11 +190,21 @@ names_backing (int process)
          && (some = read (fd, text + length, MAX_COMMAND_LINE - length)) > 0)
     length += (gsize)some;
   if (fd < 0 || some < 0 || length == MAX_COMMAND_LINE)
-    return TRUE;
+    return NULL;
+  return g_bytes_new_take (g_steal_pointer (&text), length);
+}
+
+/* what cannot be read may say it */
+static gboolean
+may_have (GBytes *command_line, gboolean (*is) (const char *word))
+{
+  gsize length = 0;
+  const char *text = command_line != NULL ? g_bytes_get_data (command_line, &length) : NULL;
+
   for (gsize at = 0; at < length; at += strlen (text + at) + 1)
-    if (is_naming (text + at))
+    if (is (text + at))
       return TRUE;
-  return FALSE;
+  return command_line == NULL;
 }
 
 /**
@@ -194,6 +218,7 @@ qs_proc_read (gint64 pid, GError **error)
   g_autofree char *path = g_strdup_printf ("/proc/%" G_GINT64_FORMAT, pid);
   g_autofree char *exe = NULL;
   g_autofree char *cwd = NULL;
+  g_autoptr (GBytes) command_line = NULL;
   g_auto (QsFd) process = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
   if (process < 0)
@@ -204,6 +229,7 @@ qs_proc_read (gint64 pid, GError **error)
     }
   exe = read_program (process);
   cwd = read_link (process, "cwd");
-  return g_variant_new ("(msmsm@a(sttb)b)", exe, cwd, list_files (process),
-                        names_backing (process));
+  command_line = read_command_line (process);
+  return g_variant_new ("(msmsm@a(sttb)bb)", exe, cwd, list_files (process),
+                        may_have (command_line, is_naming), may_have (command_line, is_ending));
 }

@@ -29,6 +29,10 @@ static const QsExecutor executors[] = {
   [QS_STEP_FILE_RENAME] = { qs_run_file_rename, NULL, qs_probe_file_rename },
   [QS_STEP_FILE_MODE] = { qs_run_file_mode, qs_undo_file_mode, NULL },
   [QS_STEP_NODE_REBASE] = { qs_run_guest_step, NULL, NULL },
+  [QS_STEP_NODE_HOLD] = { qs_run_guest_step, qs_undo_guest_step, NULL },
+  [QS_STEP_NODE_SWITCH] = { qs_run_guest_step, qs_undo_guest_step, NULL },
+  [QS_STEP_NODE_RELEASE] = { qs_run_guest_step, NULL, NULL },
+  [QS_STEP_RESET] = { qs_run_guest_step, NULL, NULL },
   [QS_STEP_CONNECT] = { qs_run_connect, NULL, NULL },
   [QS_STEP_DISCONNECT] = { qs_run_disconnect, NULL, NULL },
 };

@@ -70,15 +70,20 @@ find_guest (QsStepCall *call, QsGuest **guest, GError **error)
   return FALSE;
 }
 
+/* what these change has ended with QEMU */
+static const QsStepKind gone_with_it[] = {
+  QS_STEP_CONT, QS_STEP_STOP, QS_STEP_NODE_REBASE, QS_STEP_NODE_RELEASE, QS_STEP_RESET,
+};
+
 /* after the commit, a guest that has ended meanwhile is no reason to fail for ever */
 static gboolean
 finish_without_guest (QsStepCall *call, GVariant **result, GError **error)
 {
   if (call->step->kind == QS_STEP_NODE_SNAPSHOT_DELETE)
     return qs_run_image_delete (call, result, error);
-  if (call->step->kind == QS_STEP_CONT || call->step->kind == QS_STEP_STOP
-      || call->step->kind == QS_STEP_NODE_REBASE)
-    return TRUE;
+  for (guint i = 0; i < G_N_ELEMENTS (gone_with_it); i++)
+    if (call->step->kind == gone_with_it[i])
+      return TRUE;
   g_set_error_literal (error, QS_ERROR, QS_ERROR_MONITOR_FAILED, "the domain's QEMU has ended");
   return FALSE;
 }

@@ -93,7 +93,8 @@ file_options (const QsStep *step)
 }
 
 /* the backing file is the disk's node, put there by the transaction: were it opened by its name from
-   the header, the lock on it would be in the way */
+   the header, the lock on it would be in the way. @open-backing: it is no disk's node, but a state
+   that nobody writes to */
 static GVariant *
 node_options (const QsStep *step)
 {
@@ -103,7 +104,8 @@ node_options (const QsStep *step)
   g_variant_dict_init (&options, NULL);
   g_variant_dict_insert (&options, "driver", "s", qs_step_string (step, "format"));
   g_variant_dict_insert (&options, "node-name", "s", qs_step_string (step, "node"));
-  g_variant_dict_insert (&options, "backing", "mv", NULL);
+  if (!qs_step_boolean (step, "open-backing"))
+    g_variant_dict_insert (&options, "backing", "mv", NULL);
   g_variant_dict_insert_value (&options, "cache", cache_options (step));
   if (auto_read_only (step))
     g_variant_dict_insert_value (&options, "file", file_options (step));

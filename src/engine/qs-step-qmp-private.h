@@ -28,6 +28,20 @@ QsProbe qs_blockdev_snapshot_sync_probe (QsGuest *guest, const QsStep *step, GVa
 gboolean qs_node_rebase_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
 QsProbe qs_node_rebase_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
 
+/* qs-step-switch.c */
+gboolean qs_node_hold_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
+gboolean qs_node_hold_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
+gboolean qs_node_switch_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
+gboolean qs_node_switch_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
+QsProbe qs_node_switch_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
+gboolean qs_node_release_run (QsGuest *guest, const QsStep *step, GVariant **result,
+                              GError **error);
+gboolean qs_reset_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
+
+/* of a step that is no commit and so is never asked */
+QsProbe qs_step_probe_nothing (QsGuest *guest, const QsStep *step, GVariant *result,
+                               GError **error);
+
 /**
  * qs_node_query:
  *

@@ -126,12 +126,11 @@ delete_old (QsGuest *guest, const QsStep *step)
 static gboolean
 check_no_threads (QsGuest *guest, GError **error)
 {
-  g_autoptr (JsonNode) threads = qs_qmp_execute (qs_guest_get_qmp (guest), "query-iothreads", NULL,
-                                                 QS_QMP_COMMAND_SECONDS, error);
+  gboolean has_some;
 
-  if (threads == NULL)
+  if (!qs_guest_io_threads (guest, &has_some, error))
     return FALSE;
-  if (JSON_NODE_HOLDS_ARRAY (threads) && json_array_get_length (json_node_get_array (threads)) == 0)
+  if (!has_some)
     return TRUE;
   g_set_error_literal (error, QS_ERROR, QS_ERROR_MONITOR_FAILED, "its disks may have I/O threads");
   return FALSE;

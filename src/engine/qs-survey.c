@@ -293,6 +293,8 @@ survey_monitor (Survey *survey, GError **error)
     return FALSE;
   if (!qs_guest_query_state (guest, &facts->state, &facts->run_state, error))
     return FALSE;
+  if (survey->questions->io_threads && !qs_guest_io_threads (guest, &facts->has_io_threads, error))
+    return FALSE;
   g_clear_pointer (&facts->nodes, g_ptr_array_unref);
   return qs_guest_nodes (guest, survey->domain, &facts->nodes, error)
          && qs_guest_commands (guest, &facts->commands, error)
@@ -317,7 +319,10 @@ survey_open_files (Survey *survey, GError **error)
   files = qs_worker_process_files (survey->worker, process->pid, &ignored);
   /* what was read belongs to this process if that lives on after it */
   if (files != NULL && qs_process_is_alive (process))
-    survey->facts->open_files = g_steal_pointer (&files->files);
+    {
+      survey->facts->open_files = g_steal_pointer (&files->files);
+      survey->facts->ends_at_reset = files->ends_at_reset;
+    }
   return TRUE;
 }
 

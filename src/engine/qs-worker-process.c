@@ -36,7 +36,8 @@ read_process (GVariant *told)
   const char *exe;
   const char *cwd;
 
-  g_variant_get (told, "(m&sm&sm@a(sttb)b)", &exe, &cwd, &files, &process->names_backing);
+  g_variant_get (told, "(m&sm&sm@a(sttb)bb)", &exe, &cwd, &files, &process->names_backing,
+                 &process->ends_at_reset);
   process->exe = dup_path (exe);
   process->cwd = dup_path (cwd);
   process->files = files != NULL ? read_files (files) : NULL;

@@ -78,8 +78,8 @@ class Foreign:
                                         stdin=subprocess.DEVNULL, **more)
         wait_until(self._listens, 20, 'the QMP socket')
         # it listens before it opens its disks
-        last = self.serial.last() or 0
-        wait_until(lambda: self._lives() and (self.serial.last() or 0) > last + 1, 60,
+        steps = len(self.serial.counts())
+        wait_until(lambda: self._lives() and len(self.serial.counts()) > steps + 1, 60,
                    'the guest counts')
         return self
 

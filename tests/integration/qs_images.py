@@ -158,6 +158,15 @@ class Serial:
             time.sleep(0.02)
         raise TimeoutError(f'the guest did not count past {value}: {self.text()[-200:]!r}')
 
+    def wait_steps(self, steps=3, seconds=60):
+        """Wait for as many @steps of the guest, whose counter may go back meanwhile."""
+        wanted = len(self.counts()) + steps
+        end = time.monotonic() + seconds
+        while len(self.counts()) < wanted:
+            if time.monotonic() > end:
+                raise TimeoutError(f'the guest does not count: {self.text()[-200:]!r}')
+            time.sleep(0.02)
+
     def wait_more(self, ticks=5, seconds=60):
         """Wait until the guest has counted @ticks times more than now."""
         return self.wait_past((self.last() or 0) + ticks - 1, seconds)

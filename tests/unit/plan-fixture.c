@@ -175,8 +175,10 @@ make_disk (const char *target, const char *path, const char *format)
 static void
 answer_nodes (QsFacts *facts, const QsDomain *domain)
 {
-  static const char *const commands[] = { "transaction",     "blockdev-add", "blockdev-del",
-                                          "blockdev-reopen", "add-fd",       NULL };
+  static const char *const commands[] = { "transaction",  "blockdev-add",
+                                          "blockdev-del", "blockdev-reopen",
+                                          "add-fd",       "qom-set",
+                                          "system_reset", NULL };
 
   facts->commands = g_strdupv ((char **)commands);
   for (guint i = 0; i < domain->def->disks->len; i++)
@@ -188,6 +190,7 @@ answer_nodes (QsFacts *facts, const QsDomain *domain)
       node->node_name = g_strdup_printf ("snapd-%s", disk->target);
       node->path = g_strdup (qs_domain_disk_path (domain, disk));
       node->format = g_strdup ("qcow2");
+      node->device = g_strdup_printf ("/machine/peripheral/disk-%s/virtio-backend", disk->target);
       node->virtual_size = 64 * 1024 * 1024;
       g_ptr_array_add (facts->nodes, node);
     }

@@ -252,3 +252,22 @@ real_qemu_do (const RealQemu *qemu, const char *command, const char *arguments)
   qs_qmp_run (qemu->control, command, parsed, PATIENCE, &error);
   g_assert_no_error (error);
 }
+
+guint
+real_qemu_count_nodes (QsGuest *guest, const char *name)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonNode) answer =
+      qs_qmp_execute (qs_guest_get_qmp (guest), "query-named-block-nodes",
+                      g_variant_new_parsed ("{'flat': <true>}"), 10, &error);
+  JsonArray *nodes;
+  guint n = 0;
+
+  g_assert_no_error (error);
+  nodes = json_node_get_array (answer);
+  for (guint i = 0; i < json_array_get_length (nodes); i++)
+    n += g_str_equal (
+        json_object_get_string_member (json_array_get_object_element (nodes, i), "node-name"),
+        name);
+  return n;
+}

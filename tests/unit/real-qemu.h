@@ -31,6 +31,9 @@ int real_qemu_connect (const RealQemu *qemu);
 QsGuest *real_qemu_guest (const RealQemu *qemu, const QsGuestListener *listener);
 char *real_qemu_path (const RealQemu *qemu, const char *name);
 
+/* how many nodes have this name: one or none */
+guint real_qemu_count_nodes (QsGuest *guest, const char *name);
+
 /* an overlay of disk @target, made as the worker makes it: @path in the folder, backing not opened */
 char *real_qemu_overlay (const RealQemu *qemu, const char *target, const char *size);
 

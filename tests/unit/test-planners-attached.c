@@ -148,6 +148,14 @@ test_revert (gconstpointer data)
 }
 
 static void
+assert_error (const GError *error, QsError code, const char *text)
+{
+  g_assert_error (error, QS_ERROR, (int)code);
+  if (strstr (error->message, text) == NULL)
+    g_error ("‘%s’ is not said by: %s", text, error->message);
+}
+
+static void
 assert_refused (const QsDomain *domain, QsRequest *request, QsError code, const char *text)
 {
   g_autoptr (QsRequest) owned = request;
@@ -155,9 +163,157 @@ assert_refused (const QsDomain *domain, QsRequest *request, QsError code, const 
   g_autoptr (QsPlan) plan = fixture_plan (domain, request, NULL, &error);
 
   g_assert_null (plan);
-  g_assert_error (error, QS_ERROR, (int)code);
-  if (strstr (error->message, text) == NULL)
-    g_error ("‘%s’ is not said by: %s", text, error->message);
+  assert_error (error, code, text);
+}
+
+typedef void (*FactsFunc) (QsFacts *facts);
+
+static void
+add_open (QsFacts *facts, const GPtrArray *disks)
+{
+  for (guint i = 0; i < disks->len; i++)
+    {
+      const QsDiskFacts *disk = g_ptr_array_index (disks, i);
+      const QsImage *image = g_ptr_array_index (disk->chain, 0);
+
+      g_ptr_array_add (facts->open_files,
+                       qs_open_file_new (image->path, image->dev, image->ino, TRUE));
+    }
+}
+
+/* of two disks, while the guest runs, to the one snapshot */
+static QsPlan *
+plan_in_place (guint flags, QsKind kind, gboolean stable, FactsFunc change, GError **error)
+{
+  g_autoptr (QsDomain) domain =
+      fixture_attached (fixture_with_snapshot (fixture_running_domain (2), "s1", kind), stable);
+  g_autoptr (QsRequest) request =
+      fixture_request (QS_VERB_SNAPSHOT_REVERT, flags, FIXTURE_SNAPSHOT);
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, error);
+
+  if (facts == NULL)
+    return NULL;
+  facts->open_files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_open_file_free);
+  facts->run_state = g_strdup ("running");
+  add_open (facts, facts->disks);
+  add_open (facts, facts->snapshot_disks);
+  if (change != NULL)
+    change (facts);
+  return qs_operation_get (request->verb)->plan (domain, request, facts, error);
+}
+
+static const struct
+{
+  const char *name;
+  guint flags;
+  gboolean stable;
+} in_place_cases[] = {
+  { "attached-revert-running", QS_REVERT_RUNNING, TRUE },
+  { "attached-revert-paused", QS_REVERT_PAUSED, TRUE },
+  { "attached-revert-running-moving", QS_REVERT_RUNNING, FALSE },
+};
+
+static void
+test_in_place (gconstpointer data)
+{
+  guint i = GPOINTER_TO_UINT (data);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsPlan) plan = plan_in_place (in_place_cases[i].flags, QS_KIND_EXTERNAL,
+                                           in_place_cases[i].stable, NULL, &error);
+
+  g_assert_no_error (error);
+  plan_golden_check (in_place_cases[i].name, plan);
+  fake_world_exercise (plan);
+}
+
+static void
+forget_open_files (QsFacts *facts)
+{
+  g_clear_pointer (&facts->open_files, g_ptr_array_unref);
+}
+
+/* that of the first disk's state, which is listed behind the active files */
+static void
+close_state (QsFacts *facts)
+{
+  g_ptr_array_remove_index (facts->open_files, 2);
+}
+
+static void
+close_active (QsFacts *facts)
+{
+  g_ptr_array_remove_index (facts->open_files, 1);
+}
+
+static void
+set_deeper (QsFacts *facts)
+{
+  ((QsNode *)g_ptr_array_index (facts->nodes, 0))->depth = 1;
+}
+
+static void
+set_no_reboot (QsFacts *facts)
+{
+  facts->ends_at_reset = TRUE;
+}
+
+static void
+set_threads (QsFacts *facts)
+{
+  facts->has_io_threads = TRUE;
+}
+
+static void
+set_migrating (QsFacts *facts)
+{
+  g_free (facts->run_state);
+  facts->run_state = g_strdup ("inmigrate");
+}
+
+static void
+forget_qom_set (QsFacts *facts)
+{
+  g_clear_pointer (&facts->commands, g_strfreev);
+}
+
+static void
+lose_node (QsFacts *facts)
+{
+  g_ptr_array_remove_index (facts->nodes, 0);
+}
+
+static const struct
+{
+  FactsFunc change;
+  QsError code;
+  const char *text;
+} in_place_refusals[] = {
+  { forget_open_files, QS_ERROR_OPERATION_UNSUPPORTED, "cannot be seen" },
+  { close_state, QS_ERROR_OPERATION_UNSUPPORTED, "/images/vda.qcow2" },
+  { close_active, QS_ERROR_OPERATION_INVALID, "vdb" },
+  { set_deeper, QS_ERROR_OPERATION_INVALID, "vda" },
+  { set_no_reboot, QS_ERROR_OPERATION_INVALID, "-no-reboot" },
+  { set_threads, QS_ERROR_OPERATION_UNSUPPORTED, "I/O threads" },
+  { set_migrating, QS_ERROR_OPERATION_INVALID, "inmigrate" },
+  { forget_qom_set, QS_ERROR_OPERATION_UNSUPPORTED, "blockdev-add" },
+  { lose_node, QS_ERROR_CONFIG_UNSUPPORTED, "no such disk" },
+};
+
+static void
+test_in_place_refused (void)
+{
+  g_autoptr (GError) internal = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (in_place_refusals); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_null (plan_in_place (QS_REVERT_RUNNING, QS_KIND_EXTERNAL, TRUE,
+                                    in_place_refusals[i].change, &error));
+      assert_error (error, in_place_refusals[i].code, in_place_refusals[i].text);
+    }
+  g_assert_null (plan_in_place (QS_REVERT_PAUSED, QS_KIND_INTERNAL, TRUE, NULL, &internal));
+  assert_error (internal, QS_ERROR_OPERATION_UNSUPPORTED, "internal snapshot");
 }
 
 /* its process is its owner's */
@@ -171,9 +327,6 @@ test_revert_refused (void)
 
   assert_refused (on, fixture_request (QS_VERB_SNAPSHOT_REVERT, 0, FIXTURE_SNAPSHOT),
                   QS_ERROR_OPERATION_INVALID, "not ours");
-  assert_refused (on,
-                  fixture_request (QS_VERB_SNAPSHOT_REVERT, QS_REVERT_RUNNING, FIXTURE_SNAPSHOT),
-                  QS_ERROR_OPERATION_UNSUPPORTED, "shut it down");
   assert_refused (off,
                   fixture_request (QS_VERB_SNAPSHOT_REVERT, QS_REVERT_RUNNING, FIXTURE_SNAPSHOT),
                   QS_ERROR_OPERATION_INVALID, "owner");
@@ -222,6 +375,13 @@ main (int argc, char **argv)
     }
   g_test_add_data_func ("/planners/attached-revert", GUINT_TO_POINTER (STABLE), test_revert);
   g_test_add_data_func ("/planners/attached-revert-moving", GUINT_TO_POINTER (MOVING), test_revert);
+  for (guint i = 0; i < G_N_ELEMENTS (in_place_cases); i++)
+    {
+      g_autofree char *path = g_strconcat ("/planners/", in_place_cases[i].name, NULL);
+
+      g_test_add_data_func (path, GUINT_TO_POINTER (i), test_in_place);
+    }
+  g_test_add_func ("/planners/attached-revert-in-place-refused", test_in_place_refused);
   g_test_add_func ("/planners/attached-revert-refused", test_revert_refused);
   g_test_add_func ("/planners/attached-source-refused", test_source_refused);
   g_test_add_func ("/planners/attached-no-backing-refused", test_no_backing_refused);
