@@ -39,15 +39,20 @@ free_recovery (gpointer data)
   g_free (recovery);
 }
 
+/* the operation stays open, so that nothing else is begun: the next start tries again */
 static void
 quarantine (QsEngine *engine, const char *domain, const GError *error)
 {
+  g_autofree char *reason = g_strdup_printf (
+      "%s; remove the cause and start the service anew, which then finishes or undoes what was "
+      "interrupted",
+      error->message);
   g_autoptr (GVariant) changes = NULL;
   QsChangeList list;
 
   g_message ("domain %s is quarantined: %s", domain, error->message);
   qs_changes_init (&list);
-  qs_changes_add (&list, QS_CHANGE_QUARANTINE, "reason", "s", error->message, NULL);
+  qs_changes_add (&list, QS_CHANGE_QUARANTINE, "reason", "s", reason, NULL);
   changes = g_variant_ref_sink (qs_changes_end (&list));
   qs_registry_apply (engine->registry, domain, changes, NULL);
 }

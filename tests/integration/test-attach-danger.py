@@ -46,7 +46,8 @@ def name_backing(index, path):
 
 
 class StablePath(Base):
-    """The names with which QEMU is started stay those of the newest overlays, where that is right."""
+    return ['-blockdev', f'driver=file,filename={path}.base,node-name=file{index}b,'
+                         'read-only=on',
 
     def source(self):
         return self.disks()['vda'][0]

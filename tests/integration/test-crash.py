@@ -127,6 +127,49 @@ class Crash(unittest.TestCase):
         self.domain.start()
         self.guest.serial.wait_more(2)
 
+@unittest.skipIf(os.environ.get('QS_KILL_AT_SYNC', '') == '', 'the preload library is not built')
+class Quarantine(unittest.TestCase):
+    """What can be neither finished nor undone: the reason says how it can."""
+
+    def setUp(self):
+        self.session = Session()
+        self.session.__enter__()
+        self.addCleanup(self.session.close)
+        self.guest = Guest(self.session.folder)
+        self.domain = self.session.manager.define(self.guest.xml())
+        self.session.stop_daemon()
+        kill_file = os.path.join(self.session.folder, 'kill')
+        self.session.environment.update(LD_PRELOAD=os.environ['QS_KILL_AT_SYNC'],
+                                        QS_KILL_FILE=kill_file)
+        self.restart()
+        with open(kill_file, 'w', encoding='ascii') as file:
+            file.write('3 0')
+        with self.assertRaises(DBusError):
+            self.domain.create('<domainsnapshot><name>s1</name></domainsnapshot>', 16)
+        self.session.daemon.wait(20)
+        os.unlink(kill_file)
+
+    def restart(self):
+        self.session.start_daemon()
+        self.domain = self.session.manager.domain(self.guest.name)
+
+    def test_way_out(self):
+        folder, away = self.guest.folder, self.guest.folder + '.away'
+        os.rename(folder, away)
+        with open(folder, 'wb'):
+            self.restart()
+        self.assertIn('start the service anew', self.domain['QuarantineReason'])
+        os.unlink(folder)
+        os.rename(away, folder)
+        with self.assertRaises(DBusError) as caught:
+            self.domain.wait(self.domain.Repair([], {'accept': True}))
+        self.assertEqual(caught.exception.name, 'DomainBusy')
+        self.session.stop_daemon()
+        self.restart()
+        self.assertFalse(self.domain['Quarantined'])
+        self.domain.create('<domainsnapshot><name>s2</name></domainsnapshot>', 16)
+        self.assertIn('s2', self.domain.ListSnapshotNames(0))
+
 
 if __name__ == '__main__':
     qs_tap.main()
