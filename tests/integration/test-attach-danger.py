@@ -46,8 +46,7 @@ def name_backing(index, path):
 
 
 class StablePath(Base):
-    return ['-blockdev', f'driver=file,filename={path}.base,node-name=file{index}b,'
-                         'read-only=on',
+    """The names with which QEMU is started stay those of the newest overlays, if that is right."""
 
     def source(self):
         return self.disks()['vda'][0]
