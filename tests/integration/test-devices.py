@@ -285,7 +285,7 @@ class Attached(Base):
 
     def restart(self):
         self.qemu.end()
-        wait_until(lambda: not self.domain['Connected'] and self.domain['Job'] == '/')
+        wait_until(lambda: self.domain['State'] == 'shutoff' and self.domain['Job'] == '/')
         self.qemu.start()
         wait_until(lambda: self.domain['Connected'] and self.domain['Job'] == '/', 20)
 
@@ -301,7 +301,7 @@ class Attached(Base):
         self.assertIn(f'state file of snapshot ‘s1’, ‘{self.device}’',
                       self.domain['QuarantineReason'])
         self.qemu.end()
-        wait_until(lambda: not self.domain['Connected'] and self.domain['Job'] == '/')
+        wait_until(lambda: self.domain['State'] == 'shutoff' and self.domain['Job'] == '/')
         self.qemu.use([top])
         self.domain.wait(self.domain.Repair([], {'accept': True}))
         self.qemu.start()
