@@ -3,6 +3,7 @@
 #include "fake-engine.h"
 
 #include "qs-error.h"
+#include "qs-xml.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_d
 {
   QsEngine *engine = g_new0 (QsEngine, 1);
 
+  qs_xml_init ();
   engine->folder = g_strdup (config->state_folder);
   engine->sink = *sink;
   engine->user_data = user_data;
