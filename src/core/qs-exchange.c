@@ -9,16 +9,7 @@
 
 /* what a running QEMU must know for it */
 static const char *const commands[] = { "transaction", "blockdev-add", "blockdev-del",
-                                        "blockdev-reopen" };
-
-static gboolean
-has_commands (const QsFacts *facts)
-{
-  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
-    if (!qs_facts_has_command (facts, commands[i]))
-      return FALSE;
-  return TRUE;
-}
+                                        "blockdev-reopen", NULL };
 
 /**
  * qs_exchange_obstacle:
@@ -39,7 +30,7 @@ qs_exchange_obstacle (const QsDomain *domain, const QsFacts *facts, const QsImag
     return "it lies where a file cannot have two names";
   if (image->n_links != 1)
     return "it has other names already";
-  if (facts->state != QS_DOMAIN_SHUTOFF && !has_commands (facts))
+  if (facts->state != QS_DOMAIN_SHUTOFF && !qs_facts_has_commands (facts, commands))
     return "this QEMU is too old for it";
   if (facts->names_backing)
     return "QEMU was told backing files by name";

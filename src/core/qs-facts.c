@@ -321,6 +321,19 @@ qs_facts_has_command (const QsFacts *facts, const char *command)
   return facts->commands != NULL && g_strv_contains ((const char *const *)facts->commands, command);
 }
 
+/**
+ * qs_facts_has_commands:
+ * @commands: NULL-terminated
+ */
+gboolean
+qs_facts_has_commands (const QsFacts *facts, const char *const *commands)
+{
+  for (guint i = 0; commands[i] != NULL; i++)
+    if (!qs_facts_has_command (facts, commands[i]))
+      return FALSE;
+  return TRUE;
+}
+
 QsQuestions *
 qs_questions_new (void)
 {

@@ -225,6 +225,7 @@ const QsNode *qs_facts_find_node (const QsFacts *facts, const char *target);
 const QsFile *qs_facts_find_file (const QsFacts *facts, const char *path);
 gboolean qs_facts_has_open (const QsFacts *facts, const QsImage *image);
 gboolean qs_facts_has_command (const QsFacts *facts, const char *command);
+gboolean qs_facts_has_commands (const QsFacts *facts, const char *const *commands);
 
 QsQuestions *qs_questions_new (void);
 void qs_questions_free (QsQuestions *questions);

@@ -244,15 +244,6 @@ static const struct
   { { "blockdev-snapshot-sync" }, switch_one_by_one },
 };
 
-static gboolean
-has_commands (const QsFacts *facts, const char *const *commands)
-{
-  for (guint i = 0; commands[i] != NULL; i++)
-    if (!qs_facts_has_command (facts, commands[i]))
-      return FALSE;
-  return TRUE;
-}
-
 /**
  * qs_create_switches_at_once:
  *
@@ -261,7 +252,7 @@ has_commands (const QsFacts *facts, const char *const *commands)
 gboolean
 qs_create_switches_at_once (const QsCreate *create)
 {
-  return has_commands (create->facts, ways[0].commands);
+  return qs_facts_has_commands (create->facts, ways[0].commands);
 }
 
 /**
@@ -277,7 +268,7 @@ qs_create_add_switch (QsCreate *create, QsPlan *plan, GError **error)
   if (!qs_planning_check_block_jobs (create->facts, error))
     return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS (ways); i++)
-    if (has_commands (create->facts, ways[i].commands))
+    if (qs_facts_has_commands (create->facts, ways[i].commands))
       return ways[i].add (create, plan, error);
   g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
                        "this QEMU has neither ‘transaction’ nor ‘blockdev-snapshot-sync’");

@@ -2,10 +2,6 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-worker-private.h"
 
-#include "qs-error.h"
-#include "qs-limits.h"
-#include "qs-wire.h"
-
 /**
  * qs_worker_link_file:
  *
@@ -70,28 +66,4 @@ qs_worker_set_mode (QsWorker *worker, const char *path, const QsFileId *id, guin
     return FALSE;
   g_variant_get (result, "(u)", before);
   return TRUE;
-}
-
-/**
- * qs_worker_open_image:
- *
- * Returns: a descriptor of the file @id for reading and writing, to be handed to its QEMU; -1 on
- *   failure
- */
-int
-qs_worker_open_image (QsWorker *worker, const char *path, const QsFileId *id, GError **error)
-{
-  g_autoptr (GArray) fds = qs_wire_fds_new ();
-  const QsCall request = { .method = "open-image",
-                           .arguments = g_variant_new ("(stt)", path, id->dev, id->ino),
-                           .reply = "()",
-                           .seconds = QS_TOOL_QUERY_SECONDS,
-                           .reply_fds = fds };
-  g_autoptr (GVariant) result = qs_worker_call (worker, &request, error);
-
-  if (result == NULL)
-    return -1;
-  if (fds->len == 0)
-    g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "the worker did not open ‘%s’", path);
-  return qs_wire_fds_steal (fds, 0);
 }

@@ -85,7 +85,6 @@ gboolean qs_worker_exchange (QsWorker *worker, const char *from, const char *ove
                              const QsFileId *from_id, const QsFileId *over_id, GError **error);
 gboolean qs_worker_set_mode (QsWorker *worker, const char *path, const QsFileId *id, guint32 mode,
                              guint32 *before, GError **error);
-int qs_worker_open_image (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
 
 typedef enum
 {

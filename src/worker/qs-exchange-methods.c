@@ -136,24 +136,6 @@ link_file (const QsPlace *from, const QsPlace *to, guint64 dev, guint64 ino, GEr
   return qs_place_sync (to, error);
 }
 
-static GVariant *
-handle_link_file (QsWork *work, GVariant *arguments, GError **error)
-{
-  QsPlace *places[2] = { NULL, NULL };
-  g_autoptr (QsPlace) from = NULL;
-  g_autoptr (QsPlace) to = NULL;
-  const char *paths[2];
-  guint64 dev;
-  guint64 ino;
-
-  g_variant_get (arguments, "(&s&stt)", &paths[0], &paths[1], &dev, &ino);
-  if (!find_pair (work, paths, places, error))
-    return NULL;
-  from = places[0];
-  to = places[1];
-  return link_file (from, to, dev, ino, error) ? qs_work_done () : NULL;
-}
-
 static gboolean
 unlink_name (const QsPlace *name, const QsPlace *keep, guint64 dev, guint64 ino, GError **error)
 {
@@ -171,12 +153,16 @@ unlink_name (const QsPlace *name, const QsPlace *keep, guint64 dev, guint64 ino,
   return qs_place_sync (keep, error);
 }
 
+typedef gboolean (*PairFunc) (const QsPlace *first, const QsPlace *second, guint64 dev, guint64 ino,
+                              GError **error);
+
+/* on two names, of which one is or becomes that of the file dev:ino */
 static GVariant *
-handle_unlink_name (QsWork *work, GVariant *arguments, GError **error)
+handle_pair (QsWork *work, GVariant *arguments, PairFunc func, GError **error)
 {
   QsPlace *places[2] = { NULL, NULL };
-  g_autoptr (QsPlace) name = NULL;
-  g_autoptr (QsPlace) keep = NULL;
+  g_autoptr (QsPlace) first = NULL;
+  g_autoptr (QsPlace) second = NULL;
   const char *paths[2];
   guint64 dev;
   guint64 ino;
@@ -184,9 +170,21 @@ handle_unlink_name (QsWork *work, GVariant *arguments, GError **error)
   g_variant_get (arguments, "(&s&stt)", &paths[0], &paths[1], &dev, &ino);
   if (!find_pair (work, paths, places, error))
     return NULL;
-  name = places[0];
-  keep = places[1];
-  return unlink_name (name, keep, dev, ino, error) ? qs_work_done () : NULL;
+  first = places[0];
+  second = places[1];
+  return func (first, second, dev, ino, error) ? qs_work_done () : NULL;
+}
+
+static GVariant *
+handle_link_file (QsWork *work, GVariant *arguments, GError **error)
+{
+  return handle_pair (work, arguments, link_file, error);
+}
+
+static GVariant *
+handle_unlink_name (QsWork *work, GVariant *arguments, GError **error)
+{
+  return handle_pair (work, arguments, unlink_name, error);
 }
 
 typedef struct
@@ -294,31 +292,11 @@ handle_set_mode (QsWork *work, GVariant *arguments, GError **error)
   return g_variant_new ("(u)", before);
 }
 
-static GVariant *
-handle_open_image (QsWork *work, GVariant *arguments, GError **error)
-{
-  g_autoptr (QsPlace) place = NULL;
-  const char *path;
-  guint64 dev;
-  guint64 ino;
-  int fd;
-
-  g_variant_get (arguments, "(&stt)", &path, &dev, &ino);
-  place = qs_place_existing (work, path, error);
-  fd = place != NULL ? open_regular (place, O_RDWR, dev, ino, error) : -1;
-  if (fd < 0)
-    return NULL;
-  qs_work_return_fd (work, fd);
-  if (fcntl (fd, F_SETFL, 0) == 0) /* a program that gets it expects to wait */
-    return qs_work_done ();
-  qs_fail_errno (error, path, "open");
-  return NULL;
-}
-
 static const QsMethod methods[] = {
-  { "link-file", "(sstt)", handle_link_file },     { "unlink-name", "(sstt)", handle_unlink_name },
-  { "exchange", "(ss(tt)(tt))", handle_exchange }, { "set-mode", "(sttu)", handle_set_mode },
-  { "open-image", "(stt)", handle_open_image },
+  { "link-file", "(sstt)", handle_link_file },
+  { "unlink-name", "(sstt)", handle_unlink_name },
+  { "exchange", "(ss(tt)(tt))", handle_exchange },
+  { "set-mode", "(sttu)", handle_set_mode },
 };
 
 const QsMethod *

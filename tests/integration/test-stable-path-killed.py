@@ -28,7 +28,8 @@ class Killed(KilledCase):
             if not died:
                 return moment
             if before_restart:
-                self.start_without_daemon()
+                last = self.qemu.serial.last()
+                self.start_as_user(last, last + 1)
             self.session.start_daemon()
             self.find_again()
             if not self.qemu.process:
@@ -44,17 +45,19 @@ class Killed(KilledCase):
                 path = self.qemu.path(f'disk{index}.{snapshot}')
                 self.kept.setdefault(path, images.content_hash(path))
 
-    def start_without_daemon(self):
-        """The owner, a plain user, is faster than the daemon: the script finds what was written
-        last, or it fails because of the rights of a file."""
+    def start_as_user(self, *counters):
+        """The owner, a plain user, is faster than the daemon: the script finds one of @counters, or
+        it fails because a file may not be written, and for no other reason."""
         self.give_to(USER)
         try:
-            self.run_script(user=USER)
+            self.qemu.start(user=USER)
+            self.assertIn(self.qemu.serial.boots()[-1], counters)
             self.qemu.serial.wait_more(2)
             self.qemu.end()
             self.n_started += 1
         except RuntimeError:
             # that of qs_foreign: QEMU has ended
+            self.assertTrue(any(os.stat(path).st_mode & 0o222 == 0 for path in self.qemu.disks))
             self.qemu.process = None
             self.n_refused += 1
         finally:
@@ -126,7 +129,7 @@ class Killed(KilledCase):
             before = images.counter(self.qemu.disks[0])
             if not self.strike(lambda: self.domain.snapshot('m0').revert(), moment, False):
                 break
-            self.start_either(before, snapshot)
+            self.start_as_user(before, snapshot)
             self.session.start_daemon()
             self.find_again()
             self.check()
@@ -136,19 +139,6 @@ class Killed(KilledCase):
         self.assertEqual(images.counter(self.qemu.disks[0]), snapshot)
         self.assertGreater(self.n_started, 5, 'these are not all the moments of a revert')
         self.assertGreater(self.n_refused, 0, 'no moment was between two disks')
-
-    def start_either(self, *counters):
-        self.give_to(USER)
-        try:
-            self.qemu.start(user=USER)
-            self.assertIn(self.qemu.serial.boots()[-1], counters)
-            self.qemu.end()
-            self.n_started += 1
-        except RuntimeError:
-            self.qemu.process = None
-            self.n_refused += 1
-        finally:
-            self.give_to(0)
 
 
 if __name__ == '__main__':

@@ -192,8 +192,6 @@ test_file_replaced (Fixture *f, gconstpointer data)
       assert_refused (exchange (f, &disk, &error), error, QS_ERROR_IMAGE_FAILED, disk.active);
       assert_refused (qs_worker_set_mode (f->worker, disk.active, &disk.old, 0444, &before, &error),
                       error, QS_ERROR_IMAGE_FAILED, "left alone");
-      assert_refused (qs_worker_open_image (f->worker, disk.active, &disk.old, &error) >= 0, error,
-                      QS_ERROR_IMAGE_FAILED, "left alone");
       g_assert_no_errno (lstat (disk.active, &info[1]));
       g_assert_cmpuint (info[0].st_ino, ==, info[1].st_ino);
       g_assert_cmpuint (info[0].st_mode, ==, info[1].st_mode);
@@ -311,25 +309,6 @@ test_mode (Fixture *f, gconstpointer data)
                   error, QS_ERROR_INVALID_ARGUMENT, "100644");
 }
 
-static void
-test_open (Fixture *f, gconstpointer data)
-{
-  g_autoptr (GError) error = NULL;
-  g_auto (Disk) disk = make_disk (f);
-  struct stat info;
-  int fd = qs_worker_open_image (f->worker, disk.aside, &disk.overlay, &error);
-
-  g_assert_no_error (error);
-  g_assert_cmpint (fd, >=, 0);
-  g_assert_no_errno (fstat (fd, &info));
-  g_assert_cmpuint (info.st_ino, ==, disk.overlay.ino);
-  g_assert_cmpint (fcntl (fd, F_GETFL) & O_ACCMODE, ==, O_RDWR);
-  g_assert_cmpint (fcntl (fd, F_GETFL) & O_NONBLOCK, ==, 0);
-  close (fd);
-  assert_refused (qs_worker_open_image (f->worker, disk.aside, &disk.old, &error) >= 0, error,
-                  QS_ERROR_IMAGE_FAILED, "left alone");
-}
-
 int
 main (int argc, char **argv)
 {
@@ -344,6 +323,5 @@ main (int argc, char **argv)
   add_worker_test ("/worker-exchange/other-folder", test_other_folder);
   add_worker_test ("/worker-exchange/read-only-folder", test_read_only_folder);
   add_worker_test ("/worker-exchange/mode", test_mode);
-  add_worker_test ("/worker-exchange/open", test_open);
   return g_test_run ();
 }
