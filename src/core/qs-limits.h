@@ -95,6 +95,8 @@
 #define QS_QMP_COMMAND_SECONDS 30
 #define QS_QMP_TRANSACTION_SECONDS 120
 #define QS_MAX_RESET_QUESTIONS 200
+/* what waits for a disk to take a whole memory */
+#define QS_SYNC_SECONDS (30 * 60)
 #define QS_TOOL_QUERY_SECONDS 30
 #define QS_TOOL_WORK_SECONDS 300
 #define QS_TOOL_TOTAL_SECONDS (12 * 60 * 60)

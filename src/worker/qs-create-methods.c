@@ -118,26 +118,12 @@ check_written (const QsPlace *place, int fd, const QsWish *wish, GError **error)
   return FALSE;
 }
 
-/* a group that the owner is not in gets no rights; nobody else ever does */
-static gboolean
-set_rights (int fd, const QsWish *wish, GError **error)
-{
-  mode_t mode = wish->mode & 0660;
-  struct stat info;
-
-  if (fstat (fd, &info) != 0)
-    return qs_fail_errno (error, wish->path, "look at");
-  if (info.st_gid != wish->gid && fchown (fd, -1, wish->gid) != 0)
-    mode &= 0600;
-  return fchmod (fd, mode) == 0 || qs_fail_errno (error, wish->path, "set the mode of");
-}
-
 static gboolean
 fill_image (QsWork *work, const QsPlace *place, int fd, const QsWish *wish, GError **error)
 {
   if (!write_image (work, fd, wish, error) || !check_written (place, fd, wish, error))
     return FALSE;
-  if (wish->taken.ino == 0 && !set_rights (fd, wish, error))
+  if (wish->taken.ino == 0 && !qs_unnamed_set_rights (fd, place, wish->mode, wish->gid, error))
     return FALSE;
   return fsync (fd) == 0 || qs_fail_errno (error, place->path, "write");
 }

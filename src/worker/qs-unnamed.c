@@ -152,6 +152,24 @@ qs_unnamed_take (QsWork *work, const QsPlace *place, const QsTaken *taken, GErro
 }
 
 /**
+ * qs_unnamed_set_rights:
+ *
+ * Of a file just made: a group that the owner is not in gets no rights; nobody else ever does.
+ */
+gboolean
+qs_unnamed_set_rights (int fd, const QsPlace *place, guint32 mode, guint32 gid, GError **error)
+{
+  mode_t rights = mode & 0660;
+  struct stat info;
+
+  if (fstat (fd, &info) != 0)
+    return qs_fail_errno (error, place->path, "look at");
+  if (info.st_gid != gid && fchown (fd, -1, gid) != 0)
+    rights &= 0600;
+  return fchmod (fd, rights) == 0 || qs_fail_errno (error, place->path, "set the mode of");
+}
+
+/**
  * qs_unnamed_drop_last:
  *
  * Takes back the one just made or taken.

@@ -25,6 +25,8 @@ typedef struct
 
 int qs_unnamed_open (QsWork *work, const QsPlace *place, GError **error);
 int qs_unnamed_take (QsWork *work, const QsPlace *place, const QsTaken *taken, GError **error);
+gboolean qs_unnamed_set_rights (int fd, const QsPlace *place, guint32 mode, guint32 gid,
+                                GError **error);
 void qs_unnamed_drop_last (QsWork *work);
 void qs_unnamed_note_device (QsWork *work, guint64 bytes);
 gboolean qs_unnamed_link (QsWork *work, const QsPlace *place, guint64 dev, guint64 ino,

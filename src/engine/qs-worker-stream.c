@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-worker-private.h"
+
+#include "qs-error.h"
+#include "qs-limits.h"
+#include "qs-wire.h"
+
+/**
+ * qs_worker_create_file:
+ * @mode: already narrowed by the planner
+ * @gid: its group, if the owner may
+ *
+ * Makes an empty file, durably, that has no name yet: as qs_worker_create_image().
+ */
+gboolean
+qs_worker_create_file (QsWorker *worker, const char *path, guint32 mode, guint32 gid, QsFileId *id,
+                       GError **error)
+{
+  g_autoptr (GVariant) result = qs_worker_query (
+      worker, "create-file", g_variant_new ("(suu)", path, mode, gid), "((ttx))", error);
+
+  if (result == NULL)
+    return FALSE;
+  *id = (QsFileId){ 0 };
+  g_variant_get (result, "((ttx))", &id->dev, &id->ino, &id->btime);
+  return TRUE;
+}
+
+/**
+ * qs_worker_open_stream:
+ *
+ * Opens the file @id, which is emptied, for somebody who writes to it.
+ *
+ * Returns: a descriptor; -1 on failure
+ */
+int
+qs_worker_open_stream (QsWorker *worker, const char *path, const QsFileId *id, GError **error)
+{
+  g_autoptr (GArray) fds = qs_wire_fds_new ();
+  const QsCall request = { .method = "open-stream",
+                           .arguments = g_variant_new ("(stt)", path, id->dev, id->ino),
+                           .reply = "()",
+                           .seconds = QS_TOOL_QUERY_SECONDS,
+                           .reply_fds = fds };
+  g_autoptr (GVariant) result = qs_worker_call (worker, &request, error);
+
+  if (result == NULL)
+    return -1;
+  if (fds->len > 0)
+    return qs_wire_fds_steal (fds, 0);
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "the worker has not handed over ‘%s’", path);
+  return -1;
+}
+
+/**
+ * qs_worker_sync_stream:
+ * @size: (out): of what is durable now
+ */
+gboolean
+qs_worker_sync_stream (QsWorker *worker, const char *path, const QsFileId *id, guint64 *size,
+                       GError **error)
+{
+  const QsCall request = { .method = "sync-stream",
+                           .arguments = g_variant_new ("(stt)", path, id->dev, id->ino),
+                           .reply = "(t)",
+                           .seconds = QS_SYNC_SECONDS };
+  g_autoptr (GVariant) result = qs_worker_call (worker, &request, error);
+
+  if (result == NULL)
+    return FALSE;
+  g_variant_get (result, "(t)", size);
+  return TRUE;
+}

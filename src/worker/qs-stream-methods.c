@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-unnamed.h"
+
+#include <errno.h>
+
+/* files that QEMU writes a stream to */
+
+static int
+make_file (QsWork *work, const QsPlace *place, GError **error)
+{
+  struct stat info;
+
+  if (!qs_place_stat (place, &info))
+    return qs_unnamed_open (work, place, error);
+  errno = EEXIST;
+  qs_fail_errno (error, place->path, "create");
+  return -1;
+}
+
+static gboolean
+sync_file (int fd, const QsPlace *place, struct stat *info, GError **error)
+{
+  return (fsync (fd) == 0 && fstat (fd, info) == 0) || qs_fail_errno (error, place->path, "write");
+}
+
+/* empty, without a name, and durable as that: `link` gives it its name */
+static GVariant *
+handle_create_file (QsWork *work, GVariant *arguments, GError **error)
+{
+  g_autoptr (QsPlace) place = NULL;
+  const char *path;
+  guint32 mode;
+  guint32 gid;
+  struct stat info;
+  int fd;
+
+  g_variant_get (arguments, "(&suu)", &path, &mode, &gid);
+  place = qs_place_new (work, path, error);
+  fd = place != NULL ? make_file (work, place, error) : -1;
+  if (fd < 0)
+    return NULL;
+  if (qs_unnamed_set_rights (fd, place, mode, gid, error) && sync_file (fd, place, &info, error))
+    return g_variant_new ("((ttx))", (guint64)info.st_dev, (guint64)info.st_ino, qs_fd_btime (fd));
+  qs_unnamed_drop_last (work);
+  return NULL;
+}
+
+static int
+open_recorded (QsWork *work, GVariant *arguments, struct stat *info, GError **error)
+{
+  g_autoptr (QsPlace) place = NULL;
+  g_auto (QsFd) fd = -1;
+  const char *path;
+  guint64 dev;
+  guint64 ino;
+
+  g_variant_get (arguments, "(&stt)", &path, &dev, &ino);
+  place = qs_place_existing (work, path, error);
+  fd = place != NULL ? qs_place_open (place, QS_OPEN_WRITE, info, error) : -1;
+  if (fd < 0)
+    return -1;
+  if (!S_ISREG (info->st_mode))
+    info->st_ino = 0; /* never what was recorded */
+  return qs_place_check_identity (place, info, dev, ino, error) ? g_steal_fd (&fd) : -1;
+}
+
+/* what a try before this one has written is of no use */
+static GVariant *
+handle_open_stream (QsWork *work, GVariant *arguments, GError **error)
+{
+  struct stat info;
+  g_auto (QsFd) fd = open_recorded (work, arguments, &info, error);
+  const char *path;
+
+  g_variant_get_child (arguments, 0, "&s", &path);
+  if (fd < 0)
+    return NULL;
+  if (ftruncate (fd, 0) != 0)
+    {
+      qs_fail_errno (error, path, "empty");
+      return NULL;
+    }
+  qs_work_return_fd (work, g_steal_fd (&fd));
+  return qs_work_done ();
+}
+
+static GVariant *
+handle_sync_stream (QsWork *work, GVariant *arguments, GError **error)
+{
+  struct stat info;
+  g_auto (QsFd) fd = open_recorded (work, arguments, &info, error);
+  const char *path;
+
+  g_variant_get_child (arguments, 0, "&s", &path);
+  if (fd < 0)
+    return NULL;
+  if (fsync (fd) == 0 && fstat (fd, &info) == 0)
+    return g_variant_new ("(t)", (guint64)info.st_size);
+  qs_fail_errno (error, path, "write");
+  return NULL;
+}
+
+static const QsMethod methods[] = {
+  { "create-file", "(suu)", handle_create_file },
+  { "open-stream", "(stt)", handle_open_stream },
+  { "sync-stream", "(stt)", handle_sync_stream },
+};
+
+const QsMethod *
+qs_find_stream_method (const char *name)
+{
+  return qs_method_lookup (methods, G_N_ELEMENTS (methods), name);
+}
