@@ -31,6 +31,12 @@ find_job (JsonNode *jobs, const char *id)
   return NULL;
 }
 
+void
+qs_qmp_wait_news (QsQmp *qmp, gint64 microseconds)
+{
+  g_async_queue_timeout_pop (qmp->news, MAX (microseconds, 1));
+}
+
 /* @problem: (out): what the job failed of, or NULL */
 static JobState
 look_at_job (QsQmp *qmp, const char *id, guint seconds, char **problem, GError **error)
@@ -53,13 +59,15 @@ look_at_job (QsQmp *qmp, const char *id, guint seconds, char **problem, GError *
   return JOB_CONCLUDED;
 }
 
+/* a job that saves memory keeps QEMU from answering anything until it ends: the question may take as
+   long as the job */
 static gboolean
 wait_job (QsQmp *qmp, const char *id, gint64 deadline, char **problem, GError **error)
 {
   while (TRUE)
     {
       gint64 left = deadline - g_get_monotonic_time ();
-      guint seconds = CLAMP (left / G_USEC_PER_SEC, 1, QS_QMP_COMMAND_SECONDS);
+      guint seconds = MAX (left / G_USEC_PER_SEC, 1);
       JobState state = look_at_job (qmp, id, seconds, problem, error);
 
       if (state != JOB_RUNNING)
@@ -70,21 +78,45 @@ wait_job (QsQmp *qmp, const char *id, gint64 deadline, char **problem, GError **
                        "the job ‘%s’ of QEMU has not ended in time: it may still be running", id);
           return FALSE;
         }
-      g_async_queue_timeout_pop (qmp->jobs, MIN (left, LOOK_AGAIN));
+      qs_qmp_wait_news (qmp, MIN (left, LOOK_AGAIN));
     }
+}
+
+static gint64
+deadline_in (guint seconds)
+{
+  return g_get_monotonic_time () + (gint64)seconds * G_USEC_PER_SEC;
+}
+
+static gboolean
+dismiss_job (QsQmp *qmp, const char *job, GError **error)
+{
+  return qs_qmp_run (qmp, "job-dismiss", g_variant_new_parsed ("{'id': <%s>}", job),
+                     QS_QMP_COMMAND_SECONDS, error);
+}
+
+gboolean
+qs_qmp_end_job (QsQmp *qmp, const char *job, guint seconds, GError **error)
+{
+  g_autoptr (JsonNode) jobs = qs_qmp_execute (qmp, "query-jobs", NULL, seconds, error);
+  g_autofree char *problem = NULL;
+
+  if (jobs == NULL)
+    return FALSE;
+  return find_job (jobs, job) == NULL
+         || (wait_job (qmp, job, deadline_in (seconds), &problem, error)
+             && dismiss_job (qmp, job, error));
 }
 
 gboolean
 qs_qmp_run_job (QsQmp *qmp, const char *command, const char *job, GVariant *arguments,
                 guint seconds, GError **error)
 {
-  gint64 deadline = g_get_monotonic_time () + (gint64)seconds * G_USEC_PER_SEC;
+  gint64 deadline = deadline_in (seconds);
   g_autofree char *problem = NULL;
 
   if (!qs_qmp_run (qmp, command, arguments, seconds, error)
-      || !wait_job (qmp, job, deadline, &problem, error)
-      || !qs_qmp_run (qmp, "job-dismiss", g_variant_new_parsed ("{'id': <%s>}", job),
-                      QS_QMP_COMMAND_SECONDS, error))
+      || !wait_job (qmp, job, deadline, &problem, error) || !dismiss_job (qmp, job, error))
     return FALSE;
   if (problem == NULL)
     return TRUE;

@@ -29,15 +29,17 @@ struct QsQmp
 
   GAsyncQueue *turn;    /* one token: who has it may send */
   GAsyncQueue *answers; /* of QsQmpAnswer */
-  GAsyncQueue *jobs;    /* a token each time that a job changed its state */
+  GAsyncQueue *news;    /* a token each time that a job or the migration changed its state */
+  gsize stopped;        /* atomic: microseconds that the guest stood still */
 
   /* the rest belongs to the reading thread */
   GSource *source;
   GSource *delivery;
   GByteArray *input;
   GQueue events;
-  guint answered; /* number of the last answer read */
-  guint belated;  /* answers for a connection before this one */
+  guint answered;    /* number of the last answer read */
+  gint64 stopped_at; /* by QEMU's clock, of a guest that stands still; else 0 */
+  guint belated;     /* answers for a connection before this one */
   gboolean greeted;
   gboolean lost;
   gboolean ended;

@@ -12,8 +12,8 @@
 
 /* events handed out in one turn of the loop, so that no guest keeps the thread for itself */
 #define EVENTS_PER_DISPATCH 64
-/* wake-ups of job waiters that are kept: one would do, but several may wait */
-#define MAX_JOB_TOKENS 16
+/* wake-ups of waiters that are kept: one would do, but several may wait */
+#define MAX_NEWS 16
 
 typedef struct
 {
@@ -138,6 +138,39 @@ end_connection (QsQmp *qmp, const char *reason)
     qmp->destroy (qmp->user_data);
 }
 
+/* microseconds since the epoch; 0: none that can be used */
+static gint64
+event_time (JsonObject *message)
+{
+  JsonObject *stamp = qs_json_object (message, "timestamp");
+  gint64 seconds = stamp == NULL ? -1 : qs_json_int64 (stamp, "seconds");
+
+  if (seconds <= 0 || seconds > G_MAXINT64 / G_USEC_PER_SEC - 1)
+    return 0;
+  return seconds * G_USEC_PER_SEC + CLAMP (qs_json_int64 (stamp, "microseconds"), 0, 999999);
+}
+
+/* counted as it is read, so that whoever has the answer to `cont` finds the pause counted */
+static void
+count_stop (QsQmp *qmp, const char *name, JsonObject *message)
+{
+  gint64 now = event_time (message);
+
+  if (g_str_equal (name, "STOP"))
+    qmp->stopped_at = now;
+  if (!g_str_equal (name, "RESUME"))
+    return;
+  if (qmp->stopped_at > 0 && now > qmp->stopped_at)
+    g_atomic_pointer_add (&qmp->stopped, now - qmp->stopped_at);
+  qmp->stopped_at = 0;
+}
+
+static gboolean
+is_news (const char *name)
+{
+  return g_str_equal (name, "JOB_STATUS_CHANGE") || g_str_equal (name, "MIGRATION");
+}
+
 /* the take_ functions return what is wrong with what QEMU sent, or NULL */
 
 static const char *
@@ -152,9 +185,9 @@ take_event (QsQmp *qmp, JsonObject *message, gsize length)
   event = g_new0 (Event, 1);
   event->name = g_strdup (name);
   event->data = data == NULL ? NULL : json_object_ref (data);
-  if (g_str_equal (event->name, "JOB_STATUS_CHANGE")
-      && g_async_queue_length (qmp->jobs) < MAX_JOB_TOKENS)
-    g_async_queue_push (qmp->jobs, qmp);
+  count_stop (qmp, name, message);
+  if (is_news (name) && g_async_queue_length (qmp->news) < MAX_NEWS)
+    g_async_queue_push (qmp->news, qmp);
 
   if (qmp->events.length == QS_MAX_QMP_EVENTS)
     {

@@ -30,7 +30,7 @@ clear_qmp (gpointer data)
   qs_qmp_reader_clear (qmp);
   g_async_queue_unref (qmp->turn);
   g_async_queue_unref (qmp->answers);
-  g_async_queue_unref (qmp->jobs);
+  g_async_queue_unref (qmp->news);
   g_free (qmp->reason);
   close (qmp->fd);
 }
@@ -70,6 +70,12 @@ gboolean
 qs_qmp_is_open (QsQmp *qmp)
 {
   return g_atomic_int_get (&qmp->open);
+}
+
+guint64
+qs_qmp_get_stopped_time (QsQmp *qmp)
+{
+  return (guint64)(gsize)g_atomic_pointer_get (&qmp->stopped);
 }
 
 int
@@ -325,7 +331,7 @@ qs_qmp_new (int fd, QsQmpEventFunc on_event, gpointer user_data, GDestroyNotify 
   qmp->open = TRUE;
   qmp->turn = g_async_queue_new ();
   qmp->answers = g_async_queue_new_full ((GDestroyNotify)qs_qmp_answer_free);
-  qmp->jobs = g_async_queue_new ();
+  qmp->news = g_async_queue_new ();
   qmp->input = g_byte_array_new ();
   qmp->on_event = on_event;
   qmp->user_data = user_data;

@@ -74,4 +74,22 @@ JsonNode *qs_qmp_execute_fd (QsQmp *qmp, const char *command, GVariant *argument
 gboolean qs_qmp_run_job (QsQmp *qmp, const char *command, const char *job, GVariant *arguments,
                          guint seconds, GError **error);
 
+/**
+ * qs_qmp_end_job:
+ *
+ * Waits until a job that may have been begun is over, whatever came of it, and dismisses it.
+ */
+gboolean qs_qmp_end_job (QsQmp *qmp, const char *job, guint seconds, GError **error);
+
+/* until a job or the migration has got on, or this time is over; events may be lost */
+void qs_qmp_wait_news (QsQmp *qmp, gint64 microseconds);
+
+/**
+ * qs_qmp_get_stopped_time:
+ *
+ * Returns: microseconds that the guest stood still, by the clock of QEMU, from STOP to RESUME, as far
+ *   as this connection has heard of both; those before the last answer are in it
+ */
+guint64 qs_qmp_get_stopped_time (QsQmp *qmp);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsQmp, qs_qmp_unref)

@@ -277,6 +277,14 @@ test_real_job (void)
   g_assert_false (create_image (qmp, "j", bad, &error));
   g_assert_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED);
   g_assert_nonnull (strstr (error->message, "No such file or directory"));
+  g_assert_true (qs_qmp_run (
+      qmp, "blockdev-create",
+      g_variant_new_parsed ("{'job-id': <'k'>, 'options': <%@a{sv}>}",
+                            g_variant_parse (G_VARIANT_TYPE_VARDICT, bad, NULL, NULL, NULL)),
+      20, NULL));
+  /* whatever came of it; and if there is none any more */
+  g_assert_true (qs_qmp_end_job (qmp, "k", 20, &error));
+  g_assert_true (qs_qmp_end_job (qmp, "k", 20, &error));
   jobs = qs_qmp_execute (qmp, "query-jobs", NULL, 20, NULL);
   g_assert_cmpuint (json_array_get_length (json_node_get_array (jobs)), ==, 0);
   qs_qmp_run (qmp, "quit", NULL, 20, NULL);
@@ -366,6 +374,54 @@ test_fd (void)
   qs_qmp_unref (qmp);
 }
 
+static const char *const stops[] = {
+  "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": 1000, \"microseconds\": 900000}}\r\n"
+  "{\"event\": \"RESUME\", \"timestamp\": {\"seconds\": 1001, \"microseconds\": 150000}}\r\n",
+  /* what makes no sense counts for nothing */
+  "{\"event\": \"RESUME\", \"timestamp\": {\"seconds\": 2000, \"microseconds\": 0}}\r\n"
+  "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": 3000, \"microseconds\": 0}}\r\n"
+  "{\"event\": \"RESUME\", \"timestamp\": {\"seconds\": 2999, \"microseconds\": 0}}\r\n"
+  "{\"event\": \"STOP\"}\r\n"
+  "{\"event\": \"RESUME\", \"timestamp\": {\"seconds\": 3000, \"microseconds\": 0}}\r\n"
+  "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": 3000, \"microseconds\": -7}}\r\n"
+  "{\"event\": \"RESUME\", \"timestamp\": {\"seconds\": 3000, \"microseconds\": 5}}\r\n",
+};
+
+static void
+script_stops (Peer *peer, gpointer data)
+{
+  peer_greet (peer);
+  for (guint i = 0; i < G_N_ELEMENTS (stops); i++)
+    {
+      g_autoptr (JsonNode) command = peer_read (peer);
+
+      g_assert_nonnull (command);
+      peer_send (peer, stops[i]);
+      peer_answer (peer, "\"return\": {}");
+    }
+}
+
+/* whoever has the answer to `cont` finds the pause counted */
+static void
+test_stopped_time (void)
+{
+  static const guint64 expected[] = { 250000, 250005 };
+  g_autoptr (GError) error = NULL;
+  int fd;
+  Peer *peer = peer_new (script_stops, NULL, &fd);
+  QsQmp *qmp = qs_qmp_new (fd, NULL, NULL, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (qs_qmp_get_stopped_time (qmp), ==, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (stops); i++)
+    {
+      g_assert_true (qs_qmp_run (qmp, "cont", NULL, 5, &error));
+      g_assert_cmpuint (qs_qmp_get_stopped_time (qmp), ==, expected[i]);
+    }
+  qs_qmp_unref (qmp);
+  peer_free (peer);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -373,6 +429,7 @@ main (int argc, char **argv)
   g_test_add_func ("/qmp/arguments", test_arguments);
   g_test_add_func ("/qmp/refusal", test_refusal);
   g_test_add_func ("/qmp/fd", test_fd);
+  g_test_add_func ("/qmp/stopped-time", test_stopped_time);
   g_test_add_func ("/qmp/threads", test_threads);
   g_test_add_func ("/qmp/close", test_close);
   g_test_add_func ("/qmp/real-qemu", test_real_qemu);
