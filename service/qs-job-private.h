@@ -53,6 +53,7 @@ struct QsJob
   gboolean reverted; /* SnapshotReverted is sent */
   char *step;
   gdouble progress;
+  QsAmount amount;    /* of that step */
   GPtrArray *waiting; /* of GDBusMethodInvocation */
 };
 

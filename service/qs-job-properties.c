@@ -49,6 +49,24 @@ get_progress (const QsSubject *subject)
 }
 
 static GVariant *
+get_bytes_done (const QsSubject *subject)
+{
+  return g_variant_new_uint64 (subject->job->amount.done);
+}
+
+static GVariant *
+get_bytes_total (const QsSubject *subject)
+{
+  return g_variant_new_uint64 (subject->job->amount.total);
+}
+
+static GVariant *
+get_speed (const QsSubject *subject)
+{
+  return g_variant_new_uint64 (qs_job_is_ended (subject->job) ? 0 : subject->job->amount.speed);
+}
+
+static GVariant *
 get_cancelable (const QsSubject *subject)
 {
   const QsJob *job = subject->job;
@@ -111,6 +129,9 @@ const QsProperty qs_job_properties[] = {
   { "State", get_state },
   { "Step", get_step },
   { "Progress", get_progress },
+  { "BytesDone", get_bytes_done },
+  { "BytesTotal", get_bytes_total },
+  { "Speed", get_speed },
   { "Cancelable", get_cancelable },
   { "StartTime", get_start_time },
   { "StartedByUID", get_started_by_uid },

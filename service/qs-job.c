@@ -290,14 +290,27 @@ announce_reverted (QsJob *job)
 static void
 on_step (QsTask *task, const char *step, gdouble progress, gboolean undoing, gpointer user_data)
 {
-  static const char *const names[] = { "State", "Step", "Progress", NULL };
+  static const char *const names[] = { "State",      "Step",  "Progress", "BytesDone",
+                                       "BytesTotal", "Speed", NULL };
   QsJob *job = user_data;
 
+  job->amount = (QsAmount){ 0 };
   g_free (job->step);
   job->step = g_strdup (step);
   job->progress = progress;
   if (undoing && job->state == QS_JOB_RUNNING)
     job->state = QS_JOB_UNDOING;
+  qs_job_announce (job, names);
+}
+
+static void
+on_amount (QsTask *task, const QsAmount *amount, gdouble progress, gpointer user_data)
+{
+  static const char *const names[] = { "Progress", "BytesDone", "BytesTotal", "Speed", NULL };
+  QsJob *job = user_data;
+
+  job->amount = *amount;
+  job->progress = progress;
   qs_job_announce (job, names);
 }
 
@@ -312,7 +325,7 @@ on_committed (QsTask *task, gpointer user_data)
   qs_job_announce (job, names);
 }
 
-const QsTaskSink qs_job_sink = { on_step, on_committed };
+const QsTaskSink qs_job_sink = { on_step, on_amount, on_committed };
 
 static void
 answer_waiter (gpointer data, gpointer user_data)

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #pragma once
 
+#include "qs-amount.h"
 #include "qs-operation.h"
 
 #include <gio/gio.h>
@@ -43,12 +44,13 @@ typedef struct
 /**
  * QsTaskSink:
  *
- * Progress of one task; called on the main context, at most four times a second for progress.
+ * Progress of one task; called on the main context, @amount at most four times a second.
  */
 typedef struct
 {
   void (*step) (QsTask *task, const char *step, gdouble progress, gboolean undoing,
                 gpointer user_data);
+  void (*amount) (QsTask *task, const QsAmount *amount, gdouble progress, gpointer user_data);
   void (*committed) (QsTask *task, gpointer user_data);
 } QsTaskSink;
 

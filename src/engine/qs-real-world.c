@@ -4,6 +4,7 @@
 
 #include "qs-change.h"
 #include "qs-error.h"
+#include "qs-limits.h"
 
 static const QsExecutor executors[] = {
   [QS_STEP_IMAGE_CREATE] = { qs_run_image_create, qs_undo_image_create, qs_probe_image_create },
@@ -172,6 +173,23 @@ qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error)
 
   return journal->vtable->step (journal, call->world->part, call->index, QS_STEP_STATE_BEGUN,
                                 learnt, error);
+}
+
+/**
+ * qs_step_call_tell:
+ *
+ * How far the step has come, as often as it likes: not all of it is passed on.
+ */
+void
+qs_step_call_tell (QsStepCall *call, const QsAmount *amount)
+{
+  QsRealWorld *world = call->world;
+  gint64 now = g_get_monotonic_time ();
+
+  if (world->world.tell == NULL || now - world->told_at < QS_PROGRESS_MILLISECONDS * 1000)
+    return;
+  world->told_at = now;
+  world->world.tell (amount, world->world.user_data);
 }
 
 /* what turned out to be durable although it was not said so; after a restart it was loaded */

@@ -23,6 +23,7 @@ typedef struct
   guint part;
   gboolean recovering; /* an earlier try may have been killed in the middle of any step */
   gboolean tool_ended; /* qemu-img was ended before it was done */
+  gint64 told_at;      /* monotonic time of what was told last */
 } QsRealWorld;
 
 /**
@@ -63,6 +64,7 @@ void qs_real_world_clear (QsRealWorld *world);
 QsWorker *qs_real_world_worker (QsRealWorld *world, GError **error);
 QsGuest *qs_real_world_guest (QsRealWorld *world, GError **error);
 GVariant *qs_step_call_result (const QsStepCall *call);
+void qs_step_call_tell (QsStepCall *call, const QsAmount *amount);
 gboolean qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error);
 
 /* the executors, by what they work on */

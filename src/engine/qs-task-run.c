@@ -14,6 +14,8 @@ typedef struct
   gpointer user_data;
   GCancellable *cancellable;
   GVariantDict *result;
+  guint step; /* the one at work, of @n_steps */
+  guint n_steps;
 } Run;
 
 typedef struct
@@ -24,6 +26,7 @@ typedef struct
   char *step;
   gdouble progress;
   gboolean undoing;
+  QsAmount amount;
 } Notice;
 
 static void
@@ -57,6 +60,14 @@ tell_step (gpointer data)
 }
 
 static void
+tell_amount (gpointer data)
+{
+  Notice *notice = data;
+
+  notice->sink->amount (notice->task, &notice->amount, notice->progress, notice->user_data);
+}
+
+static void
 tell_committed (gpointer data)
 {
   Notice *notice = data;
@@ -71,6 +82,8 @@ on_step (gpointer user_data, const QsPlan *plan, guint index, gboolean undoing)
   const QsStep *step = g_ptr_array_index (plan->steps, index);
   Notice *notice;
 
+  run->step = index;
+  run->n_steps = plan->steps->len;
   if (run->sink == NULL || run->sink->step == NULL)
     return;
   notice = make_notice (run);
@@ -78,6 +91,24 @@ on_step (gpointer user_data, const QsPlan *plan, guint index, gboolean undoing)
   notice->progress = (gdouble)index / plan->steps->len;
   notice->undoing = undoing;
   qs_main_post (tell_step, notice, free_notice);
+}
+
+/* a step has its share of the whole, however long it takes */
+static void
+on_amount (const QsAmount *amount, gpointer user_data)
+{
+  Run *run = user_data;
+  Notice *notice;
+
+  if (run->sink == NULL || run->sink->amount == NULL)
+    return;
+  notice = make_notice (run);
+  notice->amount = *amount;
+  notice->progress = run->step;
+  if (amount->total > 0)
+    notice->progress += MIN ((gdouble)amount->done / amount->total, 1);
+  notice->progress /= run->n_steps;
+  qs_main_post (tell_amount, notice, free_notice);
 }
 
 static void
@@ -153,6 +184,8 @@ run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
   g_autoptr (GError) failure = NULL;
 
   qs_real_world_init (&world, task->engine, task->domain, task->owner, op, n);
+  world.world.tell = on_amount;
+  world.world.user_data = run;
   runner = (QsRunner){ world.journal, &world.world, n, &runner_sink, run };
   *outcome = qs_runner_run (&runner, plan, run->cancellable, &results, &failure);
   if (*outcome == QS_OUTCOME_DONE)
@@ -220,7 +253,9 @@ qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancella
              GVariant **result, GError **error)
 {
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
-  Run run = { task, sink, user_data, cancellable, &dict };
+  Run run = {
+    .task = task, .sink = sink, .user_data = user_data, .cancellable = cancellable, .result = &dict
+  };
   QsOutcome outcome = QS_OUTCOME_DONE;
   g_autoptr (GError) failure = NULL;
   g_autoptr (GError) closing = NULL;

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #pragma once
 
+#include "qs-amount.h"
 #include "qs-plan.h"
 
 #include <gio/gio.h>
@@ -44,4 +45,7 @@ struct QsWorld
 {
   const QsWorldVTable *vtable;
   GCancellable *cancellable; /* set by the runner while a prepare step is carried out, else NULL */
+  /* (nullable): told how far a step has come, in the thread that carries it out */
+  void (*tell) (const QsAmount *amount, gpointer user_data);
+  gpointer user_data;
 };

@@ -174,6 +174,21 @@ class Jobs(Base):
         error_of(self, 'NoSnapshot', qs_client.Snapshot(self.session.connection,
                                                         snapshot).properties)
 
+    def test_amount(self):
+        """How far a step has come is told while it is at work, and gone with it."""
+        def amount():
+            return [job[name] for name in ('Progress', 'BytesDone', 'BytesTotal', 'Speed')]
+        ear = self.session.ear()
+        with self.session.hold('run') as hold:
+            job = self.domain.job(self.domain.SnapshotCreateXML(snapshot_xml('s1'), 0)[1])
+            hold.reached()
+            wait_until(lambda: amount() == [0.75, 512, 1024, 256], 5, 'the amount')
+        job.wait()
+        self.assertEqual([job['Progress'], job['Speed']], [1.0, 0])
+        ear.wait('Completed', job.path)
+        self.assertIn(1024, [values[1].get('BytesTotal') for _, _, name, values in ear.heard
+                             if name == 'PropertiesChanged'])
+
     def test_committed_cannot_be_cancelled(self):
         with self.session.hold('finish') as hold:
             _, path = self.domain.SnapshotCreateXML(snapshot_xml('s1'), 0)

@@ -205,6 +205,7 @@ typedef struct
   QsTask *task;
   const char *step; /* NULL: committed */
   gboolean undoing;
+  QsAmount amount;
 } Word;
 
 static gboolean
@@ -214,6 +215,8 @@ on_word (gpointer data)
 
   if (word->step == NULL)
     word->sink->committed (word->task, word->user_data);
+  else if (word->amount.total > 0)
+    word->sink->amount (word->task, &word->amount, 0.75, word->user_data);
   else
     word->sink->step (word->task, word->step, 0.5, word->undoing, word->user_data);
   return G_SOURCE_REMOVE;
@@ -234,12 +237,15 @@ gboolean
 qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancellable *cancellable,
              GVariant **result, GError **error)
 {
-  Word word = { sink, user_data, task, "image-create", FALSE };
+  Word word = { sink, user_data, task, "image-create", FALSE, { 0 } };
   const char *const files[] = { "/images/vda.new", NULL };
   GVariantDict dict = G_VARIANT_DICT_INIT (NULL);
   QsEngine *engine = task->engine;
 
   say (word);
+  word.amount = (QsAmount){ 512, 1024, 256 };
+  say (word);
+  word.amount = (QsAmount){ 0 };
   fake_engine_hold (engine, "hold-run");
   if (g_cancellable_set_error_if_cancelled (cancellable, error)
       || fails_by_name (task->request, "fail-", error))
