@@ -11,13 +11,16 @@
 #
 # A sector it writes holds: counter, "QSCN", number of the disk (0x80 ...), then 125 times the
 # counter, all 32 bits, little endian. Disks are written in order: when the machine is stopped
-# at any moment, a disk's counter is that of the disk before it or one less.
+# at any moment, a disk's counter is that of the disk before it or one less. In memory, at 0x9000,
+# stand the counter, the errors, and how many disks have been brought to the counter: with them it
+# can be told what each disk must hold.
 
         .code16
         .globl _start
 
         .set COUNTER, 0x9000
         .set ERRORS, 0x9004
+        .set WRITTEN, 0x9008            # disks that hold the counter
         .set SECTOR, 0x9200             # what is written
         .set CHECK, 0x9400              # what was read
         .set PACKET, 0x9600             # address packet of INT 13h
@@ -43,6 +46,7 @@ start:
         outw %ax, %dx
 
         movl $0, ERRORS
+        movl $0, WRITTEN
         movb $0x80, %dl
         movw $CHECK, %di
         call read_first
@@ -70,6 +74,7 @@ tick:
         jnz power_off
 2:
         call check_all
+        movl $0, WRITTEN
         incl COUNTER
         call write_all
         movl COUNTER, %eax
@@ -118,6 +123,7 @@ write_all:
         addl $16, %eax
         movb $0x43, %bh
         call transfer
+        incl WRITTEN
         call next_disk
         jb 1b
         ret
