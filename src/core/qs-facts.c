@@ -231,6 +231,8 @@ clear_facts (QsFacts *facts)
   g_ptr_array_unref (facts->snapshot_disks);
   g_clear_pointer (&facts->open_files, g_ptr_array_unref);
   g_strfreev (facts->commands);
+  g_strfreev (facts->migration_blockers);
+  g_free (facts->migration);
   g_strfreev (facts->block_jobs);
   g_free (facts->snapshot_document);
 }

@@ -99,6 +99,7 @@ typedef struct
   gboolean open_files;     /* of the domain's process */
   gboolean monitor;        /* ask the running QEMU: state, block nodes, commands */
   gboolean io_threads;     /* ask it for these too */
+  gboolean memory;         /* ask it what saving its memory depends on */
   gboolean document;       /* of the request's snapshot */
   gboolean files;          /* the recorded files of the domain */
   gboolean snapshot_files; /* those of the request's snapshot: look at each */
@@ -176,6 +177,10 @@ typedef struct
   GPtrArray *open_files;     /* of QsOpenFile, of the domain's process; NULL: not known */
   gboolean ends_at_reset;    /* this process, or so it may be; known with @open_files only */
   GPtrArray *snapshot_disks; /* of QsDiskFacts: the chain of each of them, by disk target */
+  char *migration;      /* QEMU's word for a migration that is under way; NULL: there is none */
+  guint64 memory_bytes; /* that saving its RAM takes at most, as far as is known; 0: it is not */
+  GStrv migration_blockers; /* why QEMU would not migrate, in its own words; NULL: not asked */
+  gboolean has_tpm;         /* whose state no snapshot holds; known of a running QEMU only */
 } QsFacts;
 
 /**

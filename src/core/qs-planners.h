@@ -75,6 +75,11 @@ gboolean qs_check_target (const QsSelected *selected, const QsFacts *facts, GErr
 const QsDiskFacts *qs_check_reused (const QsSelected *selected, const QsFacts *facts,
                                     const QsImage *active, guint64 size, GError **error);
 
+/* what saving the memory of a guest depends on */
+gboolean qs_check_memory (const QsFacts *facts, GError **error);
+gboolean qs_check_memory_room (const QsFacts *facts, const char *path, GError **error);
+guint64 qs_check_memory_bytes (const QsFacts *facts);
+
 /* an overlay on @base, with its rights and cluster size. @format NULL: qcow2; @no_backing: its header
    does not name the base; @taken: the caller's own empty file or block device is written, NULL: a
    file is made */

@@ -226,11 +226,20 @@ qs_planning_is_foreign (const QsFacts *facts, const char *path)
 /**
  * qs_planning_check_block_jobs:
  *
- * Nothing is done beside a block job that somebody else has started.
+ * Nothing is done beside a block job or a migration that somebody else has started.
  */
 gboolean
 qs_planning_check_block_jobs (const QsFacts *facts, GError **error)
 {
+  if (facts->migration != NULL)
+    {
+      g_set_error (
+          error, QS_ERROR, QS_ERROR_DOMAIN_BUSY,
+          "a migration that is not ours is under way, QEMU calls it ‘%s’; wait until it is "
+          "over, or cancel it",
+          facts->migration);
+      return FALSE;
+    }
   if (facts->block_jobs == NULL || facts->block_jobs[0] == NULL)
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_BUSY, "block job ‘%s’ is running on the domain",

@@ -36,8 +36,13 @@ fail_answer (GError **error, const char *command)
   return FALSE;
 }
 
-static JsonNode *
-query (QsGuest *guest, const char *command, JsonNodeType type, GError **error)
+/**
+ * qs_guest_query:
+ *
+ * Returns: (transfer full): the answer, which is of the type that it should be
+ */
+JsonNode *
+qs_guest_query (QsGuest *guest, const char *command, JsonNodeType type, GError **error)
 {
   g_autoptr (JsonNode) answer =
       qs_qmp_execute (qs_guest_get_qmp (guest), command, NULL, QS_QMP_COMMAND_SECONDS, error);
@@ -52,7 +57,7 @@ query (QsGuest *guest, const char *command, JsonNodeType type, GError **error)
 gboolean
 qs_guest_query_state (QsGuest *guest, QsDomainState *state, char **run_state, GError **error)
 {
-  g_autoptr (JsonNode) answer = query (guest, "query-status", JSON_NODE_OBJECT, error);
+  g_autoptr (JsonNode) answer = qs_guest_query (guest, "query-status", JSON_NODE_OBJECT, error);
   const char *word;
 
   if (answer == NULL)
@@ -139,7 +144,7 @@ gboolean
 qs_guest_nodes (QsGuest *guest, const QsDomain *domain, GPtrArray **nodes, GError **error)
 {
   const QsDomainDef *def = qs_domain_get_def (domain);
-  g_autoptr (JsonNode) answer = query (guest, "query-block", JSON_NODE_ARRAY, error);
+  g_autoptr (JsonNode) answer = qs_guest_query (guest, "query-block", JSON_NODE_ARRAY, error);
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
 
   if (answer == NULL)
@@ -164,7 +169,7 @@ qs_guest_nodes (QsGuest *guest, const QsDomain *domain, GPtrArray **nodes, GErro
 static gboolean
 ask_commands (QsGuest *guest, GError **error)
 {
-  g_autoptr (JsonNode) answer = query (guest, "query-commands", JSON_NODE_ARRAY, error);
+  g_autoptr (JsonNode) answer = qs_guest_query (guest, "query-commands", JSON_NODE_ARRAY, error);
   g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
 
   if (answer == NULL)
@@ -198,7 +203,8 @@ is_named_by_others (JsonArray *nodes, gint64 id)
 gboolean
 qs_guest_names_backing (QsGuest *guest, gboolean *names, GError **error)
 {
-  g_autoptr (JsonNode) answer = query (guest, "x-debug-query-block-graph", JSON_NODE_OBJECT, error);
+  g_autoptr (JsonNode) answer =
+      qs_guest_query (guest, "x-debug-query-block-graph", JSON_NODE_OBJECT, error);
   JsonObject *graph = answer != NULL ? json_node_get_object (answer) : NULL;
   JsonArray *edges = graph != NULL ? qs_json_array (graph, "edges") : NULL;
 
@@ -230,7 +236,7 @@ qs_guest_commands (QsGuest *guest, GStrv *commands, GError **error)
 gboolean
 qs_guest_io_threads (QsGuest *guest, gboolean *has_some, GError **error)
 {
-  g_autoptr (JsonNode) answer = query (guest, "query-iothreads", JSON_NODE_ARRAY, error);
+  g_autoptr (JsonNode) answer = qs_guest_query (guest, "query-iothreads", JSON_NODE_ARRAY, error);
 
   if (answer == NULL)
     return FALSE;
@@ -250,7 +256,7 @@ is_foreign_job (JsonObject *job)
 gboolean
 qs_guest_block_jobs (QsGuest *guest, GStrv *jobs, GError **error)
 {
-  g_autoptr (JsonNode) answer = query (guest, "query-jobs", JSON_NODE_ARRAY, error);
+  g_autoptr (JsonNode) answer = qs_guest_query (guest, "query-jobs", JSON_NODE_ARRAY, error);
   g_autoptr (GStrvBuilder) ids = g_strv_builder_new ();
 
   if (answer == NULL)

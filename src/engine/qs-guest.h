@@ -3,6 +3,7 @@
 #pragma once
 
 #include "qs-facts.h"
+#include "qs-json-scan.h"
 #include "qs-qmp.h"
 #include "qs-worker.h"
 
@@ -114,6 +115,19 @@ gboolean qs_guest_commands (QsGuest *guest, GStrv *commands, GError **error);
 /* ids of jobs that are not ours (ours begin with snapd-), concluded ones left out */
 gboolean qs_guest_io_threads (QsGuest *guest, gboolean *has_some, GError **error);
 gboolean qs_guest_block_jobs (QsGuest *guest, GStrv *jobs, GError **error);
+
+JsonNode *qs_guest_query (QsGuest *guest, const char *command, JsonNodeType type, GError **error);
+
+/**
+ * qs_guest_migration:
+ * @status: (out) (nullable): of a migration that is under way
+ * @blockers: (out): why QEMU would not migrate
+ */
+gboolean qs_guest_migration (QsGuest *guest, char **status, GStrv *blockers, GError **error);
+
+/* @bytes: (out): of RAM that the guest has now */
+gboolean qs_guest_memory_bytes (QsGuest *guest, guint64 *bytes, GError **error);
+gboolean qs_guest_has_tpm (QsGuest *guest, gboolean *has_tpm, GError **error);
 
 /* QEMU's word for its run state, as libvirt would call it; any that is unknown: paused */
 QsDomainState qs_guest_state_from_word (const char *run_state);

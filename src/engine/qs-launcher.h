@@ -79,6 +79,9 @@ gboolean qs_launcher_kill (QsLauncher *launcher, const QsProcess *process, GErro
 
 gboolean qs_process_is_alive (const QsProcess *process);
 
+/* RAM and swap that it has; 0: this may not be known */
+guint64 qs_process_memory_bytes (const QsProcess *process);
+
 /* TRUE: it has ended */
 gboolean qs_process_wait (const QsProcess *process, guint seconds);
 

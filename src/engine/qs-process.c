@@ -56,6 +56,30 @@ has_uid (gint64 pid, guint32 uid)
   return g_file_get_contents (path, &text, NULL, NULL) && strstr (text, line) != NULL;
 }
 
+/* 0 if the line is not there */
+static guint64
+read_kibibytes (const char *status, const char *key)
+{
+  const char *line = strstr (status, key);
+
+  return line != NULL ? g_ascii_strtoull (line + strlen (key), NULL, 10) : 0;
+}
+
+guint64
+qs_process_memory_bytes (const QsProcess *process)
+{
+  static const char *const keys[] = { "\nVmRSS:", "\nVmSwap:", "\nHugetlbPages:" };
+  g_autofree char *path = g_strdup_printf ("/proc/%" G_GINT64_FORMAT "/status", process->pid);
+  g_autofree char *text = NULL;
+  guint64 kibibytes = 0;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL) || !qs_process_is_alive (process))
+    return 0;
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    kibibytes += read_kibibytes (text, keys[i]);
+  return kibibytes * 1024;
+}
+
 static int
 open_pid (gint64 pid)
 {

@@ -279,6 +279,27 @@ survey_graph (Survey *survey, QsGuest *guest, GError **error)
 }
 
 static gboolean
+survey_memory (Survey *survey, QsGuest *guest, GError **error)
+{
+  QsFacts *facts = survey->facts;
+  guint64 resident;
+
+  if (!qs_guest_migration (guest, &facts->migration, &facts->migration_blockers, error))
+    return FALSE;
+  if (!survey->questions->memory)
+    return TRUE;
+  if (qs_facts_has_command (facts, "query-memory-size-summary")
+      && !qs_guest_memory_bytes (guest, &facts->memory_bytes, error))
+    return FALSE;
+  /* pages that were never written are not in the process, and take no room when they are saved */
+  resident = qs_process_memory_bytes (qs_guest_get_process (guest));
+  if (resident > 0)
+    facts->memory_bytes = MIN (facts->memory_bytes, resident);
+  return !qs_facts_has_command (facts, "query-tpm")
+         || qs_guest_has_tpm (guest, &facts->has_tpm, error);
+}
+
+static gboolean
 survey_monitor (Survey *survey, GError **error)
 {
   QsFacts *facts = survey->facts;
@@ -299,7 +320,7 @@ survey_monitor (Survey *survey, GError **error)
   return qs_guest_nodes (guest, survey->domain, &facts->nodes, error)
          && qs_guest_commands (guest, &facts->commands, error)
          && qs_guest_block_jobs (guest, &facts->block_jobs, error)
-         && survey_graph (survey, guest, error);
+         && survey_memory (survey, guest, error) && survey_graph (survey, guest, error);
 }
 
 /* refused where QEMU has more rights than its owner: then it is not known */
