@@ -160,6 +160,47 @@ merge_result (GVariantDict *result, const QsPlan *plan)
     merge_value (result, key, value);
 }
 
+/* what steps have learnt that the caller is told; the last one that knows it says it */
+static const char *const learnt_keys[] = { "memory-bytes", "freeze-time", "quiesced" };
+
+static void
+merge_learnt (GVariantDict *result, GPtrArray *results)
+{
+  for (guint i = 0; i < results->len; i++)
+    for (guint k = 0; k < G_N_ELEMENTS (learnt_keys); k++)
+      {
+        GVariant *learnt = g_ptr_array_index (results, i);
+        g_autoptr (GVariant) value =
+            learnt != NULL ? g_variant_lookup_value (learnt, learnt_keys[k], NULL) : NULL;
+
+        if (value != NULL)
+          g_variant_dict_insert_value (result, learnt_keys[k], value);
+      }
+}
+
+/* of the guest that a snapshot is made of */
+static QsGuest *
+find_clock (QsTask *task, guint64 *stopped)
+{
+  g_autoptr (QsGuest) guest = NULL;
+
+  if (task->request->verb != QS_VERB_SNAPSHOT_CREATE)
+    return NULL;
+  guest = qs_registry_get_guest (task->engine->registry, task->domain);
+  if (guest != NULL)
+    *stopped = qs_qmp_get_stopped_time (qs_guest_get_qmp (guest));
+  return g_steal_pointer (&guest);
+}
+
+static void
+add_pause (GVariantDict *result, QsGuest *guest, guint64 before)
+{
+  guint64 after = guest != NULL ? qs_qmp_get_stopped_time (qs_guest_get_qmp (guest)) : 0;
+
+  if (guest != NULL)
+    g_variant_dict_insert (result, "pause-time", "t", (after - before + 500) / 1000);
+}
+
 static void
 quarantine (QsTask *task, const GError *error)
 {
@@ -182,6 +223,8 @@ run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
   QsRunner runner;
   g_autoptr (GPtrArray) results = NULL;
   g_autoptr (GError) failure = NULL;
+  guint64 stopped = 0;
+  g_autoptr (QsGuest) clock = find_clock (task, &stopped);
 
   qs_real_world_init (&world, task->engine, task->domain, task->owner, op, n);
   world.world.tell = on_amount;
@@ -191,6 +234,8 @@ run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
   if (*outcome == QS_OUTCOME_DONE)
     {
       merge_result (run->result, plan);
+      merge_learnt (run->result, results);
+      add_pause (run->result, clock, stopped);
       return qs_plan_check_results (plan, results, run->result, error);
     }
   if (*outcome == QS_OUTCOME_QUARANTINE)
