@@ -116,6 +116,15 @@ gboolean qs_worker_repair (QsWorker *worker, const char *path, const QsFileId *i
 gboolean qs_worker_snapshot (QsWorker *worker, const QsTagChange *change, GCancellable *cancellable,
                              GError **error);
 
+#define QS_WORKER_FILES "a(sstt)"
+gboolean qs_worker_commit (QsWorker *worker, GVariant *files, GCancellable *cancellable,
+                           GError **error);
+gboolean qs_worker_set_backing (QsWorker *worker, GVariant *files, const char *name,
+                                const char *format, GError **error);
+gboolean qs_worker_repair_leaks (QsWorker *worker, GVariant *files, GError **error);
+gboolean qs_worker_sync (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
+gboolean qs_worker_covers (QsWorker *worker, GVariant *files, gboolean *covers, GError **error);
+
 /* whether the installed qemu-img may be given images; OPERATION_UNSUPPORTED: none is changed */
 gboolean qs_worker_self_test (QsWorker *worker, GError **error);
 

@@ -33,7 +33,7 @@ typedef struct
 static const Limit limits[] = {
   { QS_TOOL_QUERY, RLIMIT_AS, 1024L * MIB },  { QS_TOOL_QUERY, RLIMIT_CPU, 10 },
   { QS_TOOL_QUERY, RLIMIT_FSIZE, 64L * MIB }, { QS_TOOL_QUERY, RLIMIT_NOFILE, 128 },
-  { QS_TOOL_CHANGE, RLIMIT_AS, 2048L * MIB }, { QS_TOOL_CHANGE, RLIMIT_NOFILE, 128 },
+  { QS_TOOL_CHANGE, RLIMIT_AS, 2048L * MIB }, { QS_TOOL_CHANGE, RLIMIT_NOFILE, 1024 },
 };
 
 /**
@@ -75,6 +75,16 @@ set_limits (QsToolClass class)
     }
 }
 
+static gboolean
+hand_down (const QsTool *tool)
+{
+  gboolean ok = close_range (3, ~0u, CLOSE_RANGE_CLOEXEC) == 0 && fcntl (tool->fd, F_SETFD, 0) == 0;
+
+  for (guint i = 0; ok && tool->more != NULL && i < tool->more->len; i++)
+    ok = fcntl (g_array_index (tool->more, int, i), F_SETFD, 0) == 0;
+  return ok;
+}
+
 /* the filter knows the program by this very address; limits come last, for they also hold here */
 static void
 execute (const QsTool *tool, int out, int err, pid_t parent)
@@ -87,8 +97,7 @@ execute (const QsTool *tool, int out, int err, pid_t parent)
   setsid ();
   if (prctl (PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid () != parent || null < 0
       || dup2 (null, STDIN_FILENO) < 0 || dup2 (out, STDOUT_FILENO) < 0
-      || dup2 (err, STDERR_FILENO) < 0 || close_range (3, ~0u, CLOSE_RANGE_CLOEXEC) != 0
-      || fcntl (tool->fd, F_SETFD, 0) != 0 || !qs_filter_load_processes (NULL))
+      || dup2 (err, STDERR_FILENO) < 0 || !hand_down (tool) || !qs_filter_load_processes (NULL))
     _exit (126);
   set_limits (tool->class);
   execve (qs_tool_path, (char **)argv, (char **)environment);
@@ -143,7 +152,9 @@ drain (Run *run, QsFd *fd)
   if (fd == &run->err)
     g_string_append_len (run->err_text, buffer,
                          MIN ((gsize)n, QS_MAX_TOOL_STDERR_BYTES - run->err_text->len));
-  else if ((run->out_bytes += n) > QS_MAX_TOOL_STDOUT_BYTES && run->stopped == QS_ERROR_FAILED)
+  else if ((run->out_bytes += n) <= QS_MAX_TOOL_STDOUT_BYTES && run->tool->out != NULL)
+    g_string_append_len (run->tool->out, buffer, n);
+  else if (run->out_bytes > QS_MAX_TOOL_STDOUT_BYTES && run->stopped == QS_ERROR_FAILED)
     stop (run, QS_ERROR_LIMIT_EXCEEDED);
   return TRUE;
 }
@@ -304,6 +315,8 @@ qs_tool_run (const QsWork *work, const QsTool *tool, GError **error)
     {
       supervise (&run);
       while (run.err >= 0 && drain (&run, &run.err))
+        continue;
+      while (run.out >= 0 && drain (&run, &run.out))
         continue;
     }
   if (run.pid > 0)

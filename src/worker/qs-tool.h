@@ -20,7 +20,9 @@ typedef struct
   QsToolClass class;
   const char *const *argv; /* behind the program's name */
   int fd;                  /* of the image, which is handed down */
+  const GArray *more;      /* (nullable): of QsFd, of further images, handed down too */
   const char *path;        /* for messages */
+  GString *out;            /* (nullable): gets what the tool prints */
 } QsTool;
 
 gboolean qs_tool_run (const QsWork *work, const QsTool *tool, GError **error);
