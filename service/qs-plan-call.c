@@ -52,13 +52,13 @@ describe_steps (GPtrArray *plans)
 }
 
 static GVariant *
-list_files (GPtrArray *plans, QsStepKind kind)
+list_files (GPtrArray *plans, guint trait)
 {
   GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_STRING_ARRAY);
 
   for (guint i = 0; i < plans->len; i++)
     {
-      g_auto (GStrv) files = qs_plan_files (g_ptr_array_index (plans, i), kind);
+      g_auto (GStrv) files = qs_plan_files (g_ptr_array_index (plans, i), trait);
 
       for (guint k = 0; files != NULL && files[k] != NULL; k++)
         g_variant_builder_add (&builder, "s", files[k]);
@@ -80,47 +80,12 @@ pause_class (GPtrArray *plans)
   return words[longest];
 }
 
-/* what is lost for good: data that no undo and no later revert brings back */
+/* nobody knows what was on a device that is taken; an empty file is empty again */
 static gboolean
 is_final (const QsStep *step)
 {
-  switch (step->kind)
-    {
-    case QS_STEP_IMAGE_SNAPSHOT_APPLY:
-    case QS_STEP_IMAGE_SNAPSHOT_DELETE:
-    case QS_STEP_NODE_SNAPSHOT_DELETE:
-    case QS_STEP_POWERDOWN:
-    case QS_STEP_QUIT:
-    case QS_STEP_FILE_UNLINK:
-      return TRUE;
-    /* nobody knows what was on a device; an empty file is empty again */
-    case QS_STEP_IMAGE_TAKE:
-      return qs_step_uint64 (step, "rdev") != 0;
-    case QS_STEP_IMAGE_DISCARD:
-    case QS_STEP_FILE_LINK:
-    case QS_STEP_FILE_RENAME:
-    case QS_STEP_FILE_MODE:
-    case QS_STEP_NODE_REBASE:
-    case QS_STEP_NODE_HOLD:
-    case QS_STEP_NODE_SWITCH:
-    case QS_STEP_NODE_RELEASE:
-    case QS_STEP_RESET:
-    case QS_STEP_IMAGE_CREATE:
-    case QS_STEP_IMAGE_SNAPSHOT:
-    case QS_STEP_NODE_ADD:
-    case QS_STEP_BLOCKDEV_SNAPSHOT:
-    case QS_STEP_BLOCKDEV_SNAPSHOT_SYNC:
-    case QS_STEP_NVRAM_CREATE:
-    case QS_STEP_PROOF_START:
-    case QS_STEP_SPAWN:
-    case QS_STEP_STOP:
-    case QS_STEP_CONT:
-    case QS_STEP_RECORD:
-    case QS_STEP_CONNECT:
-    case QS_STEP_DISCONNECT:
-      return FALSE;
-    }
-  g_return_val_if_reached (TRUE);
+  return (qs_step_type (step->kind)->phases & QS_IS_FINAL) != 0
+         || (step->kind == QS_STEP_IMAGE_TAKE && qs_step_uint64 (step, "rdev") != 0);
 }
 
 typedef struct
@@ -157,8 +122,8 @@ describe_plans (QsTask *task)
   QsPlanSums sums = sum_up (plans);
   GVariantDict summary = G_VARIANT_DICT_INIT (NULL);
 
-  g_variant_dict_insert_value (&summary, "files-created", list_files (plans, QS_STEP_IMAGE_CREATE));
-  g_variant_dict_insert_value (&summary, "files-removed", list_files (plans, QS_STEP_FILE_UNLINK));
+  g_variant_dict_insert_value (&summary, "files-created", list_files (plans, QS_MAKES_FILE));
+  g_variant_dict_insert_value (&summary, "files-removed", list_files (plans, QS_REMOVES_FILE));
   g_variant_dict_insert (&summary, "bytes", "t", sums.bytes);
   g_variant_dict_insert (&summary, "pause-class", "s", pause_class (plans));
   g_variant_dict_insert (&summary, "undoable", "b", sums.undoable);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
-#include "qs-align.h"
+#include "qs-align-private.h"
 
 #include "qs-error.h"
 #include "qs-limits.h"
@@ -81,6 +81,7 @@ qs_selection_free (QsSelection *selection)
   if (selection == NULL)
     return;
   g_free (selection->name);
+  g_free (selection->memory_path);
   g_ptr_array_unref (selection->disks);
   g_ptr_array_unref (selection->uncovered);
   g_free (selection);
@@ -151,9 +152,8 @@ is_called (const QsDomain *domain, const QsDiskDef *disk, const char *name)
   return domain->attachment != NULL && disk->alias != NULL && is_device_id (disk->alias, name);
 }
 
-/* the disk of the domain that a request names by target, or by the path or device of exactly one */
-static const QsDiskDef *
-resolve_disk (const QsDomain *domain, const char *name, GError **error)
+const QsDiskDef *
+qs_align_resolve_disk (const QsDomain *domain, const char *name, GError **error)
 {
   const QsDomainDef *def = qs_domain_get_def (domain);
   const QsDiskDef *found = qs_domain_def_find_disk (def, name);
@@ -197,7 +197,7 @@ match_requests (const QsDomain *domain, const QsSnapshotDef *def, GError **error
   for (guint i = 0; i < def->disks->len; i++)
     {
       QsSnapshotDisk *request = g_ptr_array_index (def->disks, i);
-      const QsDiskDef *disk = resolve_disk (domain, request->name, error);
+      const QsDiskDef *disk = qs_align_resolve_disk (domain, request->name, error);
 
       if (disk == NULL)
         return NULL;
@@ -439,5 +439,7 @@ qs_align (const QsDomain *domain, const QsSnapshotDef *def, guint flags, gint64 
     return NULL;
 
   selection->recipe = find_recipe (domain, selection);
+  if (!qs_align_memory (selection, domain, def, flags, error))
+    return NULL;
   return g_steal_pointer (&selection);
 }

@@ -24,6 +24,20 @@ typedef enum
 } QsRecipe;
 
 /**
+ * QsMemorySave:
+ *
+ * Where the memory of a guest is saved.
+ */
+typedef enum
+{
+  QS_SAVE_NONE,
+  QS_SAVE_IN_DISK,     /* `snapshot-save` into the image of a disk */
+  QS_SAVE_IN_FILE,     /* `snapshot-save` into an image that no device uses: the side-car */
+  QS_SAVE_STREAM,      /* `migrate` to a file while the guest stands still */
+  QS_SAVE_STREAM_LIVE, /* the same while it runs */
+} QsMemorySave;
+
+/**
  * QsSelected:
  *
  * What happens to one disk of the domain.
@@ -57,6 +71,9 @@ typedef struct
   guint n_external;
   GPtrArray *uncovered; /* of const char: writable disks that are left out */
   QsRecipe recipe;
+  QsMemorySave save;
+  const char *memory_disk; /* IN_DISK: the target of the disk that holds it */
+  char *memory_path;       /* IN_FILE, STREAM: the file */
 } QsSelection;
 
 QsSelection *qs_align (const QsDomain *domain, const QsSnapshotDef *def, guint flags, gint64 now,

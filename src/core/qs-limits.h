@@ -96,6 +96,8 @@
 #define QS_QMP_GREETING_SECONDS 5
 #define QS_QMP_COMMAND_SECONDS 30
 #define QS_QMP_TRANSACTION_SECONDS 120
+/* while memory is saved of a running guest, until it has to stand still */
+#define QS_LIVE_SECONDS 60
 #define QS_MAX_RESET_QUESTIONS 200
 /* what waits for a disk to take a whole memory */
 #define QS_SYNC_SECONDS (30 * 60)

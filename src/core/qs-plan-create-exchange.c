@@ -168,8 +168,13 @@ add_rebase (const QsCreate *create, QsPlan *plan, const QsSelected *selected, co
                    node->no_flush, qs_step_string (added, "detect-zeroes")));
 }
 
-static const QsStep *
-find_added (const QsPlan *plan, const char *target)
+/**
+ * qs_create_find_added:
+ *
+ * Returns: (transfer none) (nullable): the step by which QEMU opens the overlay of a disk
+ */
+const QsStep *
+qs_create_find_added (const QsPlan *plan, const char *target)
 {
   for (guint i = 0; i < plan->steps->len; i++)
     {
@@ -204,12 +209,13 @@ qs_create_add_exchange (QsCreate *create, QsPlan *plan, gboolean off)
           plan, phase, &exchange,
           GPOINTER_TO_UINT (g_hash_table_lookup (create->steps, selected->disk->target)), off);
       phase = QS_PHASE_FINISH;
+      create->committed = TRUE;
     }
 
   for (guint i = 0; i < create->selection->disks->len; i++)
     {
       const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
-      const QsStep *added = find_added (plan, selected->disk->target);
+      const QsStep *added = qs_create_find_added (plan, selected->disk->target);
 
       if (added != NULL && qs_create_is_exchanged (create, selected))
         add_rebase (create, plan, selected, added);

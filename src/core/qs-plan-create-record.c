@@ -36,7 +36,11 @@ add_snapshot_disks (QsCreate *create, QsSnapshotDef *def)
 static QsSnapshotState
 recorded_state (const QsCreate *create)
 {
-  return create->facts->state == QS_DOMAIN_SHUTOFF ? QS_STATE_SHUTOFF : QS_STATE_DISK_SNAPSHOT;
+  if (create->facts->state == QS_DOMAIN_SHUTOFF)
+    return QS_STATE_SHUTOFF;
+  if (create->selection->save == QS_SAVE_NONE)
+    return QS_STATE_DISK_SNAPSHOT;
+  return create->facts->state == QS_DOMAIN_RUNNING ? QS_STATE_RUNNING : QS_STATE_PAUSED;
 }
 
 /* what the next start would use, where that is not what runs */
@@ -61,7 +65,7 @@ make_document (QsCreate *create, GError **error)
   def->state = recorded_state (create);
   def->has_creation_time = TRUE;
   def->creation_time = create->facts->now / G_USEC_PER_SEC;
-  def->memory = QS_LOCATION_NO;
+  qs_create_describe_memory (create, def);
   def->has_disks = TRUE;
   add_snapshot_disks (create, def);
 
@@ -75,9 +79,12 @@ make_document (QsCreate *create, GError **error)
 static QsKind
 snapshot_kind (const QsSelection *selection)
 {
-  if (selection->n_internal > 0 && selection->n_external > 0)
+  gboolean internal = selection->n_internal > 0 || selection->memory == QS_LOCATION_INTERNAL;
+  gboolean external = selection->n_external > 0 || selection->memory == QS_LOCATION_EXTERNAL;
+
+  if (internal && external)
     return QS_KIND_MIXED;
-  return selection->n_external > 0 ? QS_KIND_EXTERNAL : QS_KIND_INTERNAL;
+  return external ? QS_KIND_EXTERNAL : QS_KIND_INTERNAL;
 }
 
 /**
@@ -128,9 +135,10 @@ record_snapshot (QsCreate *create, QsChangeList *changes, GError **error)
                   "description", "s", description != NULL ? description : "", "state", "s",
                   qs_enum_to_string (QS_ENUM_SNAPSHOT_STATE, recorded_state (create)), "kind", "s",
                   qs_enum_to_string (QS_ENUM_KIND, snapshot_kind (create->selection)), "memory",
-                  "s", "no", "origin", "s", "user", "created", "x", create->facts->now, "document",
-                  "s", document, "unverified", "b", FALSE, "if-done", "au",
-                  qs_create_condition (create, NULL), NULL);
+                  "s", qs_enum_to_string (QS_ENUM_LOCATION, create->selection->memory), "origin",
+                  "s", "user", "created", "x", create->facts->now, "document", "s", document,
+                  "unverified", "b", FALSE, "if-done", "au", qs_create_condition (create, NULL),
+                  NULL);
   return TRUE;
 }
 
@@ -201,8 +209,9 @@ record_disk (QsCreate *create, QsChangeList *changes, const QsSelected *selected
  * QEMU has switched already.
  */
 gboolean
-qs_create_add_record (QsCreate *create, QsPlan *plan, QsPhase phase, GError **error)
+qs_create_add_record (QsCreate *create, QsPlan *plan, GError **error)
 {
+  QsPhase phase = create->committed ? QS_PHASE_FINISH : QS_PHASE_COMMIT;
   gboolean metadata = !(create->request->flags & QS_CREATE_NO_METADATA);
   QsChangeList changes;
 
@@ -219,9 +228,12 @@ qs_create_add_record (QsCreate *create, QsPlan *plan, QsPhase phase, GError **er
       if (selected->choice == QS_LOCATION_INTERNAL || selected->choice == QS_LOCATION_EXTERNAL)
         record_disk (create, &changes, selected, metadata);
     }
+  qs_create_record_memory (create, &changes, metadata);
   if (metadata)
     qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", create->facts->fresh_uuid, "if-done",
                     "au", qs_create_condition (create, NULL), NULL);
   qs_planning_add_record (plan, phase, create->selection->name, &changes);
+  create->committed = TRUE;
+  create->recorded = TRUE;
   return TRUE;
 }

@@ -53,8 +53,14 @@ check_foreign_node (const QsCreate *create, const QsSelected *selected, const Qs
          || qs_exchange_is_aside (node->path) || check_node_file (selected, node, error);
 }
 
-static const QsNode *
-find_node (const QsCreate *create, const QsSelected *selected, GError **error)
+/**
+ * qs_create_find_node:
+ *
+ * Returns: (transfer none): the block node that a disk has in the running QEMU, seen to be that of
+ *   the recorded file
+ */
+const QsNode *
+qs_create_find_node (const QsCreate *create, const QsSelected *selected, GError **error)
 {
   const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
 
@@ -88,7 +94,7 @@ node_arguments (const QsCreate *create, const QsSelected *selected, const QsNode
 static gboolean
 plan_node (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
 {
-  const QsNode *node = find_node (create, selected, error);
+  const QsNode *node = qs_create_find_node (create, selected, error);
   g_autofree char *name = g_strdup_printf ("snapd-%s-%u", create->facts->op, plan->steps->len);
 
   if (node == NULL)
@@ -110,58 +116,100 @@ add_before (const QsCreate *create, const QsSelected *selected, GVariantBuilder 
                                   image->mtime, reused->has_data);
 }
 
-/* one row of the transaction for each disk: its node stands in the plan just before it */
-static void
-add_row (const QsCreate *create, GVariantBuilder *disks, const QsSelected *selected,
-         const QsStep *step)
+/* by the node that stands in the plan before it */
+static gboolean
+add_external_row (QsCreate *create, const QsPlan *plan, const QsSelected *selected,
+                  GVariantBuilder *disks, GError **error)
 {
-  const QsNode *node = qs_facts_find_node (create->facts, step->target);
+  const QsStep *added = qs_create_find_added (plan, selected->disk->target);
+  const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
 
   g_variant_builder_open (disks, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add_parsed (disks, "{'target', <%s>}", step->target);
+  g_variant_builder_add_parsed (disks, "{'target', <%s>}", selected->disk->target);
   g_variant_builder_add_parsed (disks, "{'node', <%s>}", node->node_name);
-  g_variant_builder_add_parsed (disks, "{'overlay', <%s>}", qs_step_string (step, "node"));
-  g_variant_builder_add_parsed (disks, "{'path', <%s>}", qs_step_string (step, "path"));
+  g_variant_builder_add_parsed (disks, "{'overlay', <%s>}", qs_step_string (added, "node"));
+  g_variant_builder_add_parsed (disks, "{'path', <%s>}", qs_step_string (added, "path"));
   g_variant_builder_add_parsed (disks, "{'active', <%s>}", node->path);
   g_variant_builder_add_parsed (disks, "{'format', <%s>}", selected->format);
   add_before (create, selected, disks);
   g_variant_builder_close (disks);
+  return TRUE;
 }
 
-static const QsSelected *
-find_selected (const QsCreate *create, const char *target)
+static gboolean
+add_internal_row (QsCreate *create, const QsPlan *plan, const QsSelected *selected,
+                  GVariantBuilder *disks, GError **error)
 {
+  const QsNode *node;
+  const QsImage *image;
+
+  if (qs_create_saves_disk (create, selected))
+    return TRUE;
+  node = qs_create_find_node (create, selected, error);
+  image = node == NULL ? NULL : qs_check_disk_image (selected, create->facts, error);
+  if (image == NULL)
+    return FALSE;
+  g_variant_builder_add_parsed (disks,
+                                "{'target': <%s>, 'node': <%s>, 'tag': <%s>, 'path': <%s>,"
+                                " 'format': <'qcow2'>, 'dev': <%t>, 'ino': <%t>}",
+                                selected->disk->target, node->node_name, create->tag, image->path,
+                                image->dev, image->ino);
+  return TRUE;
+}
+
+typedef gboolean (*AddRow) (QsCreate *create, const QsPlan *plan, const QsSelected *selected,
+                            GVariantBuilder *disks, GError **error);
+
+static gboolean
+add_rows (QsCreate *create, const QsPlan *plan, GVariantBuilder *disks, GError **error)
+{
+  static const AddRow add[] = {
+    [QS_LOCATION_INTERNAL] = add_internal_row, [QS_LOCATION_EXTERNAL] = add_external_row
+  };
+
   for (guint i = 0; i < create->selection->disks->len; i++)
     {
       const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
 
-      if (g_str_equal (selected->disk->target, target))
-        return selected;
+      if (selected->choice < G_N_ELEMENTS (add) && add[selected->choice] != NULL
+          && !add[selected->choice](create, plan, selected, disks, error))
+        return FALSE;
     }
-  g_assert_not_reached ();
+  return TRUE;
 }
 
-static void
-add_transaction (QsCreate *create, QsPlan *plan)
+/* it is the commit unless something comes after it that may fail */
+static gboolean
+is_last_to_fail (const QsCreate *create)
 {
-  g_auto (GVariantBuilder) disks = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+  QsMemorySave save = create->selection->save;
 
-  for (guint i = 0; i < plan->steps->len; i++)
-    {
-      const QsStep *step = g_ptr_array_index (plan->steps, i);
+  return save != QS_SAVE_STREAM && save != QS_SAVE_STREAM_LIVE
+         && !qs_create_copies_firmware (create);
+}
 
-      if (step->kind == QS_STEP_NODE_ADD)
-        add_row (create, &disks, find_selected (create, step->target), step);
-    }
-  qs_plan_add (plan, QS_STEP_BLOCKDEV_SNAPSHOT, QS_PHASE_COMMIT, create->selection->name,
-               g_variant_new_parsed ("{'disks': <%@aa{sv}>}", g_variant_builder_end (&disks)));
+static gboolean
+switch_at_once (QsCreate *create, QsPlan *plan, GError **error)
+{
+  g_auto (GVariantBuilder) rows = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+  g_autoptr (GVariant) disks = NULL;
+
+  if (!add_rows (create, plan, &rows, error))
+    return FALSE;
+  disks = g_variant_ref_sink (g_variant_builder_end (&rows));
+  if (g_variant_n_children (disks) == 0)
+    return TRUE;
+  create->committed = is_last_to_fail (create);
+  qs_plan_add (plan, QS_STEP_TRANSACTION, create->committed ? QS_PHASE_COMMIT : QS_PHASE_PREPARE,
+               create->selection->name, g_variant_new_parsed ("{'disks': <%@aa{sv}>}", disks));
+  return TRUE;
 }
 
 /* the first one that takes effect cannot be taken back */
 static gboolean
 plan_sync (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
 {
-  const QsNode *node = find_node (create, selected, error);
+  const QsNode *node = qs_create_find_node (create, selected, error);
   QsPhase phase = g_hash_table_size (create->syncs) == 0 ? QS_PHASE_COMMIT : QS_PHASE_FINISH;
   g_autofree char *name = g_strdup_printf ("snapd-%s-%u", create->facts->op, plan->steps->len);
   g_auto (GVariantBuilder) arguments = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
@@ -202,13 +250,21 @@ plan_discard (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError
 static gboolean
 refuse_one_by_one (const QsCreate *create, GError **error)
 {
-  if (create->selection->n_external < 2 || !(create->request->flags & ALL_OR_NOTHING))
+  const QsSelection *selection = create->selection;
+  gboolean together = selection->n_external > 1 && (create->request->flags & ALL_OR_NOTHING) != 0;
+
+  if (selection->n_internal > 0 || selection->save != QS_SAVE_NONE)
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+                         "this QEMU has no ‘transaction’: of a running guest only external "
+                         "snapshots of disks can be taken, without memory");
+  else if (together)
+    g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+                 "this QEMU has no ‘transaction’ and cannot switch %u disks at once, as %s wants "
+                 "it; leave the flag out, or snapshot one disk at a time",
+                 selection->n_external,
+                 create->request->flags & QS_CREATE_REUSE_EXT ? "REUSE_EXT" : "ATOMIC");
+  else
     return FALSE;
-  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-               "this QEMU has no ‘transaction’ and cannot switch %u disks at once, as %s wants it; "
-               "leave the flag out, or snapshot one disk at a time",
-               create->selection->n_external,
-               create->request->flags & QS_CREATE_REUSE_EXT ? "REUSE_EXT" : "ATOMIC");
   return TRUE;
 }
 
@@ -219,18 +275,10 @@ switch_one_by_one (QsCreate *create, QsPlan *plan, GError **error)
       || !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, plan_sync, error)
       || !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, plan_discard, error))
     return FALSE;
+  create->committed = TRUE;
   if (create->selection->n_external > 1)
     qs_plan_note (plan, "this QEMU has no ‘transaction’: the disks were switched one after the "
                         "other, not at one point in time");
-  return TRUE;
-}
-
-static gboolean
-switch_at_once (QsCreate *create, QsPlan *plan, GError **error)
-{
-  if (!qs_create_each (create, plan, QS_LOCATION_EXTERNAL, plan_node, error))
-    return FALSE;
-  add_transaction (create, plan);
   return TRUE;
 }
 
@@ -256,11 +304,22 @@ qs_create_switches_at_once (const QsCreate *create)
 }
 
 /**
+ * qs_create_add_nodes:
+ *
+ * Adds the steps by which QEMU opens the overlays, unused as yet.
+ */
+gboolean
+qs_create_add_nodes (QsCreate *create, QsPlan *plan, GError **error)
+{
+  return !qs_create_switches_at_once (create)
+         || qs_create_each (create, plan, QS_LOCATION_EXTERNAL, plan_node, error);
+}
+
+/**
  * qs_create_add_switch:
  *
- * Adds the steps by which a running QEMU goes over to overlays that are there, the commit among
- * them: all disks in one `transaction`; where QEMU has none, one `blockdev-snapshot-sync` after the
- * other, as the seed of ATOMIC has it.
+ * Adds the steps of the disks' point in time: all disks in one `transaction`; where QEMU has none,
+ * one `blockdev-snapshot-sync` after the other, as the seed of ATOMIC has it.
  */
 gboolean
 qs_create_add_switch (QsCreate *create, QsPlan *plan, GError **error)

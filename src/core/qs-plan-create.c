@@ -7,12 +7,6 @@
 #include "qs-name.h"
 #include "qs-scope.h"
 
-typedef struct
-{
-  gboolean (*build) (QsCreate *create, QsPlan *plan, GError **error); /* NULL: not supported yet */
-  const char *reason;
-} RecipeBuilder;
-
 /* flags that are understood, but whose work is not there yet */
 static const struct
 {
@@ -20,9 +14,7 @@ static const struct
   const char *what;
 } later_flags[] = {
   { QS_CREATE_REDEFINE, "redefining a snapshot (REDEFINE)" },
-  { QS_CREATE_HALT, "halting the guest (HALT)" },
   { QS_CREATE_QUIESCE, "freezing the guest's file systems (QUIESCE)" },
-  { QS_CREATE_LIVE, "saving memory while the guest runs (LIVE)" },
   { QS_CREATE_BRANCH, "branching (BRANCH)" },
 };
 
@@ -56,42 +48,6 @@ check_flags (const QsDomain *domain, const QsRequest *request, GError **error)
   return TRUE;
 }
 
-static gboolean build_image (QsCreate *create, QsPlan *plan, GError **error);
-static gboolean build_transaction (QsCreate *create, QsPlan *plan, GError **error);
-
-static const RecipeBuilder recipe_builders[] = {
-  [QS_RECIPE_IMG_INT] = { build_image, NULL },
-  [QS_RECIPE_IMG_EXT] = { build_image, NULL },
-  [QS_RECIPE_IMG_MIX] = { build_image, NULL },
-  [QS_RECIPE_TRANS] = { build_transaction, NULL },
-  [QS_RECIPE_SAVEVM] = { NULL, "a snapshot with the memory of a running guest is not supported by "
-                               "this version; take a "
-                               "disk-only one (DISK_ONLY), or shut the guest down" },
-  [QS_RECIPE_SC] = { NULL, "saving memory is not supported by this version" },
-  [QS_RECIPE_SC_TRANS] = { NULL, "saving memory is not supported by this version; take a disk-only "
-                                 "snapshot (DISK_ONLY)" },
-  [QS_RECIPE_MIG] = { NULL, "saving memory to a file is not supported by this version" },
-  [QS_RECIPE_TRANS_MIG] = { NULL, "saving memory to a file is not supported by this version; take "
-                                  "a disk-only snapshot "
-                                  "(DISK_ONLY)" },
-};
-G_STATIC_ASSERT (G_N_ELEMENTS (recipe_builders) == QS_RECIPE_TRANS_MIG + 1);
-
-static gboolean
-check_recipe (const QsSelection *selection, GError **error)
-{
-  const RecipeBuilder *builder = &recipe_builders[selection->recipe];
-  const char *reason = builder->reason;
-
-  if (selection->recipe == QS_RECIPE_TRANS && selection->n_internal > 0)
-    reason = "a disk-only internal snapshot of a running guest is not supported by this version; "
-             "choose snapshot='external', or shut the guest down";
-  if (reason == NULL)
-    return TRUE;
-  g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED, reason);
-  return FALSE;
-}
-
 static QsSelection *
 align (const QsDomain *domain, const QsRequest *request, gint64 now, GError **error)
 {
@@ -106,8 +62,6 @@ align (const QsDomain *domain, const QsRequest *request, gint64 now, GError **er
   for (guint i = 0; i < selection->disks->len; i++)
     if (!qs_check_disk_snapshot (g_ptr_array_index (selection->disks, i), error))
       return NULL;
-  if (!check_recipe (selection, error))
-    return NULL;
   return g_steal_pointer (&selection);
 }
 
@@ -145,6 +99,19 @@ ask_overlay (const QsDomain *domain, const QsRequest *request, QsQuestions *ques
 }
 
 static gboolean
+ask_memory (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+            const QsSelection *selection, GError **error)
+{
+  if (!qs_scope_check_path (domain, request, questions, selection->memory_path, error))
+    {
+      g_prefix_error (error, "memory file: ");
+      return FALSE;
+    }
+  g_ptr_array_add (questions->targets, g_strdup (selection->memory_path));
+  return TRUE;
+}
+
+static gboolean
 is_lent (const QsSelected *selected)
 {
   return selected->choice == QS_LOCATION_EXTERNAL
@@ -152,13 +119,15 @@ is_lent (const QsSelected *selected)
              || (selected->request != NULL && selected->request->source != NULL));
 }
 
-/* a file that the caller names may be an image of the domain by another name: then also of the
-   disks that are left out it has to be known what they use */
+/* a file that the caller names may be an image of the domain by another name, and that of memory has
+   the rights of the images: then also of the disks that are left out it has to be known what they
+   use */
 static void
 ask_disks (const QsSelection *selection, QsQuestions *questions)
 {
-  gboolean all = FALSE;
+  gboolean all;
 
+  all = selection->memory_path != NULL;
   for (guint i = 0; i < selection->disks->len; i++)
     all |= is_lent (g_ptr_array_index (selection->disks, i));
   for (guint i = 0; i < selection->disks->len; i++)
@@ -192,6 +161,8 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
           && !ask_overlay (domain, request, questions, selected, error))
         return FALSE;
     }
+  if (selection->memory_path != NULL && !ask_memory (domain, request, questions, selection, error))
+    return FALSE;
   ask_disks (selection, questions);
   questions->monitor = qs_domain_is_active (domain);
   questions->open_files = domain->attachment != NULL;
@@ -247,33 +218,153 @@ add_files (QsCreate *create, QsPlan *plan, GError **error)
 }
 
 static gboolean
-build_image (QsCreate *create, QsPlan *plan, GError **error)
+add_tags (QsCreate *create, QsPlan *plan, GError **error)
 {
-  gboolean exchanges;
+  return qs_create_each (create, plan, QS_LOCATION_INTERNAL, plan_tag, error);
+}
 
-  if (!add_files (create, plan, error)
-      || !qs_create_each (create, plan, QS_LOCATION_INTERNAL, plan_tag, error)
-      || !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_protection, error))
-    return FALSE;
-  exchanges = g_hash_table_size (create->exchanged) > 0;
-  qs_create_add_exchange (create, plan, TRUE);
-  return qs_create_add_record (create, plan, exchanges ? QS_PHASE_FINISH : QS_PHASE_COMMIT, error);
+/* write bits go before QEMU goes over, so that a start in between fails; only where disks are switched
+   one by one they go with each that was */
+static gboolean
+add_protection (QsCreate *create, QsPlan *plan, GError **error)
+{
+  return g_hash_table_size (create->syncs) > 0
+         || qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_protection, error);
 }
 
 static gboolean
-build_transaction (QsCreate *create, QsPlan *plan, GError **error)
+add_early_protection (QsCreate *create, QsPlan *plan, GError **error)
 {
-  gboolean at_once = qs_create_switches_at_once (create);
+  return !qs_create_switches_at_once (create) || add_protection (create, plan, error);
+}
 
-  if (!add_files (create, plan, error)
-      || (at_once
-          && !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_protection, error))
-      || !qs_create_add_switch (create, plan, error)
-      || (!at_once
-          && !qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_protection, error)))
+static gboolean
+add_late_protection (QsCreate *create, QsPlan *plan, GError **error)
+{
+  return g_hash_table_size (create->syncs) == 0
+         || qs_create_each (create, plan, QS_LOCATION_EXTERNAL, qs_create_add_protection, error);
+}
+
+/* disks and memory of one instant: the guest stands still while they are saved one after the other. A
+   frozen guest is not stopped, for it has to be thawed; it is halted all the same */
+static gboolean
+needs_stop (const QsCreate *create)
+{
+  QsMemorySave save = create->selection->save;
+  gboolean halts = (create->request->flags & QS_CREATE_HALT) != 0;
+  gboolean together = create->selection->recipe == QS_RECIPE_SC_TRANS
+                      || (create->selection->recipe == QS_RECIPE_SC && save == QS_SAVE_IN_DISK)
+                      || create->selection->memory == QS_LOCATION_EXTERNAL;
+
+  if (create->request->flags & QS_CREATE_QUIESCE)
     return FALSE;
+  return halts || (together && save != QS_SAVE_STREAM_LIVE);
+}
+
+static gboolean
+add_stop (QsCreate *create, QsPlan *plan, GError **error)
+{
+  if (!needs_stop (create))
+    return TRUE;
+  create->stop = plan->steps->len;
+  qs_plan_add (plan, QS_STEP_STOP, QS_PHASE_PREPARE, create->domain->name, NULL);
+  return TRUE;
+}
+
+/* what is saved while the guest runs stops it by itself in the end */
+static gboolean
+add_cont (QsCreate *create, QsPlan *plan, GError **error)
+{
+  gboolean live = create->selection->save == QS_SAVE_STREAM_LIVE;
+
+  if (!(create->request->flags & QS_CREATE_HALT) && (live || needs_stop (create)))
+    qs_plan_add (plan, QS_STEP_CONT, QS_PHASE_FINISH, create->domain->name,
+                 g_variant_new_parsed ("{'stop': <%u>}", live ? create->migrate : create->stop));
+  return TRUE;
+}
+
+static gboolean
+add_commit (QsCreate *create, QsPlan *plan, GError **error)
+{
+  return create->committed || qs_create_add_record (create, plan, error);
+}
+
+static gboolean
+add_exchange_off (QsCreate *create, QsPlan *plan, GError **error)
+{
+  qs_create_add_exchange (create, plan, TRUE);
+  return TRUE;
+}
+
+static gboolean
+add_exchange_on (QsCreate *create, QsPlan *plan, GError **error)
+{
   qs_create_add_exchange (create, plan, FALSE);
-  return qs_create_add_record (create, plan, QS_PHASE_FINISH, error);
+  return TRUE;
+}
+
+static gboolean
+add_record (QsCreate *create, QsPlan *plan, GError **error)
+{
+  return create->recorded || qs_create_add_record (create, plan, error);
+}
+
+static gboolean
+add_halt (QsCreate *create, QsPlan *plan, GError **error)
+{
+  QsChangeList changes;
+
+  if (!(create->request->flags & QS_CREATE_HALT))
+    return TRUE;
+  qs_planning_quit (plan, QS_PHASE_FINISH, create->domain);
+  qs_changes_init (&changes);
+  qs_changes_add_end_of_process (&changes);
+  qs_planning_add_record (plan, QS_PHASE_FINISH, create->domain->name, &changes);
+  return TRUE;
+}
+
+typedef gboolean (*Stage) (QsCreate *create, QsPlan *plan, GError **error);
+
+/* each adds what it takes of the steps, for some requests none */
+static const Stage off_stages[] = {
+  add_files, add_tags, add_protection, add_exchange_off, add_record,
+};
+
+static const Stage on_stages[] = {
+  /* what the guest does not notice */
+  add_files,
+  qs_create_add_memory_file,
+  add_early_protection,
+  qs_create_add_nodes,
+  qs_create_add_memory_node,
+  /* one point in time */
+  qs_create_add_freeze,
+  add_stop,
+  qs_create_add_save,
+  qs_create_add_switch,
+  qs_create_add_thaw,
+  qs_create_add_stream,
+  add_commit,
+  /* the guest goes on */
+  add_cont,
+  add_late_protection,
+  add_exchange_on,
+  add_record,
+  qs_create_add_memory_release,
+  add_halt,
+};
+
+static gboolean
+build (QsCreate *create, QsPlan *plan, GError **error)
+{
+  gboolean on = qs_domain_is_active (create->domain);
+  const Stage *stages = on ? on_stages : off_stages;
+  gsize n_stages = on ? G_N_ELEMENTS (on_stages) : G_N_ELEMENTS (off_stages);
+
+  for (gsize i = 0; i < n_stages; i++)
+    if (!stages[i](create, plan, error))
+      return FALSE;
+  return TRUE;
 }
 
 /* the files that the disks use from now on, whoever has made them */
@@ -292,6 +383,8 @@ list_overlays (const QsCreate *create)
                                     ? (gpointer)selected->active
                                     : selected->path);
     }
+  if (selection->memory_path != NULL)
+    g_ptr_array_add (paths, selection->memory_path);
   return paths;
 }
 
@@ -302,7 +395,7 @@ add_result (QsCreate *create, QsPlan *plan)
   g_autoptr (GPtrArray) files = list_overlays (create);
   const QsSelection *selection = create->selection;
 
-  if (selection->n_internal > 0)
+  if (selection->n_internal > 0 || selection->save == QS_SAVE_IN_FILE)
     g_variant_dict_insert (&result, "tag", "s", create->tag);
   g_variant_dict_insert_value (&result, "files",
                                g_variant_new_strv ((const char *const *)files->pdata, files->len));
@@ -349,9 +442,18 @@ qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts 
   if (selection == NULL || !check_state (domain, facts, error))
     return NULL;
 
-  QsCreate create = { domain, request, facts, selection, tag, steps, exchanged, syncs };
-  if (!recipe_builders[selection->recipe].build (&create, plan, error))
+  QsCreate create = { .domain = domain,
+                      .request = request,
+                      .facts = facts,
+                      .selection = selection,
+                      .tag = tag,
+                      .steps = steps,
+                      .exchanged = exchanged,
+                      .syncs = syncs };
+  if (!build (&create, plan, error))
     return NULL;
+  if (selection->save != QS_SAVE_NONE)
+    qs_plan_set_pause (plan, selection->save == QS_SAVE_STREAM_LIVE ? "short" : "memory");
   add_result (&create, plan);
   return g_steal_pointer (&plan);
 }

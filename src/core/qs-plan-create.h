@@ -19,7 +19,17 @@ typedef struct
   GHashTable *steps;     /* disk target -> index of the step that made its overlay */
   GHashTable *exchanged; /* of disk targets whose overlay takes over the active name */
   GHashTable *syncs;     /* disk target -> index of the step that switches this disk alone */
+  gboolean committed;    /* the plan has its commit: what comes now is repeated until it is done */
+  gboolean recorded;
+  guint stop; /* indexes of steps that later ones refer to */
+  guint freeze;
+  guint memory_file;
+  guint migrate;
 } QsCreate;
+
+/* stands where other steps and files have the target of a disk */
+#define QS_MEMORY_TARGET "@memory"
+#define QS_NVRAM_TARGET "@nvram"
 
 typedef gboolean (*QsCreateFunc) (QsCreate *create, QsPlan *plan, const QsSelected *selected,
                                   GError **error);
@@ -42,7 +52,29 @@ void qs_create_add_exchange (QsCreate *create, QsPlan *plan, gboolean off);
 void qs_create_record_exchange (const QsCreate *create, QsChangeList *changes,
                                 const QsSelected *selected);
 
+/* qs-plan-create-memory.c */
+gboolean qs_create_add_memory_file (QsCreate *create, QsPlan *plan, GError **error);
+gboolean qs_create_add_memory_node (QsCreate *create, QsPlan *plan, GError **error);
+gboolean qs_create_add_memory_release (QsCreate *create, QsPlan *plan, GError **error);
+gboolean qs_create_add_save (QsCreate *create, QsPlan *plan, GError **error);
+gboolean qs_create_add_stream (QsCreate *create, QsPlan *plan, GError **error);
+gboolean qs_create_saves_disk (const QsCreate *create, const QsSelected *selected);
+void qs_create_describe_memory (const QsCreate *create, QsSnapshotDef *def);
+void qs_create_record_memory (const QsCreate *create, QsChangeList *changes, gboolean metadata);
+
+/* qs-plan-create-quiesce.c */
+gboolean qs_create_add_freeze (QsCreate *create, QsPlan *plan, GError **error);
+gboolean qs_create_add_thaw (QsCreate *create, QsPlan *plan, GError **error);
+
+/* qs-plan-create-firmware.c */
+gboolean qs_create_copies_firmware (const QsCreate *create);
+
+/* qs-plan-create-switch.c: all disks of a running guest at one point in time */
+const QsNode *qs_create_find_node (const QsCreate *create, const QsSelected *selected,
+                                   GError **error);
+gboolean qs_create_add_nodes (QsCreate *create, QsPlan *plan, GError **error);
+const QsStep *qs_create_find_added (const QsPlan *plan, const char *target);
 GVariant *qs_create_condition (const QsCreate *create, const char *target);
 gboolean qs_create_switches_at_once (const QsCreate *create);
 gboolean qs_create_add_switch (QsCreate *create, QsPlan *plan, GError **error);
-gboolean qs_create_add_record (QsCreate *create, QsPlan *plan, QsPhase phase, GError **error);
+gboolean qs_create_add_record (QsCreate *create, QsPlan *plan, GError **error);

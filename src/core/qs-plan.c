@@ -168,11 +168,11 @@ final_path (const QsPlan *plan, const char *path)
 /**
  * qs_plan_files:
  *
- * Returns: (transfer full): the argument `path` of every step of @kind, by the name that the file
+ * Returns: (transfer full): the argument `path` of every step with @trait, by the name that the file
  *   has when the plan is done
  */
 GStrv
-qs_plan_files (const QsPlan *plan, QsStepKind kind)
+qs_plan_files (const QsPlan *plan, guint trait)
 {
   g_autoptr (GStrvBuilder) files = g_strv_builder_new ();
 
@@ -181,7 +181,7 @@ qs_plan_files (const QsPlan *plan, QsStepKind kind)
       const QsStep *step = qs_plan_step (plan, i);
       const char *path = qs_step_string (step, "path");
 
-      if (step->kind == kind && path != NULL)
+      if ((qs_step_type (step->kind)->phases & trait) != 0 && path != NULL)
         g_strv_builder_add (files, final_path (plan, path));
     }
   return g_strv_builder_end (files);

@@ -36,6 +36,6 @@ QsPlan *qs_plan_from_text (const char *text, GError **error);
 char *qs_plan_describe (const QsPlan *plan); /* for people and golden files */
 gboolean qs_plan_check_results (const QsPlan *plan, GPtrArray *results, GVariantDict *result,
                                 GError **error);
-GStrv qs_plan_files (const QsPlan *plan, QsStepKind kind);
+GStrv qs_plan_files (const QsPlan *plan, guint trait);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsPlan, qs_plan_unref)

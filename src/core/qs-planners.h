@@ -97,6 +97,7 @@ typedef struct
   const QsTarget *taken;
 } QsOverlay;
 
+guint32 qs_planning_mode (const QsImage *base, guint32 owner);
 void qs_planning_image_create (QsPlan *plan, const QsOverlay *overlay);
 void qs_planning_record_chain (QsChangeList *changes, const QsFacts *facts,
                                const QsDiskFacts *disk);

@@ -6,10 +6,14 @@
 #include "qs-limits.h"
 #include "qs-qed.h"
 
-/* rights that a new overlay may have: its owner's, and the group's where QEMU gets at the base
-   only through it; never anybody else's */
-static guint32
-overlay_mode (const QsImage *base, guint32 owner)
+/**
+ * qs_planning_mode:
+ *
+ * Returns: the rights of a new file beside @base: its owner's, and the group's where QEMU gets at the
+ *   base only through it; never anybody else's
+ */
+guint32
+qs_planning_mode (const QsImage *base, guint32 owner)
 {
   return base->uid == owner ? 0600 : 0600 | (base->mode & 0060);
 }
@@ -70,7 +74,8 @@ qs_planning_image_create (QsPlan *plan, const QsOverlay *overlay)
       g_variant_builder_add_parsed (&arguments, "{'backing', <%s>}", overlay->base);
       g_variant_builder_add_parsed (&arguments, "{'backing-format', <%s>}", overlay->base_format);
     }
-  g_variant_builder_add_parsed (&arguments, "{'mode', <%u>}", overlay_mode (base, overlay->owner));
+  g_variant_builder_add_parsed (&arguments, "{'mode', <%u>}",
+                                qs_planning_mode (base, overlay->owner));
   g_variant_builder_add_parsed (&arguments, "{'gid', <%u>}", base->gid);
   if (overlay->taken != NULL)
     add_taken (&arguments, overlay->taken);

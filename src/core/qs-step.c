@@ -12,27 +12,32 @@
 #define IMAGE_SNAPSHOT "target:s path:s format:s tag:s dev:t ino:t"
 
 static const QsStepType step_types[] = {
-  [QS_STEP_IMAGE_CREATE] = { "image-create", "unlink", QS_MAY_PREPARE, IMAGE_CREATE },
+  [QS_STEP_IMAGE_CREATE] = { "image-create", "unlink", QS_MAY_PREPARE | QS_MAKES_FILE,
+                             IMAGE_CREATE },
   /* the same in an empty file or a block device that is the caller's */
   [QS_STEP_IMAGE_TAKE] = { "image-take", "wipe", QS_MAY_PREPARE,
                            IMAGE_CREATE " dev:t ino:t rdev:t diskseq:t" },
   [QS_STEP_IMAGE_SNAPSHOT] = { "image-snapshot", "snapshot -d", QS_MAY_PREPARE, IMAGE_SNAPSHOT },
-  [QS_STEP_IMAGE_SNAPSHOT_APPLY] = { "image-snapshot-apply", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
-                                     IMAGE_SNAPSHOT },
-  [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { "image-snapshot-delete", NULL, QS_MAY_FINISH,
+  [QS_STEP_IMAGE_SNAPSHOT_APPLY] = { "image-snapshot-apply", NULL,
+                                     QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL, IMAGE_SNAPSHOT },
+  [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { "image-snapshot-delete", NULL, QS_MAY_FINISH | QS_IS_FINAL,
                                       IMAGE_SNAPSHOT },
   [QS_STEP_NODE_ADD] = { "blockdev-add", "blockdev-del", QS_MAY_PREPARE,
                          "target:s node:s path:s format:s direct:b no-flush:b detect-zeroes:s? "
                          "auto-read-only:b? open-backing:b?" },
-  [QS_STEP_BLOCKDEV_SNAPSHOT] = { "blockdev-snapshot", NULL, QS_MAY_COMMIT, "disks:aa{sv}",
-                                  "target:s node:s overlay:s path:s active:s format:s? "
-                                  "before:(ttb)?" },
+  /* all disks at one point in time. A row has one of: `overlay`, which the guest goes over to; `tag`,
+     a snapshot inside the image; `backup`, a node that gets the content of firmware variables */
+  [QS_STEP_TRANSACTION] = { "transaction", "block-commit",
+                            QS_MAY_PREPARE | QS_MAY_COMMIT | QS_CLEARS_COMMIT, "disks:aa{sv}",
+                            "target:s node:s overlay:s? path:s active:s? format:s? before:(ttb)? "
+                            "tag:s? dev:t? ino:t? backup:s? job:s?" },
   /* for a QEMU that has no `transaction`: one disk after the other */
   [QS_STEP_BLOCKDEV_SNAPSHOT_SYNC] = { "blockdev-snapshot-sync", NULL,
                                        QS_MAY_COMMIT | QS_MAY_FINISH,
                                        "target:s node:s overlay:s path:s format:s size:t "
                                        "before:(ttb)?" },
-  [QS_STEP_NODE_SNAPSHOT_DELETE] = { "blockdev-snapshot-delete-internal-sync", NULL, QS_MAY_FINISH,
+  [QS_STEP_NODE_SNAPSHOT_DELETE] = { "blockdev-snapshot-delete-internal-sync", NULL,
+                                     QS_MAY_FINISH | QS_IS_FINAL,
                                      "target:s node:s tag:s path:s format:s dev:t ino:t" },
   [QS_STEP_NVRAM_CREATE] = { "nvram-create", "unlink", QS_MAY_PREPARE, "path:s template:s" },
   [QS_STEP_PROOF_START] = { "proof-start", "kill", QS_MAY_PREPARE,
@@ -40,12 +45,14 @@ static const QsStepType step_types[] = {
   [QS_STEP_SPAWN] = { "spawn", "kill", QS_MAY_PREPARE | QS_MAY_FINISH,
                       "id:s definition:s chains:a(sa(ss))" },
   [QS_STEP_STOP] = { "stop", "cont", QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH, "" },
-  [QS_STEP_CONT] = { "cont", "stop", QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH, "" },
-  [QS_STEP_POWERDOWN] = { "system_powerdown", NULL, QS_MAY_COMMIT, "" },
-  [QS_STEP_QUIT] = { "quit", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
+  /* @stop: only if that step has paused the guest */
+  [QS_STEP_CONT] = { "cont", "stop", QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH, "stop:u?" },
+  [QS_STEP_POWERDOWN] = { "system_powerdown", NULL, QS_MAY_COMMIT | QS_IS_FINAL, "" },
+  [QS_STEP_QUIT] = { "quit", NULL, QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL,
                      "pid:x start-time:t boot-id:s unit:s" },
   [QS_STEP_RECORD] = { "record", NULL, QS_MAY_COMMIT | QS_MAY_FINISH, "changes:a(sa{sv})" },
-  [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL, QS_MAY_FINISH, "path:s dev:t ino:t btime:x" },
+  [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL, QS_MAY_FINISH | QS_IS_FINAL | QS_REMOVES_FILE,
+                            "path:s dev:t ino:t btime:x" },
   /* the file of step `image`, if step `switch` was tried in vain */
   [QS_STEP_IMAGE_DISCARD] = { "image-discard", NULL, QS_MAY_FINISH,
                               "target:s path:s image:u switch:u" },
@@ -69,10 +76,28 @@ static const QsStepType step_types[] = {
   [QS_STEP_NODE_SWITCH] = { "qom-set", "qom-set", QS_MAY_PREPARE,
                             "target:s device:s node:s old:s" },
   [QS_STEP_NODE_RELEASE] = { "blockdev-del", NULL, QS_MAY_FINISH,
-                             "target:s node:s old:s holder:s" },
+                             "target:s node:s? old:s holder:s?" },
   [QS_STEP_RESET] = { "system_reset", NULL, QS_MAY_FINISH, "" },
   [QS_STEP_CONNECT] = { "connect", NULL, QS_MAY_FINISH, "pid:x start-time:t boot-id:s socket:s" },
   [QS_STEP_DISCONNECT] = { "disconnect", NULL, QS_MAY_FINISH, "pid:x" },
+  /* an empty file, for the stream of a `migrate` */
+  [QS_STEP_FILE_CREATE] = { "file-create", "unlink", QS_MAY_PREPARE | QS_MAKES_FILE,
+                            "target:s path:s mode:u gid:u" },
+  /* memory goes to node @vmstate under @tag, and the state of all @devices; the rows are those of them
+     that are disks of the domain */
+  [QS_STEP_SNAPSHOT_SAVE] = { "snapshot-save", "snapshot-delete", QS_MAY_PREPARE,
+                              "job:s tag:s vmstate:s devices:as disks:aa{sv}",
+                              "target:s node:s path:s format:s dev:t ino:t" },
+  /* memory goes to the file that step @file has made. @live: while the guest runs, up to where it
+     stands still; within @timeout seconds, or, if it may, by `background` */
+  [QS_STEP_MIGRATE] = { "migrate", "migrate_cancel", QS_MAY_PREPARE,
+                        "path:s file:u live:b timeout:u background:b" },
+  /* the rest of what step @migrate has begun */
+  [QS_STEP_MIGRATE_CONTINUE] = { "migrate-continue", "cont", QS_MAY_PREPARE,
+                                 "path:s file:u migrate:u" },
+  [QS_STEP_FREEZE] = { "guest-fsfreeze-freeze", "guest-fsfreeze-thaw", QS_MAY_PREPARE, "" },
+  [QS_STEP_THAW] = { "guest-fsfreeze-thaw", "guest-fsfreeze-thaw", QS_MAY_PREPARE | QS_MAY_FINISH,
+                     "freeze:u" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 
@@ -207,6 +232,9 @@ check_rows (const QsStep *step, GError **error)
   if (type->rows == NULL)
     return TRUE;
   disks = g_variant_lookup_value (step->arguments, "disks", G_VARIANT_TYPE ("aa{sv}"));
+  /* memory alone is nothing on any disk */
+  if (disks != NULL && step->kind == QS_STEP_SNAPSHOT_SAVE && g_variant_n_children (disks) == 0)
+    return TRUE;
   if (disks == NULL || g_variant_n_children (disks) == 0)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "step ‘%s’ has no disks", type->name);

@@ -12,7 +12,7 @@ typedef enum
   QS_STEP_IMAGE_SNAPSHOT_APPLY,
   QS_STEP_IMAGE_SNAPSHOT_DELETE,
   QS_STEP_NODE_ADD,
-  QS_STEP_BLOCKDEV_SNAPSHOT,
+  QS_STEP_TRANSACTION,
   QS_STEP_BLOCKDEV_SNAPSHOT_SYNC,
   QS_STEP_NODE_SNAPSHOT_DELETE,
   QS_STEP_NVRAM_CREATE,
@@ -35,8 +35,14 @@ typedef enum
   QS_STEP_RESET,
   QS_STEP_CONNECT,
   QS_STEP_DISCONNECT,
+  QS_STEP_FILE_CREATE,
+  QS_STEP_SNAPSHOT_SAVE,
+  QS_STEP_MIGRATE,
+  QS_STEP_MIGRATE_CONTINUE,
+  QS_STEP_FREEZE,
+  QS_STEP_THAW,
 } QsStepKind;
-#define QS_N_STEP_KINDS (QS_STEP_DISCONNECT + 1)
+#define QS_N_STEP_KINDS (QS_STEP_THAW + 1)
 
 typedef enum
 {
@@ -49,12 +55,19 @@ typedef enum
 #define QS_MAY_PREPARE (1u << QS_PHASE_PREPARE)
 #define QS_MAY_COMMIT (1u << QS_PHASE_COMMIT)
 #define QS_MAY_FINISH (1u << QS_PHASE_FINISH)
+/* as a commit that did not take effect it may leave something behind, which its undo clears away */
+#define QS_CLEARS_COMMIT (1u << QS_N_PHASES)
+/* it loses what neither undo nor a later revert brings back */
+#define QS_IS_FINAL (2u << QS_N_PHASES)
+/* argument `path` is a file that is new, or gone, afterwards */
+#define QS_MAKES_FILE (4u << QS_N_PHASES)
+#define QS_REMOVES_FILE (8u << QS_N_PHASES)
 
 /**
  * QsStepType:
  * @name: the QMP command or qemu-img verb that does it
  * @undo: what takes it back; NULL where nothing does: then it may not be a prepare step
- * @phases: where in a plan it may stand
+ * @phases: where in a plan it may stand, and what else is to be known of it
  * @arguments: "key:type" words, a `?` behind the type of an optional one
  * @rows: the same for each row of an argument `disks` of type aa{sv}, or NULL
  *

@@ -6,6 +6,20 @@
 #include "qs-error.h"
 #include "qs-limits.h"
 
+static gboolean
+run_later (QsStepCall *call, GVariant **result, GError **error)
+{
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+               "‘%s’ is not supported by this version", qs_step_type (call->step->kind)->name);
+  return FALSE;
+}
+
+static gboolean
+undo_later (QsStepCall *call, GError **error)
+{
+  return TRUE;
+}
+
 static const QsExecutor executors[] = {
   [QS_STEP_IMAGE_CREATE] = { qs_run_image_create, qs_undo_image_create, qs_probe_image_create },
   [QS_STEP_IMAGE_TAKE] = { qs_run_image_take, qs_undo_image_take, NULL },
@@ -13,7 +27,7 @@ static const QsExecutor executors[] = {
   [QS_STEP_IMAGE_SNAPSHOT_APPLY] = { qs_run_image_apply, NULL, qs_probe_image_apply },
   [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { qs_run_image_delete, NULL, NULL },
   [QS_STEP_NODE_ADD] = { qs_run_guest_step, qs_undo_guest_step, NULL },
-  [QS_STEP_BLOCKDEV_SNAPSHOT] = { qs_run_guest_step, NULL, qs_probe_blockdev_snapshot },
+  [QS_STEP_TRANSACTION] = { qs_run_guest_step, undo_later, qs_probe_transaction },
   [QS_STEP_BLOCKDEV_SNAPSHOT_SYNC] = { qs_run_snapshot_sync, NULL, qs_probe_snapshot_sync },
   [QS_STEP_NODE_SNAPSHOT_DELETE] = { qs_run_guest_step, NULL, NULL },
   [QS_STEP_NVRAM_CREATE] = { qs_run_nvram_create, qs_undo_image_create, qs_probe_image_create },
@@ -36,6 +50,12 @@ static const QsExecutor executors[] = {
   [QS_STEP_RESET] = { qs_run_guest_step, NULL, NULL },
   [QS_STEP_CONNECT] = { qs_run_connect, NULL, NULL },
   [QS_STEP_DISCONNECT] = { qs_run_disconnect, NULL, NULL },
+  [QS_STEP_FILE_CREATE] = { run_later, undo_later, NULL },
+  [QS_STEP_SNAPSHOT_SAVE] = { run_later, undo_later, NULL },
+  [QS_STEP_MIGRATE] = { run_later, undo_later, NULL },
+  [QS_STEP_MIGRATE_CONTINUE] = { run_later, undo_later, NULL },
+  [QS_STEP_FREEZE] = { run_later, undo_later, NULL },
+  [QS_STEP_THAW] = { run_later, undo_later, NULL },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 

@@ -94,7 +94,7 @@ gboolean qs_run_disconnect (QsStepCall *call, GVariant **result, GError **error)
 gboolean qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_undo_guest_step (QsStepCall *call, GError **error);
 QsProbe qs_probe_guest_step (QsStepCall *call, GError **error);
-QsProbe qs_probe_blockdev_snapshot (QsStepCall *call, GError **error);
+QsProbe qs_probe_transaction (QsStepCall *call, GError **error);
 
 gboolean qs_run_snapshot_sync (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_snapshot_sync (QsStepCall *call, GError **error);

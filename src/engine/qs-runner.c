@@ -147,6 +147,15 @@ leave_open (const GError *why, GError *failure, GError **error)
   return QS_OUTCOME_OPEN;
 }
 
+/* what a commit in vain leaves behind is cleared away first */
+static gboolean
+clears_commit (const Run *run)
+{
+  const QsStep *commit = qs_plan_step (run->plan, run->commit);
+
+  return (qs_step_type (commit->kind)->phases & QS_CLEARS_COMMIT) != 0;
+}
+
 /*
  * backwards, and not past a step that stays: what came before it may be in use by it. Where the
  * journal cannot be written the effects are taken back all the same, and nothing more is written,
@@ -158,9 +167,9 @@ take_back (Run *run, GError *reason, GError **error)
   g_autoptr (GError) why = reason;
   g_autoptr (GError) lost = NULL;
 
-  if (run->states[run->commit] == QS_STEP_STATE_BEGUN)
+  if (run->states[run->commit] == QS_STEP_STATE_BEGUN && !clears_commit (run))
     mark (run, run->commit, QS_STEP_STATE_UNDONE, &lost);
-  for (guint i = run->commit; i-- > 0;)
+  for (guint i = run->commit + (clears_commit (run) ? 1 : 0); i-- > 0;)
     {
       GError *failure = NULL;
 

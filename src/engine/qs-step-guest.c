@@ -88,6 +88,21 @@ finish_without_guest (QsStepCall *call, GVariant **result, GError **error)
   return FALSE;
 }
 
+/* a guest that somebody else has paused is never continued */
+static gboolean
+is_not_ours_to_continue (const QsStepCall *call)
+{
+  g_autoptr (GVariant) stop = qs_step_value (call->step, "stop");
+  GVariant *stopped;
+  gboolean changed = FALSE;
+
+  if (call->step->kind != QS_STEP_CONT || stop == NULL
+      || g_variant_get_uint32 (stop) >= call->results->len)
+    return FALSE;
+  stopped = g_ptr_array_index (call->results, g_variant_get_uint32 (stop));
+  return stopped == NULL || !g_variant_lookup (stopped, "changed", "b", &changed) || !changed;
+}
+
 gboolean
 qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error)
 {
@@ -95,6 +110,8 @@ qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error)
   QsDomainState state;
   gboolean settles = sets_state (call->step, &state);
 
+  if (is_not_ours_to_continue (call))
+    return TRUE;
   if (!find_guest (call, &guest, error))
     return FALSE;
   if (guest == NULL && call->step->phase == QS_PHASE_FINISH)
@@ -191,6 +208,42 @@ probe_overlay (QsStepCall *call, GVariant *arguments, GError **error)
   return has_data ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
 }
 
+static QsProbe
+probe_tag (QsStepCall *call, GVariant *row, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  g_autoptr (QsImage) image = NULL;
+  const char *path = NULL;
+  const char *tag = NULL;
+
+  g_variant_lookup (row, "path", "&s", &path);
+  g_variant_lookup (row, "tag", "&s", &tag);
+  if (worker == NULL || !qs_worker_inspect_image (worker, path, "qcow2", &image, error))
+    return QS_PROBE_UNKNOWN;
+  return qs_image_count_tag (image, tag) > 0 ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
+}
+
+/* snapshots inside the images are made before any overlay is switched to, and taken back if one is
+   not: all of them there, all is done */
+static QsProbe
+probe_tags (QsStepCall *call, GVariant *disks, GError **error)
+{
+  QsProbe answer = QS_PROBE_NOT_DONE;
+
+  for (gsize i = 0; i < g_variant_n_children (disks); i++)
+    {
+      g_autoptr (GVariant) disk = g_variant_get_child_value (disks, i);
+      g_autoptr (GVariant) tag = g_variant_lookup_value (disk, "tag", NULL);
+
+      if (tag == NULL)
+        continue;
+      answer = probe_tag (call, disk, error);
+      if (answer != QS_PROBE_DONE)
+        return answer;
+    }
+  return answer;
+}
+
 /* all were switched at once: one that tells is enough, but before going back all must tell */
 static QsProbe
 probe_overlays (QsStepCall *call, GVariant *disks, GError **error)
@@ -201,7 +254,12 @@ probe_overlays (QsStepCall *call, GVariant *disks, GError **error)
   for (gsize i = 0; i < g_variant_n_children (disks); i++)
     {
       g_autoptr (GVariant) disk = g_variant_get_child_value (disks, i);
-      QsProbe probe = probe_overlay (call, disk, why == NULL ? &why : NULL);
+      g_autoptr (GVariant) overlay = g_variant_lookup_value (disk, "overlay", NULL);
+      QsProbe probe;
+
+      if (overlay == NULL)
+        continue;
+      probe = probe_overlay (call, disk, why == NULL ? &why : NULL);
 
       if (probe == QS_PROBE_DONE)
         return QS_PROBE_DONE;
@@ -214,16 +272,18 @@ probe_overlays (QsStepCall *call, GVariant *disks, GError **error)
 }
 
 QsProbe
-qs_probe_blockdev_snapshot (QsStepCall *call, GError **error)
+qs_probe_transaction (QsStepCall *call, GError **error)
 {
   g_autoptr (GVariant) disks = qs_step_value (call->step, "disks");
   g_autoptr (QsGuest) guest = NULL;
+  QsProbe probe;
 
   if (!find_guest (call, &guest, error))
     return QS_PROBE_UNKNOWN;
   if (guest != NULL)
     return qs_step_qmp_probe (guest, call->step, qs_step_call_result (call), error);
-  return probe_overlays (call, disks, error);
+  probe = probe_overlays (call, disks, error);
+  return probe == QS_PROBE_NOT_DONE ? probe_tags (call, disks, error) : probe;
 }
 
 QsProbe

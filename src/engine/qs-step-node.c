@@ -179,9 +179,12 @@ qs_node_add_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError 
                                                                      : QS_PROBE_NOT_DONE;
 }
 
-/* the names of the snapshots inside the file of a node */
-static gboolean
-has_tag (JsonObject *node, const char *tag)
+/**
+ * qs_node_has_tag:
+ * @node: of query-named-block-nodes, or what query-block has in a device
+ */
+gboolean
+qs_node_has_tag (JsonObject *node, const char *tag)
 {
   JsonArray *tags = qs_json_array (qs_json_object (node, "image"), "snapshots");
 
@@ -199,7 +202,7 @@ qs_node_snapshot_delete_probe (QsGuest *guest, const QsStep *step, GVariant *res
 
   if (node == NULL)
     return QS_PROBE_UNKNOWN;
-  return has_tag (node, qs_step_string (step, "tag")) ? QS_PROBE_NOT_DONE : QS_PROBE_DONE;
+  return qs_node_has_tag (node, qs_step_string (step, "tag")) ? QS_PROBE_NOT_DONE : QS_PROBE_DONE;
 }
 
 /* a finish step: what is gone already is not asked for again */

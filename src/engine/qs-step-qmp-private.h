@@ -13,11 +13,9 @@ gboolean qs_node_snapshot_delete_run (QsGuest *guest, const QsStep *step, GVaria
 QsProbe qs_node_snapshot_delete_probe (QsGuest *guest, const QsStep *step, GVariant *result,
                                        GError **error);
 
-/* qs-step-blockdev-snapshot.c */
-gboolean qs_blockdev_snapshot_run (QsGuest *guest, const QsStep *step, GVariant **result,
-                                   GError **error);
-QsProbe qs_blockdev_snapshot_probe (QsGuest *guest, const QsStep *step, GVariant *result,
-                                    GError **error);
+/* qs-step-transaction.c */
+gboolean qs_transaction_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
+QsProbe qs_transaction_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
 
 gboolean qs_blockdev_snapshot_sync_run (QsGuest *guest, const QsStep *step, GVariant **result,
                                         GError **error);
@@ -52,3 +50,9 @@ JsonNode *qs_node_query (QsGuest *guest, GError **error);
 
 /* (nullable) (transfer none): the entry of the node with this name */
 JsonObject *qs_node_find (JsonNode *nodes, const char *name);
+gboolean qs_node_has_tag (JsonObject *node, const char *tag);
+
+/* the answer of query-block, seen to be a list */
+JsonNode *qs_device_query (QsGuest *guest, GError **error);
+JsonObject *qs_device_find_root (JsonNode *devices, const char *node);
+gint64 qs_device_virtual_size (JsonObject *node);

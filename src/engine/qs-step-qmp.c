@@ -143,7 +143,7 @@ typedef struct
 
 static const Executor executors[] = {
   { QS_STEP_NODE_ADD, FALSE, qs_node_add_run, qs_node_add_undo, qs_node_add_probe },
-  { QS_STEP_BLOCKDEV_SNAPSHOT, FALSE, qs_blockdev_snapshot_run, NULL, qs_blockdev_snapshot_probe },
+  { QS_STEP_TRANSACTION, FALSE, qs_transaction_run, NULL, qs_transaction_probe },
   { QS_STEP_BLOCKDEV_SNAPSHOT_SYNC, FALSE, qs_blockdev_snapshot_sync_run, NULL,
     qs_blockdev_snapshot_sync_probe },
   { QS_STEP_NODE_SNAPSHOT_DELETE, FALSE, qs_node_snapshot_delete_run, NULL,

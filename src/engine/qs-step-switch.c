@@ -192,17 +192,19 @@ gboolean
 qs_node_release_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error)
 {
   const char *old = qs_step_string (step, "old");
+  const char *holder = qs_step_string (step, "holder");
   g_autoptr (JsonNode) nodes = qs_node_query (guest, error);
   JsonObject *node;
 
   if (nodes == NULL)
     return FALSE;
   node = qs_node_find (nodes, old);
-  if (qs_node_find (nodes, qs_step_string (step, "holder")) != NULL)
-    delete_node (guest, qs_step_string (step, "holder"));
+  if (holder != NULL && qs_node_find (nodes, holder) != NULL)
+    delete_node (guest, holder);
   if (node != NULL)
     delete_node (guest, old);
-  delete_left_over (guest, step, node != NULL ? qs_json_string (node, "file") : NULL);
+  if (qs_step_string (step, "node") != NULL)
+    delete_left_over (guest, step, node != NULL ? qs_json_string (node, "file") : NULL);
   return TRUE;
 }
 

@@ -175,10 +175,21 @@ make_disk (const char *target, const char *path, const char *format)
 static void
 answer_nodes (QsFacts *facts, const QsDomain *domain)
 {
-  static const char *const commands[] = { "transaction",  "blockdev-add",
-                                          "blockdev-del", "blockdev-reopen",
-                                          "add-fd",       "qom-set",
-                                          "system_reset", NULL };
+  static const char *const commands[] = {
+    "transaction",
+    "blockdev-add",
+    "blockdev-del",
+    "blockdev-reopen",
+    "add-fd",
+    "qom-set",
+    "system_reset",
+    "snapshot-save",
+    "snapshot-delete",
+    "getfd",
+    "migrate",
+    "migrate_cancel",
+    NULL,
+  };
 
   facts->commands = g_strdupv ((char **)commands);
   for (guint i = 0; i < domain->def->disks->len; i++)

@@ -22,7 +22,7 @@ sample_plan (void)
        " 'cluster-size': <uint32 65536>, 'backing': <\"it's\">, 'mode': <uint32 384>,"
        " 'gid': <uint32 7>}");
   add (plan, QS_STEP_STOP, QS_PHASE_PREPARE, NULL, NULL);
-  add (plan, QS_STEP_BLOCKDEV_SNAPSHOT, QS_PHASE_COMMIT, NULL,
+  add (plan, QS_STEP_TRANSACTION, QS_PHASE_COMMIT, NULL,
        "{'disks': <[{'target': <'vda'>, 'node': <'#block1'>, 'overlay': <'snapd-1'>,"
        " 'path': <'/img/a b.s1'>, 'active': <'/img/a'>}]>}");
   add (plan, QS_STEP_RECORD, QS_PHASE_FINISH, "s1",
@@ -64,7 +64,7 @@ test_members (void)
 {
   g_autoptr (QsPlan) plan = sample_plan ();
   g_autoptr (QsPlan) other = qs_plan_ref (plan);
-  g_auto (GStrv) files = qs_plan_files (plan, QS_STEP_IMAGE_CREATE);
+  g_auto (GStrv) files = qs_plan_files (plan, QS_MAKES_FILE);
 
   g_assert_true (other == plan);
   g_assert_cmpuint (qs_plan_commit_index (plan), ==, 2);

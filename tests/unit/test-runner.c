@@ -27,7 +27,7 @@ static const struct
   { QS_STEP_IMAGE_CREATE, QS_PHASE_PREPARE, &image },
   { QS_STEP_NODE_ADD, QS_PHASE_PREPARE, &node },
   { QS_STEP_STOP, QS_PHASE_PREPARE, NULL },
-  { QS_STEP_BLOCKDEV_SNAPSHOT, QS_PHASE_COMMIT, &overlays },
+  { QS_STEP_TRANSACTION, QS_PHASE_COMMIT, &overlays },
   { QS_STEP_RECORD, QS_PHASE_COMMIT, &record },
   { QS_STEP_POWERDOWN, QS_PHASE_COMMIT, NULL },
   { QS_STEP_RECORD, QS_PHASE_FINISH, &record },
@@ -173,7 +173,7 @@ test_progress (void)
 
   g_assert_no_error (error);
   g_assert_cmpint (outcome, ==, QS_OUTCOME_DONE);
-  g_assert_cmpstr (trace->str, ==, "image-create stop blockdev-snapshot committed record cont ");
+  g_assert_cmpstr (trace->str, ==, "image-create stop transaction committed record cont ");
   g_assert_nonnull (g_ptr_array_index (results, 4));
   g_assert_null (g_ptr_array_index (results, 3));
 }
@@ -194,7 +194,8 @@ test_undo_order (void)
   g_assert_cmpint (outcome, ==, QS_OUTCOME_UNDONE);
   g_assert_true (fake_world_is_before (fake));
   g_assert_nonnull (error);
-  g_assert_cmpstr (trace->str, ==, "image-create stop blockdev-snapshot <stop <image-create ");
+  g_assert_cmpstr (trace->str, ==,
+                   "image-create stop transaction <transaction <stop <image-create ");
 }
 
 static void

@@ -48,7 +48,7 @@ snapshot_step (const RealQemu *qemu)
                             i == 0 ? "" : ", ", targets[i], targets[i], targets[i], qemu->folder,
                             targets[i], qemu->folder, targets[i]);
   g_string_append (text, "]>}");
-  return make_step (QS_STEP_BLOCKDEV_SNAPSHOT, QS_PHASE_COMMIT, "s1", text->str);
+  return make_step (QS_STEP_TRANSACTION, QS_PHASE_COMMIT, "s1", text->str);
 }
 
 static void

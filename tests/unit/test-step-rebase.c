@@ -69,7 +69,7 @@ snapshot (const RealQemu *qemu, QsGuest *guest, guint n, const char *old)
 
   make_files (qemu, kept, aside);
   must_run (guest, QS_STEP_NODE_ADD, QS_PHASE_PREPARE, node);
-  must_run (guest, QS_STEP_BLOCKDEV_SNAPSHOT, QS_PHASE_COMMIT, transaction);
+  must_run (guest, QS_STEP_TRANSACTION, QS_PHASE_COMMIT, transaction);
   g_assert_cmpint (g_rename (aside, active), ==, 0);
   must_run (guest, QS_STEP_NODE_REBASE, QS_PHASE_FINISH, rebase);
   /* a finish step may come twice */

@@ -126,13 +126,13 @@ test_optional (void)
 static void
 test_rows (void)
 {
-  assert_good (step_of (QS_STEP_BLOCKDEV_SNAPSHOT, QS_PHASE_COMMIT,
+  assert_good (step_of (QS_STEP_TRANSACTION, QS_PHASE_COMMIT,
                         "{'disks': <[{'target': <'vda'>, 'node': <'n'>, 'overlay': <'o'>,"
                         " 'path': <'/p'>, 'active': <'/a'>}]>}"));
-  assert_refused (step_of (QS_STEP_BLOCKDEV_SNAPSHOT, QS_PHASE_COMMIT,
+  assert_refused (step_of (QS_STEP_TRANSACTION, QS_PHASE_COMMIT,
                            "{'disks': <[{'target': <'vda'>, 'node': <'n'>}]>}"),
-                  "lacks the argument ‘overlay’");
-  assert_refused (step_of (QS_STEP_BLOCKDEV_SNAPSHOT, QS_PHASE_COMMIT, "{'disks': <@aa{sv} []>}"),
+                  "lacks the argument ‘path’");
+  assert_refused (step_of (QS_STEP_TRANSACTION, QS_PHASE_COMMIT, "{'disks': <@aa{sv} []>}"),
                   "has no disks");
 }
 

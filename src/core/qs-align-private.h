@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-align.h"
+
+/* the disk of the domain that a request names by target, or by the path or device of exactly one */
+const QsDiskDef *qs_align_resolve_disk (const QsDomain *domain, const char *name, GError **error);
+
+gboolean qs_align_memory (QsSelection *selection, const QsDomain *domain, const QsSnapshotDef *def,
+                          guint flags, GError **error);
