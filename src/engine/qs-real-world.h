@@ -78,6 +78,7 @@ gboolean qs_undo_image_snapshot (QsStepCall *call, GError **error);
 gboolean qs_run_image_apply (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_image_apply (QsStepCall *call, GError **error);
 gboolean qs_run_image_delete (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_run_file_copy (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_nvram_create (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_file_unlink (QsStepCall *call, GVariant **result, GError **error);
 

@@ -309,18 +309,40 @@ qs_run_image_discard (QsStepCall *call, GVariant **result, GError **error)
              : remove_created (call, g_ptr_array_index (call->results, image), error);
 }
 
-gboolean
-qs_run_nvram_create (QsStepCall *call, GVariant **result, GError **error)
+static gboolean
+run_copy (QsStepCall *call, const QsFileCopy *copy, GVariant **result, GError **error)
 {
   QsWorker *worker = qs_real_world_worker (call->world, error);
   QsFileId id = { 0 };
 
-  if (worker == NULL
-      || !qs_worker_copy_file (worker, qs_step_string (call->step, "template"),
-                               qs_step_string (call->step, "path"), &id, error))
+  if (worker == NULL || !qs_worker_copy_file (worker, copy, &id, error))
     return FALSE;
   *result = id_result (&id);
-  return TRUE;
+  return note_identity (call, &id, error) && qs_worker_link (worker, copy->to, &id, error);
+}
+
+gboolean
+qs_run_nvram_create (QsStepCall *call, GVariant **result, GError **error)
+{
+  const QsFileCopy copy = { .from = qs_step_string (call->step, "template"),
+                            .to = qs_step_string (call->step, "path") };
+
+  return run_copy (call, &copy, result, error);
+}
+
+gboolean
+qs_run_file_copy (QsStepCall *call, GVariant **result, GError **error)
+{
+  const QsStep *step = call->step;
+  const QsFileId source = { .dev = qs_step_uint64 (step, "dev"),
+                            .ino = qs_step_uint64 (step, "ino") };
+  const QsFileCopy copy = { .from = qs_step_string (step, "from"),
+                            .to = qs_step_string (step, "path"),
+                            .source = &source,
+                            .mode = (guint32)qs_step_uint64 (step, "mode"),
+                            .gid = (guint32)qs_step_uint64 (step, "gid") };
+
+  return run_copy (call, &copy, result, error);
 }
 
 gboolean

@@ -46,17 +46,22 @@ qs_worker_unlink (QsWorker *worker, const char *path, const QsFileId *id, GError
 /**
  * qs_worker_copy_file:
  *
- * Copies a small file to a name that nothing has; the copy is there whole, or not at all.
+ * Makes a copy, whole and durable, that has no name yet: as qs_worker_create_image().
  */
 gboolean
-qs_worker_copy_file (QsWorker *worker, const char *from, const char *to, QsFileId *id,
-                     GError **error)
+qs_worker_copy_file (QsWorker *worker, const QsFileCopy *copy, QsFileId *id, GError **error)
 {
+  const QsFileId any = { 0 };
+  const QsFileId *source = copy->source != NULL ? copy->source : &any;
   g_autoptr (GVariant) result =
-      qs_worker_query (worker, "copy-file", g_variant_new ("(ss)", from, to), "((ttx))", error);
+      qs_worker_query (worker, "copy-file",
+                       g_variant_new ("(ssttuu)", copy->from, copy->to, source->dev, source->ino,
+                                      copy->mode, copy->gid),
+                       "((ttx))", error);
 
   if (result == NULL)
     return FALSE;
+  *id = (QsFileId){ 0 };
   g_variant_get (result, "((ttx))", &id->dev, &id->ino, &id->btime);
   return TRUE;
 }

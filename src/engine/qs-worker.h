@@ -48,7 +48,7 @@ typedef struct
 typedef struct
 {
   const char *path;
-  const char *format; /* qcow2, qed; qed not on a block device */
+  const char *format; /* qcow2, qed; raw: zeros, on nothing. The last two not on a block device */
   guint64 virtual_size;
   guint cluster_size;
   gboolean extended_l2;
@@ -58,6 +58,20 @@ typedef struct
   guint32 gid;           /* of the base; kept if the owner may */
   const QsFileId *taken; /* the caller's own, as it was found; NULL: nothing is at @path */
 } QsNewImage;
+
+/**
+ * QsFileCopy:
+ *
+ * A copy of a small file to be made: born without a name, named by qs_worker_link().
+ */
+typedef struct
+{
+  const char *from;
+  const char *to;
+  const QsFileId *source; /* @from must be this file, and nobody may write to it; NULL: any */
+  guint32 mode;           /* already narrowed by the planner; 0: the owner's alone */
+  guint32 gid;
+} QsFileCopy;
 
 gboolean qs_worker_inspect_chain (QsWorker *worker, const char *path, const char *format,
                                   const GPtrArray *files, GPtrArray **images, GError **error);
@@ -75,7 +89,7 @@ gboolean qs_worker_link (QsWorker *worker, const char *path, const QsFileId *id,
 gboolean qs_worker_unlink (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
 gboolean qs_worker_identify (QsWorker *worker, const char *path, QsFileId *id, gboolean *exists,
                              GError **error);
-gboolean qs_worker_copy_file (QsWorker *worker, const char *from, const char *to, QsFileId *id,
+gboolean qs_worker_copy_file (QsWorker *worker, const QsFileCopy *copy, QsFileId *id,
                               GError **error);
 gboolean qs_worker_link_file (QsWorker *worker, const char *from, const char *to,
                               const QsFileId *id, GError **error);

@@ -5,8 +5,6 @@
 #include "qs-tool.h"
 #include "qs-unnamed.h"
 
-#include <errno.h>
-
 static gboolean
 write_file (int fd, const char *path, const GPtrArray *chunks, guint64 size, GError **error)
 {
@@ -144,8 +142,6 @@ handle_create_image (QsWork *work, GVariant *arguments, GError **error)
     return NULL;
   if (wish.taken.ino != 0)
     fd = qs_unnamed_take (work, place, &wish.taken, error);
-  else if (qs_place_stat (place, &info))
-    fd = (errno = EEXIST, qs_fail_errno (error, wish.path, "create"), -1);
   else
     fd = qs_unnamed_open (work, place, error);
   if (fd < 0)

@@ -89,72 +89,11 @@ handle_identify (QsWork *work, GVariant *arguments, GError **error)
   return NULL;
 }
 
-static gboolean
-copy_bytes (int from, int to, const QsPlace *target, GError **error)
-{
-  g_autofree char *buffer = g_malloc (65536);
-  ssize_t n;
-
-  while ((n = read (from, buffer, 65536)) > 0)
-    for (ssize_t done = 0, some = 0; done < n; done += some)
-      if ((some = write (to, buffer + done, n - done)) < 0)
-        return qs_fail_errno (error, target->path, "write");
-  if (n < 0 || fsync (to) != 0)
-    return qs_fail_errno (error, target->path, "write");
-  return TRUE;
-}
-
-static int
-open_source (const QsPlace *source, GError **error)
-{
-  struct stat info;
-  g_auto (QsFd) fd = qs_place_open (source, QS_OPEN_READ, &info, error);
-
-  if (fd < 0)
-    return -1;
-  if (S_ISREG (info.st_mode) && info.st_size <= QS_MAX_NVRAM_BYTES)
-    return g_steal_fd (&fd);
-  g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
-               "‘%s’ is not a regular file of at most %d bytes", source->path, QS_MAX_NVRAM_BYTES);
-  return -1;
-}
-
-/* the copy has its name only when it is whole */
-static GVariant *
-handle_copy_file (QsWork *work, GVariant *arguments, GError **error)
-{
-  g_autoptr (QsPlace) source = NULL;
-  g_autoptr (QsPlace) target = NULL;
-  g_auto (QsFd) from = -1;
-  struct stat info;
-  const char *paths[2];
-  gint64 btime;
-  int to;
-
-  g_variant_get (arguments, "(&s&s)", &paths[0], &paths[1]);
-  source = qs_place_existing (work, paths[0], error);
-  target = source != NULL ? qs_place_new (work, paths[1], error) : NULL;
-  if (target == NULL)
-    return NULL;
-  from = open_source (source, error);
-  to = from >= 0 ? qs_unnamed_open (work, target, error) : -1;
-  if (to < 0 || !copy_bytes (from, to, target, error))
-    return NULL;
-  if (fstat (to, &info) != 0)
-    {
-      qs_fail_errno (error, paths[1], "look at");
-      return NULL;
-    }
-  btime = qs_fd_btime (to);
-  if (!qs_unnamed_link (work, target, info.st_dev, info.st_ino, error))
-    return NULL;
-  return g_variant_new ("(@(ttx))", make_id (&info, btime));
-}
-
 static const QsMethod methods[] = {
-  { "forget", "()", handle_forget },         { "link", "(stt)", handle_link },
-  { "unlink", "(stt)", handle_unlink },      { "identify", "(s)", handle_identify },
-  { "copy-file", "(ss)", handle_copy_file },
+  { "forget", "()", handle_forget },
+  { "link", "(stt)", handle_link },
+  { "unlink", "(stt)", handle_unlink },
+  { "identify", "(s)", handle_identify },
 };
 
 const QsMethod *

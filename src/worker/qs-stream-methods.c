@@ -2,21 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-unnamed.h"
 
-#include <errno.h>
-
 /* files that QEMU writes a stream to */
-
-static int
-make_file (QsWork *work, const QsPlace *place, GError **error)
-{
-  struct stat info;
-
-  if (!qs_place_stat (place, &info))
-    return qs_unnamed_open (work, place, error);
-  errno = EEXIST;
-  qs_fail_errno (error, place->path, "create");
-  return -1;
-}
 
 static gboolean
 sync_file (int fd, const QsPlace *place, struct stat *info, GError **error)
@@ -37,7 +23,7 @@ handle_create_file (QsWork *work, GVariant *arguments, GError **error)
 
   g_variant_get (arguments, "(&suu)", &path, &mode, &gid);
   place = qs_place_new (work, path, error);
-  fd = place != NULL ? make_file (work, place, error) : -1;
+  fd = place != NULL ? qs_unnamed_open (work, place, error) : -1;
   if (fd < 0)
     return NULL;
   if (qs_unnamed_set_rights (fd, place, mode, gid, error) && sync_file (fd, place, &info, error))

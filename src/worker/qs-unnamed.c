@@ -75,10 +75,23 @@ keep (QsWork *work, QsUnnamed *file, const struct stat *info)
   return file->fd;
 }
 
+/* the name is given with care later; to fail before anything is written is quicker */
+static gboolean
+is_absent (const QsPlace *place, GError **error)
+{
+  struct stat info;
+
+  if (!qs_place_stat (place, &info))
+    return TRUE;
+  errno = EEXIST;
+  return qs_fail_errno (error, place->path, "create");
+}
+
 /**
  * qs_unnamed_open:
  *
- * Makes a file in the folder of @place that has no name and is its owner's alone.
+ * Makes a file in the folder of @place, at which nothing may be, that has no name and is its
+ * owner's alone.
  *
  * Returns: its descriptor, which stays the worker's; -1 on failure
  */
@@ -88,7 +101,7 @@ qs_unnamed_open (QsWork *work, const QsPlace *place, GError **error)
   QsUnnamed file = { .fd = -1, .folder = -1 };
   struct stat info;
 
-  if (!has_room (work, error))
+  if (!has_room (work, error) || !is_absent (place, error))
     return -1;
   file.fd = openat (place->folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (file.fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT))

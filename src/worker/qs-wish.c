@@ -11,14 +11,24 @@
 
 #define BLOCK_BYTES 65536
 
+/* nothing but zeros: a copy that somebody else will fill */
+static GPtrArray *
+build_raw (const QsQcow2Layout *layout, guint64 *size, GError **error)
+{
+  *size = layout->virtual_size;
+  return g_ptr_array_new ();
+}
+
 static const struct
 {
   const char *format;
   GPtrArray *(*build) (const QsQcow2Layout *layout, guint64 *size, GError **error);
   gboolean on_device;
+  gboolean has_backing;
 } formats[] = {
-  { "qcow2", qs_qcow2_build, TRUE },
-  { "qed", qs_qed_build, FALSE },
+  { "qcow2", qs_qcow2_build, TRUE, TRUE },
+  { "qed", qs_qed_build, FALSE, TRUE },
+  { "raw", build_raw, FALSE, FALSE },
 };
 
 static gint
@@ -44,7 +54,7 @@ qs_wish_check (const QsWish *wish, GError **error)
 {
   gint format = find_format (wish);
 
-  if (format < 0)
+  if (format < 0 || (wish->layout.backing != NULL && !formats[format].has_backing))
     g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
                  "‘%s’: an overlay has the format qcow2 or qed, not ‘%s’", wish->path,
                  wish->format);

@@ -45,6 +45,7 @@ const QsMethod *qs_find_covers_method (const char *name);
 const QsMethod *qs_find_self_test_method (const char *name);
 const QsMethod *qs_find_runtime_method (const char *name);
 const QsMethod *qs_find_process_method (const char *name);
+const QsMethod *qs_find_copy_method (const char *name);
 const QsMethod *qs_find_stream_method (const char *name);
 const QsMethod *qs_find_launch_method (const char *name);
 const QsMethod *qs_method_lookup (const QsMethod *methods, guint n_methods, const char *name);

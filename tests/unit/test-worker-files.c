@@ -5,6 +5,7 @@
 #include "worker-fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -358,22 +359,95 @@ test_copy (Fixture *f, gconstpointer data)
   g_autofree char *to = in_folder (f, "copy");
   g_autofree char *gone = in_folder (f, "gone");
   g_autofree char *text = g_strnfill (200000, 'v');
+  const QsFileCopy copy = { .from = from, .to = to };
+  const QsFileCopy of_nothing = { .from = gone, .to = to };
   struct stat info;
   QsFileId id;
 
   write_file (from, text);
-  g_assert_true (qs_worker_copy_file (f->worker, from, to, &id, &error));
+  assert_refused (qs_worker_copy_file (f->worker, &of_nothing, &id, &error), error,
+                  QS_ERROR_IMAGE_FAILED, gone);
+  g_clear_error (&error);
+  g_assert_true (qs_worker_copy_file (f->worker, &copy, &id, &error));
   g_assert_no_error (error);
+  g_assert_cmpuint (count_files (f), ==, 1);
+  g_assert_true (qs_worker_link (f->worker, to, &id, &error));
   assert_contents (to, text);
   g_assert_cmpint (lstat (to, &info), ==, 0);
   g_assert_cmpuint (info.st_mode, ==, S_IFREG | 0600);
   g_assert_cmpuint (info.st_ino, ==, id.ino);
   write_file (from, "changed");
-  assert_refused (qs_worker_copy_file (f->worker, from, to, &id, &error), error,
+  assert_refused (qs_worker_copy_file (f->worker, &copy, &id, &error), error,
                   QS_ERROR_CONFIG_UNSUPPORTED, to);
   assert_contents (to, text);
-  assert_refused (qs_worker_copy_file (f->worker, gone, to, &id, &error), error,
-                  QS_ERROR_IMAGE_FAILED, gone);
+}
+
+static void
+test_create_raw (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) refusal = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = in_folder (f, "raw");
+  g_autofree char *zeros = g_malloc0 (MIB);
+  g_autofree char *found = NULL;
+  QsNewImage image = overlay_at (path);
+  gsize length = 0;
+  QsFileId id;
+
+  image.format = "raw";
+  image.virtual_size = MIB;
+  assert_refused (qs_worker_create_image (f->worker, &image, &id, &refusal), refusal,
+                  QS_ERROR_CONFIG_UNSUPPORTED, path);
+  image.backing = NULL;
+  image.backing_format = NULL;
+  g_assert_true (qs_worker_create_image (f->worker, &image, &id, &error));
+  g_assert_true (qs_worker_link (f->worker, path, &id, &error));
+  g_assert_true (g_file_get_contents (path, &found, &length, &error));
+  g_assert_cmpmem (found, length, zeros, MIB);
+}
+
+/* as a program of QEMU that writes the file does */
+static int
+hold_lock (const char *path)
+{
+  struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 101, .l_len = 1 };
+  int fd = open (path, O_RDWR | O_CLOEXEC);
+
+  g_assert_no_errno (fcntl (fd, F_OFD_SETLK, &lock));
+  return fd;
+}
+
+/* of exactly one file, which nobody writes to, with the rights that were asked for */
+static void
+test_copy_of_one (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) swapped = NULL;
+  g_autoptr (GError) used = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *from = in_folder (f, "vars");
+  g_autofree char *to = in_folder (f, "copy");
+  QsFileId source;
+  QsFileCopy copy = { .from = from, .to = to, .source = &source, .mode = 0640, .gid = getgid () };
+  struct stat info;
+  QsFileId id;
+  int lock;
+
+  write_file (from, "variables");
+  source = identify (f, from);
+  source.ino++;
+  assert_refused (qs_worker_copy_file (f->worker, &copy, &id, &swapped), swapped,
+                  QS_ERROR_IMAGE_FAILED, from);
+  source.ino--;
+  lock = hold_lock (from);
+  assert_refused (qs_worker_copy_file (f->worker, &copy, &id, &used), used,
+                  QS_ERROR_CONFIG_UNSUPPORTED, from);
+  close (lock);
+  g_assert_true (qs_worker_copy_file (f->worker, &copy, &id, &error));
+  g_assert_true (qs_worker_link (f->worker, to, &id, &error));
+  assert_contents (to, "variables");
+  g_assert_cmpint (lstat (to, &info), ==, 0);
+  g_assert_cmpuint (info.st_mode, ==, S_IFREG | 0640);
+  g_assert_cmpuint (count_files (f), ==, 2);
 }
 
 int
@@ -383,6 +457,7 @@ main (int argc, char **argv)
   add_worker_test ("/worker-files/create", test_create);
   add_worker_test ("/worker-files/create-like-tool", test_create_like_tool);
   add_worker_test ("/worker-files/create-view", test_create_view);
+  add_worker_test ("/worker-files/create-raw", test_create_raw);
   add_worker_test ("/worker-files/create-refused", test_create_refused);
   add_worker_test ("/worker-files/forget", test_forget);
   add_worker_test ("/worker-files/existing-targets", test_existing_targets);
@@ -390,5 +465,6 @@ main (int argc, char **argv)
   add_worker_test ("/worker-files/unlink", test_unlink);
   add_worker_test ("/worker-files/identify", test_identify);
   add_worker_test ("/worker-files/copy", test_copy);
+  add_worker_test ("/worker-files/copy-of-one", test_copy_of_one);
   return g_test_run ();
 }

@@ -162,6 +162,7 @@ test_no_rights (Bed *bed, gconstpointer data)
   g_autoptr (GError) error = NULL;
   const QsNewImage image = overlay_at ("/mnt/root/new", OWNER);
   QsImage *inspected = NULL;
+  const QsFileCopy copy = { .from = "/mnt/secret", .to = "/mnt/owner/copy" };
   QsFileId id;
 
   write_file ("/mnt/root/secret", "s");
@@ -174,8 +175,8 @@ test_no_rights (Bed *bed, gconstpointer data)
   assert_refused (
       qs_worker_inspect_image (bed->worker, "/mnt/root/secret", "raw", &inspected, &error), error,
       QS_ERROR_CONFIG_UNSUPPORTED, "/mnt/root/secret");
-  assert_refused (qs_worker_copy_file (bed->worker, "/mnt/secret", "/mnt/owner/copy", &id, &error),
-                  error, QS_ERROR_CONFIG_UNSUPPORTED, "/mnt/secret");
+  assert_refused (qs_worker_copy_file (bed->worker, &copy, &id, &error), error,
+                  QS_ERROR_CONFIG_UNSUPPORTED, "/mnt/secret");
 }
 
 /* owner 0 has the rights of files that root owns, and no more */
