@@ -40,7 +40,7 @@ static const char sample_text[] =
     "- image-create vda  target=vda path='/img/a b.s1' format=qcow2 size=1048576"
     " cluster-size=65536 backing=\"it's\" mode=384 gid=7   undo: unlink\n"
     "- stop   undo: cont\n"
-    "! blockdev-snapshot\n"
+    "! transaction\n"
     "    target=vda node=#block1 overlay=snapd-1 path='/img/a b.s1' active=/img/a\n"
     "+ record s1\n"
     "    snapshot-put uuid=u1 document=(8 bytes)\n"

@@ -326,7 +326,7 @@ test_tool_surroundings (Bed *bed, gconstpointer data)
   g_assert_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED);
   g_test_message ("%s", error->message);
   g_assert_nonnull (strstr (error->message, "/usr/bin:/bin C 1 /nonexistent ."));
-  g_assert_nonnull (strstr (error->message, "0 2097152 128 / 0077"));
+  g_assert_nonnull (strstr (error->message, "0 2097152 1024 / 0077"));
   g_assert_nonnull (strstr (error->message, "snapshot -q -c s-one"));
   g_assert_null (strstr (error->message, "input"));
 }
