@@ -44,6 +44,8 @@ static const ChangeType change_types[] = {
   [QS_CHANGE_SNAPSHOT_DELETE] = { "snapshot-delete", { "uuid:s" } },
   [QS_CHANGE_SNAPSHOT_EDIT] = { "snapshot-edit",
                                 { "uuid:s", "name:s", "description:s", "document?s" } },
+  [QS_CHANGE_SNAPSHOT_QUIESCE] = { "snapshot-quiesce",
+                                   { "uuid:s", "freeze-time|t", "quiesced|b", "step?u" } },
   [QS_CHANGE_CURRENT] = { "current", { "uuid:s" } },
   [QS_CHANGE_QUARANTINE] = { "quarantine", { "reason:s" } },
 };

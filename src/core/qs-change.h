@@ -26,15 +26,17 @@ typedef enum
                                 follow */
   QS_CHANGE_FILE_MODE,    /* path s, mode u: what its mode was before the write bits were taken
                                 off, 0: they were put back; step u: from the result of that step */
-  QS_CHANGE_FILE_TOMBSTONE,  /* path s: unlinked by a finish step, forgotten then */
-  QS_CHANGE_FILE_FORGET,     /* path s */
-  QS_CHANGE_SNAPSHOT_PUT,    /* uuid, name, parent, description, state, kind, memory, origin s,
+  QS_CHANGE_FILE_TOMBSTONE,   /* path s: unlinked by a finish step, forgotten then */
+  QS_CHANGE_FILE_FORGET,      /* path s */
+  QS_CHANGE_SNAPSHOT_PUT,     /* uuid, name, parent, description, state, kind, memory, origin s,
                                  created x, document s, unverified b */
-  QS_CHANGE_SNAPSHOT_FILE,   /* uuid s, target s, path s, tag s */
-  QS_CHANGE_SNAPSHOT_DELETE, /* uuid s; its children move to its parent */
-  QS_CHANGE_SNAPSHOT_EDIT,   /* uuid s, name s, description s, document s: may be left out */
-  QS_CHANGE_CURRENT,         /* uuid s, or "" */
-  QS_CHANGE_QUARANTINE,      /* reason s, or "" */
+  QS_CHANGE_SNAPSHOT_FILE,    /* uuid s, target s, path s, tag s */
+  QS_CHANGE_SNAPSHOT_DELETE,  /* uuid s; its children move to its parent */
+  QS_CHANGE_SNAPSHOT_EDIT,    /* uuid s, name s, description s, document s: may be left out */
+  QS_CHANGE_SNAPSHOT_QUIESCE, /* uuid s, freeze-time t, quiesced b; step u: from the result of that
+                                 step */
+  QS_CHANGE_CURRENT,          /* uuid s, or "" */
+  QS_CHANGE_QUARANTINE,       /* reason s, or "" */
 } QsChangeKind;
 #define QS_N_CHANGE_KINDS (QS_CHANGE_QUARANTINE + 1)
 

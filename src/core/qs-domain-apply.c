@@ -18,7 +18,7 @@ enum_argument (QsEnum type, GVariant *arguments, const char *key, guint *value, 
 /**
  * qs_change_snapshot:
  * @arguments: of a SNAPSHOT_PUT
- * @before: (nullable): the snapshot that it replaces: order and tip stay
+ * @before: (nullable): the snapshot that it replaces: order, tip and how it was quiesced stay
  * @rev: order of creation of a new one
  *
  * Returns: (transfer full): the row of the tree, or NULL if @arguments have a word that is unknown
@@ -36,6 +36,8 @@ qs_change_snapshot (GVariant *arguments, const QsSnapshot *before, guint64 rev, 
     .rev = before != NULL ? before->rev : rev,
     .unverified = qs_change_boolean (arguments, "unverified"),
     .has_tip = before != NULL && before->has_tip,
+    .freeze_time = before != NULL ? before->freeze_time : 0,
+    .quiesced = before != NULL && before->quiesced,
   };
 
   if (*values.uuid == '\0' || *values.name == '\0')
@@ -238,6 +240,23 @@ apply_snapshot_edit (QsDomain *domain, GVariant *arguments, GError **error)
 }
 
 static gboolean
+apply_snapshot_quiesce (QsDomain *domain, GVariant *arguments, GError **error)
+{
+  const QsSnapshot *before = find_snapshot (domain, qs_change_string (arguments, "uuid"), error);
+  g_autoptr (QsSnapshot) snapshot = NULL;
+  QsSnapshot values;
+
+  if (before == NULL)
+    return FALSE;
+  values = *before;
+  values.freeze_time = qs_change_uint64 (arguments, "freeze-time");
+  values.quiesced = qs_change_boolean (arguments, "quiesced");
+  snapshot = qs_snapshot_new (&values);
+  take_tree (domain, qs_tree_put (domain->tree, snapshot));
+  return TRUE;
+}
+
+static gboolean
 apply_current (QsDomain *domain, GVariant *arguments, GError **error)
 {
   const char *uuid = qs_change_string (arguments, "uuid");
@@ -297,6 +316,7 @@ static const ApplyFunc apply_funcs[] = {
   [QS_CHANGE_SNAPSHOT_FILE] = apply_snapshot_file,
   [QS_CHANGE_SNAPSHOT_DELETE] = apply_snapshot_delete,
   [QS_CHANGE_SNAPSHOT_EDIT] = apply_snapshot_edit,
+  [QS_CHANGE_SNAPSHOT_QUIESCE] = apply_snapshot_quiesce,
   [QS_CHANGE_CURRENT] = apply_current,
   [QS_CHANGE_QUARANTINE] = apply_quarantine,
 };

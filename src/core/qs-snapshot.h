@@ -22,6 +22,8 @@ typedef struct
   QsKind kind;
   QsLocation memory;
   QsOrigin origin;
+  guint64 freeze_time; /* milliseconds that the guest's file systems were frozen for it */
+  gboolean quiesced;   /* they were all the time until it was taken */
   gboolean unverified;
   gboolean has_tip;
 } QsSnapshot;

@@ -282,6 +282,14 @@ apply_snapshot_edit (QsDb *db, const char *domain, GVariant *arguments, GError *
 }
 
 static gboolean
+apply_snapshot_quiesce (QsDb *db, const char *domain, GVariant *arguments, GError **error)
+{
+  return check_snapshot (db, domain, STRING ("uuid"), error)
+         && qs_db_run (db, error, QS_SQL_SNAPSHOT_QUIESCE, "sii", STRING ("uuid"),
+                       UINT64 ("freeze-time"), BOOLEAN ("quiesced"));
+}
+
+static gboolean
 apply_current (QsDb *db, const char *domain, GVariant *arguments, GError **error)
 {
   return (*STRING ("uuid") == '\0' || check_snapshot (db, domain, STRING ("uuid"), error))
@@ -313,6 +321,7 @@ static const struct
   [QS_CHANGE_SNAPSHOT_FILE] = { apply_snapshot_file, TRUE },
   [QS_CHANGE_SNAPSHOT_DELETE] = { apply_snapshot_delete, TRUE },
   [QS_CHANGE_SNAPSHOT_EDIT] = { apply_snapshot_edit, TRUE },
+  [QS_CHANGE_SNAPSHOT_QUIESCE] = { apply_snapshot_quiesce, TRUE },
   [QS_CHANGE_CURRENT] = { apply_current, TRUE },
   [QS_CHANGE_QUARANTINE] = { apply_quarantine, TRUE },
   [QS_CHANGE_DOMAIN_DELETE] = { apply_domain_delete, FALSE },

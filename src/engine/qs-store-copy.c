@@ -19,6 +19,7 @@ static const struct
   { "snapshot", QS_SQL_COPY_SNAPSHOT },
   { "document", QS_SQL_COPY_DOCUMENT },
   { "snap_file", QS_SQL_COPY_SNAP_FILE },
+  { "quiesce", QS_SQL_COPY_QUIESCE },
   { "tip", QS_SQL_COPY_TIP },
   { "tombstone", QS_SQL_COPY_TOMBSTONE },
 };

@@ -189,6 +189,8 @@ take_snapshot (Load *load, sqlite3_stmt *row, GError **error)
     .origin = origin,
     .unverified = sqlite3_column_int (row, 11) != 0,
     .has_tip = sqlite3_column_int (row, 12) != 0,
+    .freeze_time = (guint64)sqlite3_column_int64 (row, 13),
+    .quiesced = sqlite3_column_int (row, 14) != 0,
   };
   g_ptr_array_add (loading->snapshots, qs_snapshot_new (&values));
   return TRUE;

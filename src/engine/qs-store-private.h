@@ -27,7 +27,8 @@ gboolean qs_db_load_steps (QsDb *db, const gint64 *part, GArray *states, GPtrArr
                            GError **error);
 void qs_result_unref (gpointer result);
 
-/* the file `pending` is there from before the first open operation until after the last one */
+/* the file `pending` is there from before the first open operation, or guest to be thawed, until
+   after the last one */
 gboolean qs_db_mark_pending (QsDb *db, GError **error);
 gboolean qs_db_update_pending (QsDb *db, GError **error);
 

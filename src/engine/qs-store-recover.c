@@ -39,14 +39,14 @@ qs_db_mark_pending (QsDb *db, GError **error)
 /**
  * qs_db_update_pending:
  *
- * Makes the file `pending` agree with the journal.
+ * Makes the file `pending` agree with the journal, and with what is still to be thawed.
  */
 gboolean
 qs_db_update_pending (QsDb *db, GError **error)
 {
   g_autofree char *count = NULL;
 
-  if (!qs_db_get_text (db, &count, error, QS_SQL_OP_COUNT_OPEN, ""))
+  if (!qs_db_get_text (db, &count, error, QS_SQL_PENDING_COUNT, ""))
     return FALSE;
   if (!g_str_equal (count, "0"))
     return qs_db_mark_pending (db, error);

@@ -22,6 +22,8 @@ const char *const qs_sql_settings[] = {
 #define TOMBSTONE_COLUMNS "domain, path, dev, ino, btime"
 #define ATTACHMENT_COLUMNS "domain, socket, agent, stable_path, follow"
 #define FILE_MODE_COLUMNS "domain, path, mode"
+#define QUIESCE_COLUMNS "snapshot, freeze_time, quiesced"
+#define FREEZE_COLUMNS "domain, op, owner, pid, start_time, boot_id, socket, since"
 #define OP_COLUMNS "id, domain, name, request, parts, caller, state, error, message"
 #define REQUEST_COLUMNS "op, n, request"
 #define PART_COLUMNS "op, n, plan, state"
@@ -147,7 +149,22 @@ static const char *const version_2[] = {
   NULL,
 };
 
-const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION] = { version_1, version_2 };
+/* guests whose file systems were frozen for a snapshot */
+static const char *const version_3[] = {
+  "CREATE TABLE quiesce (snapshot TEXT NOT NULL PRIMARY KEY "
+  "REFERENCES snapshot (uuid) ON DELETE CASCADE, freeze_time INTEGER NOT NULL, "
+  "quiesced INTEGER NOT NULL, " HASH_COLUMN ") STRICT",
+  HASHED ("quiesce", QUIESCE_COLUMNS),
+
+  /* no reference to domain nor op: both may be gone before the guest is thawed */
+  "CREATE TABLE freeze (domain TEXT NOT NULL PRIMARY KEY, op INTEGER NOT NULL, "
+  "owner INTEGER NOT NULL, pid INTEGER NOT NULL, start_time INTEGER NOT NULL, "
+  "boot_id TEXT NOT NULL, socket TEXT NOT NULL, since INTEGER NOT NULL, " HASH_COLUMN ") STRICT",
+  HASHED ("freeze", FREEZE_COLUMNS),
+  NULL,
+};
+
+const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION] = { version_1, version_2, version_3 };
 
 #define DAMAGED(table, columns)                                                                    \
   "SELECT '" table "' FROM " table " WHERE hash <> row_hash (" columns ")"
@@ -172,4 +189,10 @@ const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION] = { version_1, version_2 };
   AND DAMAGED ("attachment", ATTACHMENT_COLUMNS)                                                   \
   AND DAMAGED ("file_mode", FILE_MODE_COLUMNS)
 
-const char *const qs_sql_verify[QS_STORE_VERSION] = { DAMAGED_1 " LIMIT 1", DAMAGED_2 " LIMIT 1" };
+#define DAMAGED_3                                                                                  \
+  DAMAGED_2                                                                                        \
+  AND DAMAGED ("quiesce", QUIESCE_COLUMNS)                                                         \
+  AND DAMAGED ("freeze", FREEZE_COLUMNS)
+
+const char *const qs_sql_verify[QS_STORE_VERSION] = { DAMAGED_1 " LIMIT 1", DAMAGED_2 " LIMIT 1",
+                                                      DAMAGED_3 " LIMIT 1" };

@@ -77,8 +77,9 @@ static const char *const statements[] = {
 
   [QS_SQL_SNAPSHOT_LIST] =
       "SELECT domain, uuid, name, COALESCE (parent, ''), description, created, rev, state, kind, "
-      "memory, origin, unverified, EXISTS (SELECT 1 FROM tip WHERE tip.snapshot = snapshot.uuid) "
-      "FROM snapshot",
+      "memory, origin, unverified, EXISTS (SELECT 1 FROM tip WHERE tip.snapshot = snapshot.uuid), "
+      "COALESCE (freeze_time, 0), COALESCE (quiesced, 0) "
+      "FROM snapshot LEFT JOIN quiesce ON quiesce.snapshot = snapshot.uuid",
   [QS_SQL_SNAPSHOT_FIND] = "SELECT domain FROM snapshot WHERE uuid = ?1",
   [QS_SQL_SNAPSHOT_FIND_NAME] = "SELECT uuid FROM snapshot WHERE domain = ?1 AND name = ?2",
   [QS_SQL_SNAPSHOT_IS_BELOW] =
@@ -94,6 +95,9 @@ static const char *const statements[] = {
       "INSERT INTO snap_file (domain, snapshot, target, path, tag) VALUES (?1, ?2, ?3, ?4, ?5) "
       "ON CONFLICT (snapshot, target) DO UPDATE SET path = ?4, tag = ?5",
   [QS_SQL_SNAPSHOT_EDIT] = "UPDATE snapshot SET name = ?2, description = ?3 WHERE uuid = ?1",
+  [QS_SQL_SNAPSHOT_QUIESCE] =
+      "INSERT INTO quiesce (snapshot, freeze_time, quiesced) VALUES (?1, ?2, ?3) "
+      "ON CONFLICT (snapshot) DO UPDATE SET freeze_time = ?2, quiesced = ?3",
   [QS_SQL_SNAPSHOT_LEAVE_CURRENT] =
       "UPDATE domain SET current = NULL WHERE id = ?1 AND current = ?2",
   [QS_SQL_SNAPSHOT_MOVE_CHILDREN] =
@@ -117,8 +121,20 @@ static const char *const statements[] = {
       "SELECT document.* FROM snapshot, document WHERE document.snapshot = snapshot.uuid "
       "AND domain = ?1 ORDER BY rev",
   [QS_SQL_COPY_SNAP_FILE] = "SELECT * FROM snap_file WHERE domain = ?1 ORDER BY snapshot, target",
+  [QS_SQL_COPY_QUIESCE] =
+      "SELECT quiesce.* FROM snapshot, quiesce WHERE quiesce.snapshot = snapshot.uuid "
+      "AND domain = ?1 ORDER BY rev",
   [QS_SQL_COPY_TIP] = "SELECT * FROM tip WHERE domain = ?1 ORDER BY snapshot, target",
   [QS_SQL_COPY_TOMBSTONE] = "SELECT * FROM tombstone WHERE domain = ?1 ORDER BY path",
+
+  [QS_SQL_FREEZE_PUT] =
+      "INSERT INTO freeze (domain, op, owner, pid, start_time, boot_id, socket, since) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (domain) DO UPDATE SET op = ?2, "
+      "owner = ?3, pid = ?4, start_time = ?5, boot_id = ?6, socket = ?7, since = ?8",
+  [QS_SQL_FREEZE_FORGET] = "DELETE FROM freeze WHERE domain = ?1 AND op = ?2",
+  [QS_SQL_FREEZE_LIST] =
+      "SELECT domain, op, owner, pid, start_time, boot_id, socket, since FROM freeze "
+      "ORDER BY rowid",
 
   [QS_SQL_OP_ADD] =
       "INSERT INTO op (domain, name, request, parts, caller) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -129,7 +145,8 @@ static const char *const statements[] = {
   [QS_SQL_OP_PRUNE] = "DELETE FROM op WHERE state = 'closed' AND id <= ?1",
   [QS_SQL_OP_LIST_OPEN] =
       "SELECT id, domain, name, request, parts, caller FROM op WHERE state = 'open' ORDER BY id",
-  [QS_SQL_OP_COUNT_OPEN] = "SELECT COUNT (*) FROM op WHERE state = 'open'",
+  [QS_SQL_PENDING_COUNT] = "SELECT (SELECT COUNT (*) FROM op WHERE state = 'open') "
+                           "+ (SELECT COUNT (*) FROM freeze)",
   [QS_SQL_REQUEST_ADD] = "INSERT INTO op_request (op, n, request) VALUES (?1, ?2, ?3)",
   [QS_SQL_REQUEST_LIST] = "SELECT request FROM op_request WHERE op = ?1 ORDER BY n",
   [QS_SQL_REQUEST_DELETE] = "DELETE FROM op_request WHERE op = ?1",

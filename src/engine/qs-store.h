@@ -63,8 +63,30 @@ gboolean qs_store_is_recorded (QsStore *store, guint64 op, guint part, guint ind
 /* for what happens outside of operations: a guest that ends by itself */
 gboolean qs_store_apply (QsStore *store, const char *domain, GVariant *changes, GError **error);
 
+/**
+ * QsFreeze:
+ *
+ * A guest that we have asked, or will ask at once, to freeze its file systems: whatever happens it
+ * is to be thawed. Kept apart from the operation and the domain, which may end before that.
+ */
+typedef struct
+{
+  char *domain; /* id */
+  guint64 op;   /* that wants it frozen */
+  guint32 owner;
+  QsProcess *process; /* its socket is that of the guest agent */
+  gint64 since;       /* monotonic, microseconds */
+} QsFreeze;
+
+gboolean qs_store_put_freeze (QsStore *store, const QsFreeze *freeze, GError **error);
+gboolean qs_store_forget_freeze (QsStore *store, const QsFreeze *freeze, GError **error);
+GPtrArray *qs_store_load_freezes (QsStore *store, GError **error); /* of QsFreeze */
+QsFreeze *qs_freeze_copy (const QsFreeze *freeze);
+void qs_freeze_free (QsFreeze *freeze);
+
 void qs_open_op_free (QsOpenOp *op);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsStore, qs_store_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsOpenOp, qs_open_op_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsFreeze, qs_freeze_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsJournal, qs_journal_free)

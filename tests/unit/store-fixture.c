@@ -134,6 +134,9 @@ describe_tree (GString *text, const QsTree *tree)
                               qs_enum_to_string (QS_ENUM_ORIGIN, snapshot->origin),
                               snapshot->unverified, snapshot->has_tip,
                               qs_tree_n_children (tree, snapshot->uuid));
+      if (snapshot->freeze_time > 0 || snapshot->quiesced)
+        g_string_append_printf (text, "frozen: %" G_GUINT64_FORMAT " ms, quiesced %d\n",
+                                snapshot->freeze_time, snapshot->quiesced);
     }
 }
 

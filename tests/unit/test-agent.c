@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define MSEC 1000
-#define SOON (300 * MSEC)
+#define SOON (150 * MSEC)
 #define PATIENCE (20 * G_USEC_PER_SEC)
 
 static gint64

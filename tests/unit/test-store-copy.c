@@ -22,6 +22,8 @@ fill (QsStore *store)
   add_snapshot (&list, "s-2", "two", "s-1");
   qs_changes_add (&list, QS_CHANGE_SNAPSHOT_FILE, "uuid", "s", "s-2", "target", "s", "vda", "path",
                   "s", "/i/base", "tag", "s", "", NULL);
+  qs_changes_add (&list, QS_CHANGE_SNAPSHOT_QUIESCE, "uuid", "s", "s-2", "freeze-time", "t",
+                  (guint64)12, "quiesced", "b", TRUE, NULL);
   apply_now (store, UUID, qs_changes_end (&list));
 }
 
@@ -69,7 +71,7 @@ test_content (void)
   text = read_file (&fixture, COPY);
   g_assert_true (json_parser_load_from_data (parser, text, -1, &error));
   root = json_node_get_object (json_parser_get_root (parser));
-  g_assert_cmpint (json_object_get_int_member (root, "seqno"), ==, 4);
+  g_assert_cmpint (json_object_get_int_member (root, "seqno"), ==, 5);
 
   sum = sum_content (text);
   g_assert_cmpstr (json_object_get_string_member (root, "sha256"), ==, sum);
@@ -82,6 +84,8 @@ test_content (void)
                    "<domainsnapshot><name>two</name></domainsnapshot>");
   g_assert_cmpstr (json_object_get_string_member (get_row (content, "snap_file", 0), "path"), ==,
                    "/i/base");
+  g_assert_cmpint (json_object_get_int_member (get_row (content, "quiesce", 0), "freeze_time"), ==,
+                   12);
   g_assert_false (json_object_has_member (get_row (content, "file", 0), "hash"));
 }
 

@@ -164,6 +164,16 @@ add_snapshot_edit (QsChangeList *list)
 }
 
 static void
+add_snapshot_quiesce (QsChangeList *list)
+{
+  g_autofree char *uuid = some ("s-", N_SNAPSHOTS);
+
+  qs_changes_add (list, QS_CHANGE_SNAPSHOT_QUIESCE, "uuid", "s", uuid, "freeze-time", "t",
+                  (guint64)g_test_rand_int_range (0, 1000), "quiesced", "b",
+                  g_test_rand_bit () != 0, NULL);
+}
+
+static void
 add_current (QsChangeList *list)
 {
   g_autofree char *uuid = some_parent ();
@@ -194,6 +204,7 @@ static void (*const adders[]) (QsChangeList *list) = {
   [QS_CHANGE_SNAPSHOT_FILE] = add_snapshot_file,
   [QS_CHANGE_SNAPSHOT_DELETE] = add_snapshot_delete,
   [QS_CHANGE_SNAPSHOT_EDIT] = add_snapshot_edit,
+  [QS_CHANGE_SNAPSHOT_QUIESCE] = add_snapshot_quiesce,
   [QS_CHANGE_CURRENT] = add_current,
   [QS_CHANGE_QUARANTINE] = add_quarantine,
 };
