@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Disk-only snapshots of a running guest: inside the images, beside them, and both at one instant."""
+"""Disk-only snapshots of a running guest: inside the images, beside them, both at one instant."""
 import unittest
 
 import qs_images as images
