@@ -101,6 +101,12 @@
 /* while memory is saved of a running guest, until it has to stand still */
 #define QS_LIVE_SECONDS 60
 #define QS_MAX_RESET_QUESTIONS 200
+#define QS_MAX_MIGRATION_CAPABILITIES 64
+#define QS_MIGRATE_CANCEL_SECONDS 120
+/* without a byte of memory written */
+#define QS_MIGRATE_STALL_SECONDS 60
+/* in which QEMU answers nobody */
+#define QS_SAVE_SECONDS (60 * 60)
 /* what waits for a disk to take a whole memory */
 #define QS_SYNC_SECONDS (30 * 60)
 #define QS_AGENT_SYNC_SECONDS 5

@@ -22,7 +22,7 @@ typedef struct
   guint64 op;
   guint part;
   gboolean recovering; /* an earlier try may have been killed in the middle of any step */
-  gboolean tool_ended; /* qemu-img was ended before it was done */
+  gboolean tool_ended; /* qemu-img, or QEMU, was ended before it was done */
   gint64 told_at;      /* monotonic time of what was told last */
 } QsRealWorld;
 
@@ -64,6 +64,8 @@ void qs_real_world_clear (QsRealWorld *world);
 QsWorker *qs_real_world_worker (QsRealWorld *world, GError **error);
 QsGuest *qs_real_world_guest (QsRealWorld *world, GError **error);
 GVariant *qs_step_call_result (const QsStepCall *call);
+gboolean qs_step_call_find_guest (QsStepCall *call, QsGuest **guest, GError **error);
+QsGuest *qs_step_call_need_guest (QsStepCall *call, GError **error);
 void qs_step_call_tell (QsStepCall *call, const QsAmount *amount);
 gboolean qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error);
 
@@ -81,6 +83,14 @@ gboolean qs_run_image_delete (QsStepCall *call, GVariant **result, GError **erro
 gboolean qs_run_file_copy (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_nvram_create (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_file_unlink (QsStepCall *call, GVariant **result, GError **error);
+
+gboolean qs_run_file_create (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_run_snapshot_save (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_snapshot_save (QsStepCall *call, GError **error);
+gboolean qs_run_migrate (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_migrate (QsStepCall *call, GError **error);
+gboolean qs_run_migrate_continue (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_migrate_continue (QsStepCall *call, GError **error);
 
 gboolean qs_run_proof_start (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_undo_proof_start (QsStepCall *call, GError **error);

@@ -44,10 +44,15 @@ note_before (QsStepCall *call, QsGuest *guest, QsDomainState wanted, GError **er
   return qs_step_call_note (call, learnt, error);
 }
 
-/* what must not be taken for gone: a QEMU that lives and only does not answer. TRUE with no @guest:
-   its process has ended, and nodes and run state have gone with it */
-static gboolean
-find_guest (QsStepCall *call, QsGuest **guest, GError **error)
+/**
+ * qs_step_call_find_guest:
+ * @guest: (out) (transfer full): NULL: its process has ended, and nodes and run state have gone with
+ *   it
+ *
+ * A QEMU that lives and only does not answer is not taken for gone: that is a failure.
+ */
+gboolean
+qs_step_call_find_guest (QsStepCall *call, QsGuest **guest, GError **error)
 {
   QsEngine *engine = call->world->engine;
   g_autoptr (QsDomain) domain = qs_registry_get (engine->registry, call->world->domain);
@@ -68,6 +73,25 @@ find_guest (QsStepCall *call, QsGuest **guest, GError **error)
   g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
                "QEMU %" G_GINT64_FORMAT " runs, but its monitor cannot be asked", process->pid);
   return FALSE;
+}
+
+/**
+ * qs_step_call_need_guest:
+ *
+ * Returns: (transfer full): the guest, for a step that changes it before the commit; NULL if it has
+ *   ended, or is another one
+ */
+QsGuest *
+qs_step_call_need_guest (QsStepCall *call, GError **error)
+{
+  g_autoptr (QsGuest) guest = NULL;
+
+  if (!qs_step_call_find_guest (call, &guest, error))
+    return NULL;
+  if (guest == NULL)
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                         "the domain's QEMU has ended");
+  return guest != NULL && qs_guest_check (guest, error) ? g_steal_pointer (&guest) : NULL;
 }
 
 /* what these change has ended with QEMU */
@@ -112,7 +136,7 @@ qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error)
 
   if (is_not_ours_to_continue (call))
     return TRUE;
-  if (!find_guest (call, &guest, error))
+  if (!qs_step_call_find_guest (call, &guest, error))
     return FALSE;
   if (guest == NULL && call->step->phase == QS_PHASE_FINISH)
     return finish_without_guest (call, result, error);
@@ -138,7 +162,7 @@ qs_undo_guest_step (QsStepCall *call, GError **error)
 {
   g_autoptr (QsGuest) guest = NULL;
 
-  return find_guest (call, &guest, error)
+  return qs_step_call_find_guest (call, &guest, error)
          && qs_step_qmp_undo (guest, call->step, qs_step_call_result (call), error);
 }
 
@@ -147,7 +171,7 @@ qs_probe_guest_step (QsStepCall *call, GError **error)
 {
   g_autoptr (QsGuest) guest = NULL;
 
-  if (!find_guest (call, &guest, error))
+  if (!qs_step_call_find_guest (call, &guest, error))
     return QS_PROBE_UNKNOWN;
   return qs_step_qmp_probe (guest, call->step, qs_step_call_result (call), error);
 }
@@ -278,7 +302,7 @@ qs_probe_transaction (QsStepCall *call, GError **error)
   g_autoptr (QsGuest) guest = NULL;
   QsProbe probe;
 
-  if (!find_guest (call, &guest, error))
+  if (!qs_step_call_find_guest (call, &guest, error))
     return QS_PROBE_UNKNOWN;
   if (guest != NULL)
     return qs_step_qmp_probe (guest, call->step, qs_step_call_result (call), error);
@@ -291,7 +315,7 @@ qs_probe_snapshot_sync (QsStepCall *call, GError **error)
 {
   g_autoptr (QsGuest) guest = NULL;
 
-  if (!find_guest (call, &guest, error))
+  if (!qs_step_call_find_guest (call, &guest, error))
     return QS_PROBE_UNKNOWN;
   return guest != NULL ? qs_step_qmp_probe (guest, call->step, NULL, error)
                        : probe_overlay (call, call->step->arguments, error);
@@ -316,7 +340,7 @@ qs_run_snapshot_sync (QsStepCall *call, GVariant **result, GError **error)
 {
   g_autoptr (QsGuest) guest = NULL;
 
-  if (!find_guest (call, &guest, error))
+  if (!qs_step_call_find_guest (call, &guest, error))
     return FALSE;
   if (call->step->phase == QS_PHASE_FINISH && (guest == NULL || call->world->recovering))
     return settle_sync (call, result, error);

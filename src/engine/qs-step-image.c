@@ -63,6 +63,22 @@ qs_run_image_create (QsStepCall *call, GVariant **result, GError **error)
   return note_identity (call, &id, error) && qs_worker_link (worker, image.path, &id, error);
 }
 
+/* empty: somebody else will write to it */
+gboolean
+qs_run_file_create (QsStepCall *call, GVariant **result, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  const char *path = qs_step_string (call->step, "path");
+  QsFileId id = { 0 };
+
+  if (worker == NULL
+      || !qs_worker_create_file (worker, path, (guint32)qs_step_uint64 (call->step, "mode"),
+                                 (guint32)qs_step_uint64 (call->step, "gid"), &id, error))
+    return FALSE;
+  *result = id_result (&id);
+  return note_identity (call, &id, error) && qs_worker_link (worker, path, &id, error);
+}
+
 /* of the caller's own, as the survey has found it */
 static QsFileId
 read_taken (const QsStep *step)

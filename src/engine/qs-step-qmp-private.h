@@ -22,6 +22,12 @@ gboolean qs_blockdev_snapshot_sync_run (QsGuest *guest, const QsStep *step, GVar
 QsProbe qs_blockdev_snapshot_sync_probe (QsGuest *guest, const QsStep *step, GVariant *result,
                                          GError **error);
 
+/* qs-step-save.c */
+gboolean qs_snapshot_save_run (QsGuest *guest, const QsStep *step, GVariant **result,
+                               GError **error);
+gboolean qs_snapshot_save_undo (QsGuest *guest, const QsStep *step, GVariant *result,
+                                GError **error);
+
 /* qs-step-rebase.c */
 gboolean qs_node_rebase_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
 QsProbe qs_node_rebase_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);

@@ -148,6 +148,8 @@ static const Executor executors[] = {
     qs_blockdev_snapshot_sync_probe },
   { QS_STEP_NODE_SNAPSHOT_DELETE, FALSE, qs_node_snapshot_delete_run, NULL,
     qs_node_snapshot_delete_probe },
+  { QS_STEP_SNAPSHOT_SAVE, FALSE, qs_snapshot_save_run, qs_snapshot_save_undo,
+    qs_step_probe_nothing },
   { QS_STEP_NODE_REBASE, FALSE, qs_node_rebase_run, NULL, qs_node_rebase_probe },
   { QS_STEP_NODE_HOLD, FALSE, qs_node_hold_run, qs_node_hold_undo, qs_step_probe_nothing },
   { QS_STEP_NODE_SWITCH, FALSE, qs_node_switch_run, qs_node_switch_undo, qs_node_switch_probe },
