@@ -9,6 +9,8 @@
 #define DEFAULT_IDLE_EXIT_SECONDS 60
 #define MAX_MUTATIONS_PER_SECOND 1000000
 #define MAX_IDLE_EXIT_SECONDS 86400
+#define DEFAULT_LIVE_SECONDS 60
+#define MAX_LIVE_SECONDS 86400
 
 static const struct
 {
@@ -27,9 +29,11 @@ static const struct
     QS_MUTATIONS_PER_SECOND, 0, MAX_MUTATIONS_PER_SECOND },
   { "service", "idle-exit-seconds", G_STRUCT_OFFSET (QsSettings, idle_exit_seconds),
     DEFAULT_IDLE_EXIT_SECONDS, 0, MAX_IDLE_EXIT_SECONDS },
+  { "snapshots", "live-timeout-seconds", G_STRUCT_OFFSET (QsSettings, live_seconds),
+    DEFAULT_LIVE_SECONDS, 1, MAX_LIVE_SECONDS },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (settings_table)
-                 == G_STRUCT_OFFSET (QsSettings, image_roots) / sizeof (guint));
+                 == G_STRUCT_OFFSET (QsSettings, live_seconds) / sizeof (guint) + 1);
 
 static const char *const default_image_roots[] = { "/var/lib/libvirt/images", NULL };
 

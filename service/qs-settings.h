@@ -15,6 +15,7 @@ typedef struct
   guint snapshots_per_uid;
   guint mutations_per_second; /* of one uid; 0: any number */
   guint idle_exit_seconds;    /* 0: never */
+  guint live_seconds;         /* until memory that is saved of a running guest must be there */
   GStrv image_roots;          /* where callers may name files of domains that are not theirs */
 } QsSettings;
 

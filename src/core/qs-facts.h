@@ -90,6 +90,7 @@ typedef struct
   char *fresh_uuid;
   char *op;
   gboolean system_mode;
+  guint live_seconds;             /* until memory that is saved of a running guest must be there */
   const char *const *image_roots; /* of the configuration, which outlives this */
   GPtrArray *disks;               /* of const QsDiskDef: walk the chain of its active file */
   GPtrArray *images; /* of char: path of a recorded image to look at, format in @formats */
@@ -157,6 +158,7 @@ typedef struct
 {
   gint64 now;          /* microseconds since the epoch */
   char *fresh_uuid;    /* random, not used before */
+  guint live_seconds;  /* of the configuration */
   char *op;            /* 8 hex digits, part of the names of temporaries, nodes and jobs */
   QsDomainState state; /* by QMP; SHUTOFF if there is no process */
   char *run_state;     /* QEMU's own word, or NULL */

@@ -98,8 +98,6 @@
 #define QS_QMP_GREETING_SECONDS 5
 #define QS_QMP_COMMAND_SECONDS 30
 #define QS_QMP_TRANSACTION_SECONDS 120
-/* while memory is saved of a running guest, until it has to stand still */
-#define QS_LIVE_SECONDS 60
 #define QS_MAX_RESET_QUESTIONS 200
 #define QS_MAX_MIGRATION_CAPABILITIES 64
 #define QS_MIGRATE_CANCEL_SECONDS 120

@@ -249,7 +249,7 @@ add_migrate (QsCreate *create, QsPlan *plan)
                g_variant_new_parsed ("{'path': <%s>, 'file': <%u>, 'live': <%b>, 'timeout': <%u>,"
                                      " 'background': <%b>}",
                                      create->selection->memory_path, create->memory_file, live,
-                                     live ? QS_LIVE_SECONDS : 0u, live));
+                                     live ? create->facts->live_seconds : 0u, live));
   return TRUE;
 }
 

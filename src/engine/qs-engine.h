@@ -19,6 +19,7 @@ typedef struct
   char *runtime_folder;
   char *worker_program;
   guint snapshots_per_domain;
+  guint live_seconds; /* until memory that is saved of a running guest must be there */
   char **image_roots; /* where others than the owner may name files */
 } QsConfig;
 

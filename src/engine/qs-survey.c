@@ -370,6 +370,7 @@ qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
 
   facts->now = questions->now;
   facts->fresh_uuid = g_strdup (questions->fresh_uuid);
+  facts->live_seconds = questions->live_seconds;
   facts->op = g_strdup (questions->op);
   if (domain == NULL)
     return g_steal_pointer (&facts);

@@ -66,6 +66,7 @@ make_questions (QsTask *task, const QsDomain *domain, QsVerb verb)
     questions->fresh_uuid = g_uuid_string_random ();
   questions->op = g_strdup (task->op);
   questions->system_mode = task->engine->config.system_mode;
+  questions->live_seconds = task->engine->config.live_seconds;
   questions->image_roots = (const char *const *)task->engine->config.image_roots;
   return questions;
 }

@@ -329,6 +329,7 @@ fixture_facts (const QsDomain *domain, const QsRequest *request, GError **error)
   facts->now = questions->now;
   facts->fresh_uuid = g_strdup (questions->fresh_uuid);
   facts->op = g_strdup (questions->op);
+  facts->live_seconds = 60;
   facts->state = domain->state;
   answer_paths (facts, domain, questions);
   if (questions->snapshot_files)
