@@ -176,11 +176,13 @@ check_name (const QsDomain *domain, const char *uuid, const char *name, GError *
 static gboolean
 check_parent (const QsDomain *domain, const char *uuid, const char *parent, GError **error)
 {
+  const QsSnapshot *before = qs_tree_lookup (domain->tree, uuid);
+
   if (*parent == '\0')
     return TRUE;
-  /* a snapshot that is new has none below it: no need to walk up from its parent */
+  /* no need to walk up from the parent of one that is new, nor from one that stays */
   if (g_str_equal (parent, uuid)
-      || (qs_tree_lookup (domain->tree, uuid) != NULL
+      || (before != NULL && !g_str_equal (before->parent, parent)
           && qs_tree_is_ancestor (domain->tree, uuid, parent)))
     {
       g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,

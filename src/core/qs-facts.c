@@ -144,6 +144,7 @@ qs_disk_facts_free (QsDiskFacts *facts)
   g_free (facts->target);
   g_clear_pointer (&facts->chain, g_ptr_array_unref);
   g_clear_error (&facts->error);
+  g_free (facts->tag_of);
   g_free (facts);
 }
 
@@ -205,6 +206,7 @@ qs_facts_new (void)
   facts->files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
   facts->snapshot_files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_snapshot_file_free);
   facts->snapshot_disks = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
+  facts->claims = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   return facts;
 }
 
@@ -229,6 +231,7 @@ clear_facts (QsFacts *facts)
   g_ptr_array_unref (facts->files);
   g_ptr_array_unref (facts->snapshot_files);
   g_ptr_array_unref (facts->snapshot_disks);
+  g_ptr_array_unref (facts->claims);
   g_clear_pointer (&facts->open_files, g_ptr_array_unref);
   g_strfreev (facts->commands);
   g_strfreev (facts->migration_blockers);
@@ -264,6 +267,12 @@ const QsDiskFacts *
 qs_facts_find_snapshot_disk (const QsFacts *facts, const char *target)
 {
   return find_by_key (facts->snapshot_disks, target);
+}
+
+const QsDiskFacts *
+qs_facts_find_claim (const QsFacts *facts, const char *target)
+{
+  return find_by_key (facts->claims, target);
 }
 
 const QsImage *
@@ -346,6 +355,7 @@ qs_questions_new (void)
   questions->formats = g_ptr_array_new_with_free_func (g_free);
   questions->targets = g_ptr_array_new_with_free_func (g_free);
   questions->reused = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
+  questions->claims = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_snapshot_file_free);
   return questions;
 }
 
@@ -359,6 +369,8 @@ qs_questions_free (QsQuestions *questions)
   g_ptr_array_unref (questions->formats);
   g_ptr_array_unref (questions->targets);
   g_ptr_array_unref (questions->reused);
+  g_ptr_array_unref (questions->claims);
+  g_free (questions->snapshot);
   g_free (questions->fresh_uuid);
   g_free (questions->op);
   g_free (questions);
@@ -385,4 +397,22 @@ qs_questions_add_reused (QsQuestions *questions, const char *path, const char *f
   file->format = g_strdup (format);
   file->backing = g_strdup (backing);
   g_ptr_array_add (questions->reused, file);
+}
+
+/**
+ * qs_questions_add_claim:
+ * @target: of a disk, or another key by which the answer is found
+ * @tag: (nullable): NULL: the file as a whole
+ */
+void
+qs_questions_add_claim (QsQuestions *questions, const char *target, const char *path,
+                        const char *format, const char *tag)
+{
+  QsSnapshotFile *claim = g_new0 (QsSnapshotFile, 1);
+
+  claim->target = g_strdup (target);
+  claim->path = g_strdup (path);
+  claim->format = g_strdup (format);
+  claim->tag = g_strdup (tag);
+  g_ptr_array_add (questions->claims, claim);
 }

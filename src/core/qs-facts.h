@@ -101,9 +101,13 @@ typedef struct
   gboolean monitor;        /* ask the running QEMU: state, block nodes, commands */
   gboolean io_threads;     /* ask it for these too */
   gboolean memory;         /* ask it what saving its memory depends on */
-  gboolean document;       /* of the request's snapshot */
+  GPtrArray *claims;       /* of QsSnapshotFile: where a snapshot is said to lie. What is found is
+                              walked, and what is recorded of it and of its tag looked up */
+  char *snapshot;          /* uuid of the one meant below; NULL: the request's */
+  gboolean document;       /* of this snapshot */
   gboolean files;          /* the recorded files of the domain */
-  gboolean snapshot_files; /* those of the request's snapshot: look at each */
+  gboolean snapshot_files; /* those of this snapshot: look at each */
+  gboolean snapshot_rows;  /* the same, but do not look at them */
 } QsQuestions;
 
 /**
@@ -147,6 +151,7 @@ typedef struct
   GPtrArray *chain;  /* of QsImage, active file first */
   GError *error;     /* the chain could not be walked to its end */
   gboolean has_data; /* the active file has clusters of its own; asked only of reused overlays */
+  char *tag_of;      /* uuid of the snapshot whose tag was asked for, or NULL; of claims only */
 } QsDiskFacts;
 
 /**
@@ -183,6 +188,7 @@ typedef struct
   guint64 memory_bytes; /* that saving its RAM takes at most, as far as is known; 0: it is not */
   GStrv migration_blockers; /* why QEMU would not migrate, in its own words; NULL: not asked */
   gboolean has_tpm;         /* whose state no snapshot holds; known of a running QEMU only */
+  GPtrArray *claims;        /* of QsDiskFacts, by target */
 } QsFacts;
 
 /**
@@ -225,6 +231,7 @@ QsFacts *qs_facts_ref (QsFacts *facts);
 void qs_facts_unref (QsFacts *facts);
 const QsDiskFacts *qs_facts_find_disk (const QsFacts *facts, const char *target);
 const QsDiskFacts *qs_facts_find_snapshot_disk (const QsFacts *facts, const char *target);
+const QsDiskFacts *qs_facts_find_claim (const QsFacts *facts, const char *target);
 const QsImage *qs_facts_find_image (const QsFacts *facts, const char *path);
 const QsTarget *qs_facts_find_target (const QsFacts *facts, const char *path);
 const QsDiskFacts *qs_facts_find_reused (const QsFacts *facts, const char *path);
@@ -239,6 +246,8 @@ void qs_questions_free (QsQuestions *questions);
 void qs_questions_add_reused (QsQuestions *questions, const char *path, const char *format,
                               const char *backing);
 void qs_questions_add_image (QsQuestions *questions, const char *path, const char *format);
+void qs_questions_add_claim (QsQuestions *questions, const char *target, const char *path,
+                             const char *format, const char *tag);
 
 QsImage *qs_image_new (void);
 void qs_image_free (QsImage *image);

@@ -3,6 +3,7 @@
 #include "qs-store-private.h"
 
 #include "qs-error.h"
+#include "qs-limits.h"
 
 typedef struct
 {
@@ -155,6 +156,135 @@ qs_store_get_files (QsStore *store, const char *domain, GError **error)
   if (!qs_store_read (store, get_files, &get, error))
     return NULL;
   return g_steal_pointer (&files);
+}
+
+typedef struct
+{
+  const char *domain;
+  const char *start;      /* (nullable): with what it stands on */
+  const GPtrArray *paths; /* (nullable): of char */
+  GetFiles get;
+} FindFiles;
+
+static gboolean
+find_file (QsDb *db, FindFiles *find, const char *path, QsFile **file, GError **error)
+{
+  sqlite3_stmt *row = qs_db_bind (db, QS_SQL_FILE_FIND, "ss", find->domain, path);
+  QsDbResult result = qs_db_step (db, row, error);
+
+  *file = NULL;
+  if (result == QS_DB_ROW)
+    {
+      take_file (&find->get, row);
+      *file = g_ptr_array_index (find->get.list, find->get.list->len - 1);
+    }
+  sqlite3_reset (row);
+  return result != QS_DB_FAILED;
+}
+
+/* what is recorded cannot loop, but a bound costs nothing */
+static gboolean
+find_chain (QsDb *db, FindFiles *find, GError **error)
+{
+  const char *path = find->start;
+
+  for (guint i = 0; path != NULL && i < QS_MAX_CHAIN_FILES; i++)
+    {
+      QsFile *file;
+
+      if (!find_file (db, find, path, &file, error))
+        return FALSE;
+      path = file != NULL ? file->backing : NULL;
+    }
+  return TRUE;
+}
+
+static gboolean
+find_files (QsDb *db, gpointer data, GError **error)
+{
+  FindFiles *find = data;
+  g_autoptr (GHashTable) by_path = g_hash_table_new (g_str_hash, g_str_equal);
+  QsFile *file;
+
+  find->get.by_path = by_path;
+  if (find->start != NULL)
+    return find_chain (db, find, error);
+  for (guint i = 0; i < find->paths->len; i++)
+    if (!find_file (db, find, g_ptr_array_index (find->paths, i), &file, error))
+      return FALSE;
+  return TRUE;
+}
+
+static GPtrArray *
+read_files (QsStore *store, FindFiles *find, GError **error)
+{
+  g_autoptr (GPtrArray) files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
+
+  find->get.list = files;
+  return qs_store_read (store, find_files, find, error) ? g_steal_pointer (&files) : NULL;
+}
+
+/**
+ * qs_store_get_chain:
+ *
+ * What qs_store_get_files() has of one chain, without users: it does not cost more with the number
+ * of snapshots.
+ *
+ * Returns: (transfer full) (element-type QsFile): the record of @path and of what it stands on
+ */
+GPtrArray *
+qs_store_get_chain (QsStore *store, const char *domain, const char *path, GError **error)
+{
+  FindFiles find = { .domain = domain, .start = path };
+
+  return read_files (store, &find, error);
+}
+
+/**
+ * qs_store_find_files:
+ * @paths: (element-type utf8)
+ *
+ * Returns: (transfer full) (element-type QsFile): the records of those that are known, without users
+ */
+GPtrArray *
+qs_store_find_files (QsStore *store, const char *domain, const GPtrArray *paths, GError **error)
+{
+  FindFiles find = { .domain = domain, .paths = paths };
+
+  return read_files (store, &find, error);
+}
+
+typedef struct
+{
+  const char *domain;
+  const char *path;
+  const char *tag;
+  char *snapshot;
+} FindTag;
+
+static gboolean
+find_tag (QsDb *db, gpointer data, GError **error)
+{
+  FindTag *find = data;
+
+  return qs_db_get_text (db, &find->snapshot, error, QS_SQL_TAG_FIND, "sss", find->domain,
+                         find->path, find->tag);
+}
+
+/**
+ * qs_store_find_tag:
+ * @snapshot: (out) (nullable): uuid of the one that is recorded with this tag in this file
+ */
+gboolean
+qs_store_find_tag (QsStore *store, const char *domain, const char *path, const char *tag,
+                   char **snapshot, GError **error)
+{
+  FindTag find = { .domain = domain, .path = path, .tag = tag };
+
+  if (!qs_store_read (store, find_tag, &find, error))
+    return FALSE;
+  *snapshot = find.snapshot;
+  return TRUE;
 }
 
 static gboolean

@@ -164,7 +164,13 @@ static const char *const version_3[] = {
   NULL,
 };
 
-const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION] = { version_1, version_2, version_3 };
+/* whose a tag is; a file may hold as many as there are snapshots */
+static const char *const version_4[] = {
+  "CREATE INDEX snap_file_tag ON snap_file (tag) WHERE tag <> ''",
+  NULL,
+};
+
+const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION] = { version_1, version_2, version_3, version_4 };
 
 #define DAMAGED(table, columns)                                                                    \
   "SELECT '" table "' FROM " table " WHERE hash <> row_hash (" columns ")"
@@ -195,4 +201,4 @@ const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION] = { version_1, version_2, vers
   AND DAMAGED ("freeze", FREEZE_COLUMNS)
 
 const char *const qs_sql_verify[QS_STORE_VERSION] = { DAMAGED_1 " LIMIT 1", DAMAGED_2 " LIMIT 1",
-                                                      DAMAGED_3 " LIMIT 1" };
+                                                      DAMAGED_3 " LIMIT 1", DAMAGED_3 " LIMIT 1" };

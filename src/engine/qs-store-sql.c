@@ -62,6 +62,14 @@ static const char *const statements[] = {
       "FROM file WHERE domain = ?1 ORDER BY rowid",
   [QS_SQL_FILE_USERS] =
       "SELECT path, snapshot, tag FROM snap_file WHERE domain = ?1 ORDER BY rowid",
+  [QS_SQL_FILE_FIND] =
+      "SELECT path, format, role, NULLIF (backing, ''), ours, dev, ino, btime, "
+      "(SELECT target FROM active WHERE active.domain = file.domain AND active.path = file.path), "
+      "(SELECT mode FROM file_mode WHERE file_mode.domain = file.domain "
+      "AND file_mode.path = file.path) "
+      "FROM file WHERE domain = ?1 AND path = ?2",
+  [QS_SQL_TAG_FIND] = "SELECT snapshot FROM snap_file WHERE tag = ?3 AND tag <> '' "
+                      "AND domain = ?1 AND path = ?2 LIMIT 1",
   [QS_SQL_SNAPSHOT_FILES] = "SELECT target, path, NULLIF (tag, ''), (SELECT format FROM file "
                             "WHERE file.domain = snap_file.domain AND file.path = snap_file.path) "
                             "FROM snap_file WHERE snapshot = ?1 ORDER BY rowid",
@@ -83,7 +91,8 @@ static const char *const statements[] = {
   [QS_SQL_SNAPSHOT_FIND] = "SELECT domain FROM snapshot WHERE uuid = ?1",
   [QS_SQL_SNAPSHOT_FIND_NAME] = "SELECT uuid FROM snapshot WHERE domain = ?1 AND name = ?2",
   [QS_SQL_SNAPSHOT_IS_BELOW] =
-      "WITH RECURSIVE up (uuid) AS (SELECT ?2 UNION SELECT snapshot.parent FROM snapshot, up "
+      "WITH RECURSIVE up (uuid) AS (SELECT ?2 WHERE NOT EXISTS (SELECT 1 FROM snapshot "
+      "WHERE uuid = ?1 AND parent = ?2) UNION SELECT snapshot.parent FROM snapshot, up "
       "WHERE snapshot.uuid = up.uuid) SELECT uuid FROM up WHERE uuid = ?1",
   [QS_SQL_SNAPSHOT_PUT] =
       "INSERT INTO snapshot (domain, uuid, name, parent, description, state, kind, memory, origin, "

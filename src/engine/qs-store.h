@@ -24,6 +24,14 @@ GPtrArray *qs_store_load_domains (QsStore *store, GError **error); /* of QsDomai
 char *qs_store_get_document (QsStore *store, const char *snapshot, GError **error);
 GPtrArray *qs_store_get_files (QsStore *store, const char *domain, GError **error); /* of QsFile */
 
+/* of QsFile, without users: of @path and what it stands on; of those @paths that are known */
+GPtrArray *qs_store_get_chain (QsStore *store, const char *domain, const char *path,
+                               GError **error);
+GPtrArray *qs_store_find_files (QsStore *store, const char *domain, const GPtrArray *paths,
+                                GError **error);
+gboolean qs_store_find_tag (QsStore *store, const char *domain, const char *path, const char *tag,
+                            char **snapshot, GError **error);
+
 /* of QsSnapshotFile */
 GPtrArray *qs_store_get_snapshot_files (QsStore *store, const char *snapshot, GError **error);
 

@@ -202,6 +202,13 @@ survey_foreign (Survey *survey, GError **error)
       if (disk->chain->len > 0)
         g_ptr_array_add (actives, g_ptr_array_index (disk->chain, 0));
     }
+  for (guint i = 0; i < survey->facts->claims->len; i++)
+    {
+      const QsDiskFacts *claim = g_ptr_array_index (survey->facts->claims, i);
+
+      if (claim->chain->len > 0)
+        g_ptr_array_add (actives, g_ptr_array_index (claim->chain, 0));
+    }
   for (guint i = 0; i < survey->facts->targets->len; i++)
     {
       g_ptr_array_add (targets, target_image (g_ptr_array_index (survey->facts->targets, i)));
@@ -217,26 +224,75 @@ survey_foreign (Survey *survey, GError **error)
   return TRUE;
 }
 
+/* what it comes to is known only after the walk, and so what is recorded of that */
+static gboolean
+survey_one_claim (Survey *survey, const QsSnapshotFile *claim, GError **error)
+{
+  QsStore *store = survey->engine->store;
+  const char *domain = survey->domain->id;
+  g_autoptr (GPtrArray) rows = qs_store_get_chain (store, domain, claim->path, error);
+  g_autoptr (GPtrArray) paths = g_ptr_array_new ();
+  g_autoptr (GPtrArray) files = NULL;
+  QsDiskFacts *found;
+
+  if (rows == NULL)
+    return FALSE;
+  found = g_new0 (QsDiskFacts, 1);
+  g_ptr_array_add (survey->facts->claims, found);
+  found->target = g_strdup (claim->target);
+  qs_worker_inspect_chain (survey->worker, claim->path, claim->format, rows, &found->chain,
+                           &found->error);
+  if (found->chain == NULL)
+    found->chain = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
+  for (guint i = 0; i < found->chain->len; i++)
+    g_ptr_array_add (paths, ((QsImage *)g_ptr_array_index (found->chain, i))->path);
+
+  files = qs_store_find_files (store, domain, paths, error);
+  if (files == NULL
+      || (claim->tag != NULL
+          && !qs_store_find_tag (store, domain, claim->path, claim->tag, &found->tag_of, error)))
+    return FALSE;
+  g_ptr_array_extend_and_steal (survey->facts->files, g_steal_pointer (&files));
+  return TRUE;
+}
+
+static gboolean
+survey_claims (Survey *survey, GError **error)
+{
+  const GPtrArray *claims = survey->questions->claims;
+
+  if (!need_worker (survey, claims, error))
+    return FALSE;
+  for (guint i = 0; i < claims->len; i++)
+    if (!survey_one_claim (survey, g_ptr_array_index (claims, i), error))
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean
 survey_snapshot (Survey *survey, GError **error)
 {
   QsStore *store = survey->engine->store;
+  const char *snapshot = survey->questions->snapshot;
   GPtrArray *files;
 
+  if (snapshot == NULL)
+    snapshot = survey->request->snapshot;
   if (survey->questions->document)
     {
-      survey->facts->snapshot_document =
-          qs_store_get_document (store, survey->request->snapshot, error);
+      survey->facts->snapshot_document = qs_store_get_document (store, snapshot, error);
       if (survey->facts->snapshot_document == NULL)
         return FALSE;
     }
-  if (!survey->questions->snapshot_files)
+  if (!survey->questions->snapshot_files && !survey->questions->snapshot_rows)
     return TRUE;
-  files = qs_store_get_snapshot_files (store, survey->request->snapshot, error);
+  files = qs_store_get_snapshot_files (store, snapshot, error);
   if (files == NULL)
     return FALSE;
   g_ptr_array_unref (survey->facts->snapshot_files);
   survey->facts->snapshot_files = files;
+  if (!survey->questions->snapshot_files)
+    return TRUE;
   if (!need_worker (survey, files, error) || !need_recorded (survey, error))
     return FALSE;
   for (guint i = 0; i < files->len; i++)
@@ -361,9 +417,10 @@ QsFacts *
 qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
            const QsQuestions *questions, GError **error)
 {
-  static const SurveyFunc funcs[] = { survey_monitor, survey_files,   survey_snapshot,
-                                      survey_disks,   survey_images,  survey_targets,
-                                      survey_reused,  survey_foreign, survey_open_files };
+  static const SurveyFunc funcs[] = { survey_monitor,   survey_files,  survey_snapshot,
+                                      survey_disks,     survey_images, survey_targets,
+                                      survey_reused,    survey_claims, survey_foreign,
+                                      survey_open_files };
   g_autoptr (QsFacts) facts = qs_facts_new ();
   Survey survey = { engine, domain, request, questions, NULL, facts, NULL };
   gboolean answered = TRUE;
