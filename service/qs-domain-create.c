@@ -29,15 +29,23 @@ count_of_owner (const QsService *service, guint32 owner, guint *all)
   return n;
 }
 
+/* a redefine of one that is there adds none */
 static gboolean
-check_quota (const QsCall *call, guint flags, GError **error)
+replaces (const QsCall *call, const QsRequest *request)
+{
+  return (request->flags & QS_CREATE_REDEFINE) && request->def->name != NULL
+         && qs_tree_lookup_name (call->domain->tree, request->def->name) != NULL;
+}
+
+static gboolean
+check_quota (const QsCall *call, const QsRequest *request, GError **error)
 {
   const QsSettings *settings = &call->service->settings;
   guint all;
   guint of_owner = count_of_owner (call->service, call->domain->owner, &all);
   guint of_domain = qs_tree_size (call->domain->tree);
 
-  if (flags & QS_CREATE_NO_METADATA)
+  if ((request->flags & QS_CREATE_NO_METADATA) || replaces (call, request))
     return TRUE;
   if (of_domain < settings->snapshots_per_domain && of_owner < settings->snapshots_per_uid
       && all < QS_MAX_SNAPSHOTS)
@@ -56,7 +64,7 @@ create (GDBusMethodInvocation *invocation, QsRequest *request)
   const QsCall *call = qs_call_get (invocation);
   g_autoptr (GError) error = NULL;
 
-  if (check_quota (call, request->flags, &error))
+  if (check_quota (call, request, &error))
     {
       qs_jobs_start (call->service->jobs, invocation, request, &qs_job_shape_snapshot);
       return;
@@ -71,7 +79,7 @@ plan (GDBusMethodInvocation *invocation, QsRequest *request)
 {
   GError *error = NULL;
 
-  if (check_quota (qs_call_get (invocation), request->flags, &error))
+  if (check_quota (qs_call_get (invocation), request, &error))
     {
       qs_plan_call_start (invocation, request);
       return;

@@ -5,6 +5,7 @@
 #include "qs-error.h"
 #include "qs-limits.h"
 #include "qs-name.h"
+#include "qs-plan-redefine.h"
 #include "qs-scope.h"
 
 /* flags that are understood, but whose work is not there yet */
@@ -13,7 +14,6 @@ static const struct
   guint flag;
   const char *what;
 } later_flags[] = {
-  { QS_CREATE_REDEFINE, "redefining a snapshot (REDEFINE)" },
   { QS_CREATE_QUIESCE, "freezing the guest's file systems (QUIESCE)" },
   { QS_CREATE_BRANCH, "branching (BRANCH)" },
 };
@@ -146,8 +146,11 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
 {
   g_autoptr (QsSelection) selection = NULL;
 
-  if (!qs_flags_check (&qs_create_flag_set, request->flags, error)
-      || !check_flags (domain, request, error))
+  if (!qs_flags_check (&qs_create_flag_set, request->flags, error))
+    return FALSE;
+  if (request->flags & QS_CREATE_REDEFINE)
+    return qs_ask_redefine (domain, request, questions, error);
+  if (!check_flags (domain, request, error))
     return FALSE;
   selection = align (domain, request, questions->now, error);
   if (selection == NULL)
@@ -432,13 +435,16 @@ QsPlan *
 qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                 GError **error)
 {
-  g_autoptr (QsSelection) selection = align (domain, request, facts->now, error);
+  g_autoptr (QsSelection) selection = NULL;
   g_autoptr (QsPlan) plan = qs_plan_new ();
   g_autofree char *tag = g_strconcat ("s-", facts->fresh_uuid, NULL);
   g_autoptr (GHashTable) steps = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GHashTable) exchanged = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
   g_autoptr (GHashTable) syncs = g_hash_table_new (g_str_hash, g_str_equal);
 
+  if (request->flags & QS_CREATE_REDEFINE)
+    return qs_plan_redefine (domain, request, facts, error);
+  selection = align (domain, request, facts->now, error);
   if (selection == NULL || !check_state (domain, facts, error))
     return NULL;
 

@@ -63,15 +63,7 @@ check_supported (const QsSnapshot *snapshot, guint flags, GError **error)
     what = "deleting an external snapshot, which merges its files,";
   else if (snapshot->memory != QS_LOCATION_NO)
     what = "deleting a snapshot with memory";
-  if (snapshot->unverified)
-    {
-      g_set_error (
-          error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
-          "snapshot ‘%s’ is unverified: its tags or files were not found; delete only its metadata",
-          snapshot->name);
-      return FALSE;
-    }
-  if (what == NULL)
+  if (what == NULL || snapshot->unverified)
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
                "snapshot ‘%s’: %s is not supported by this version; METADATA_ONLY forgets it and "
@@ -91,6 +83,12 @@ qs_ask_delete (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
     return FALSE;
   if (request->flags & QS_DELETE_METADATA_ONLY)
     return TRUE;
+  if (snapshot->unverified)
+    {
+      questions->document = TRUE;
+      questions->snapshot_rows = TRUE;
+      return TRUE;
+    }
   questions->files = TRUE;
   questions->snapshot_files = TRUE;
   questions->monitor = qs_domain_is_active (domain);
@@ -185,7 +183,10 @@ qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts 
   g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (NULL);
   g_auto (GStrv) paths = NULL;
 
-  if (snapshot == NULL || !qs_planning_check_block_jobs (facts, error))
+  if (snapshot == NULL
+      || (!(request->flags & QS_DELETE_METADATA_ONLY)
+          && !qs_redefine_check_verified (domain, snapshot, facts, error))
+      || !qs_planning_check_block_jobs (facts, error))
     return NULL;
   add_record (plan, domain, snapshot);
 

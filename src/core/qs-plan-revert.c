@@ -63,13 +63,12 @@ qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
   if (!check_supported (domain, snapshot, request->flags, error)
       || !check_attached (domain, request->flags, error))
     return FALSE;
+  questions->document = TRUE;
   if (snapshot->unverified)
     {
-      g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
-                   "snapshot ‘%s’ is unverified: its tags or files were not found", snapshot->name);
-      return FALSE;
+      questions->snapshot_rows = TRUE;
+      return TRUE;
     }
-  questions->document = TRUE;
   questions->files = TRUE;
   questions->snapshot_files = TRUE;
   questions->monitor = qs_domain_is_active (domain);
@@ -408,7 +407,8 @@ qs_plan_revert (const QsDomain *domain, const QsRequest *request, const QsFacts 
   g_auto (QsRevert) revert = { .domain = domain, .request = request, .facts = facts };
 
   revert.snapshot = qs_planning_snapshot (domain, request, error);
-  if (revert.snapshot == NULL || !read_document (&revert, error))
+  if (revert.snapshot == NULL || !qs_redefine_check_verified (domain, revert.snapshot, facts, error)
+      || !read_document (&revert, error))
     return NULL;
   if (revert.snapshot->kind != QS_KIND_INTERNAL
       && (!check_descendants (domain, revert.snapshot, facts, error)

@@ -65,6 +65,10 @@ gboolean qs_ask_repair (const QsDomain *domain, const QsRequest *request, QsQues
 QsPlan *qs_plan_repair (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                         GError **error);
 
+/* refuses an unverified snapshot, and names what is missing; asked for are its document and rows */
+gboolean qs_redefine_check_verified (const QsDomain *domain, const QsSnapshot *snapshot,
+                                     const QsFacts *facts, GError **error);
+
 /* what can be said of a disk before and after its files were looked at */
 gboolean qs_check_disk_snapshot (const QsSelected *selected, GError **error);
 const QsImage *qs_check_disk_image (const QsSelected *selected, const QsFacts *facts,

@@ -60,6 +60,7 @@ QsSnapshotDef *qs_snapshot_def_ref (QsSnapshotDef *def);
 void qs_snapshot_def_unref (QsSnapshotDef *def);
 QsSnapshotDisk *qs_snapshot_def_add_disk (QsSnapshotDef *def, const char *name,
                                           QsLocation snapshot);
+QsLocation qs_snapshot_def_memory (const QsSnapshotDef *def);
 const QsSnapshotDisk *qs_snapshot_def_find_disk (const QsSnapshotDef *def, const char *name);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsSnapshotDef, qs_snapshot_def_unref)

@@ -92,9 +92,15 @@ write_labels (const QsSnapshotDef *def, xmlNode *root)
   write_text (root, "branch", def->branch);
 }
 
-/* a record says where its memory is; libvirt before 1.0.1 did not write it */
-static QsLocation
-memory_location (const QsSnapshotDef *def)
+/**
+ * qs_snapshot_def_memory:
+ *
+ * A record says where its memory is; libvirt before 1.0.1 did not write it.
+ *
+ * Returns: never DEFAULT for a document with a state
+ */
+QsLocation
+qs_snapshot_def_memory (const QsSnapshotDef *def)
 {
   if (def->memory != QS_LOCATION_DEFAULT || def->state == QS_STATE_NONE)
     return def->memory;
@@ -108,7 +114,7 @@ memory_location (const QsSnapshotDef *def)
 static void
 write_memory (const QsSnapshotDef *def, xmlNode *root)
 {
-  QsLocation location = memory_location (def);
+  QsLocation location = qs_snapshot_def_memory (def);
   xmlNode *memory;
 
   /* a request may leave the choice to the service */

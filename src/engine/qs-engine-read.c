@@ -13,11 +13,42 @@ domain_document (const QsDomain *domain, guint flags, GError **error)
   return def != NULL ? qs_domain_def_format (def, (flags & QS_XML_SECURE) != 0) : NULL;
 }
 
+/* the definition of then, with the files in which its disks lie now: they may have been renamed */
+static gboolean
+patch_files (QsEngine *engine, QsSnapshotDef *def, const char *snapshot, GError **error)
+{
+  g_autoptr (GPtrArray) files = qs_store_get_snapshot_files (engine->store, snapshot, error);
+  g_autoptr (GArray) patches = g_array_new (FALSE, FALSE, sizeof (QsDiskPatch));
+  QsDomainDef *patched;
+
+  if (files == NULL)
+    return FALSE;
+  for (guint i = 0; def->domain != NULL && i < files->len; i++)
+    {
+      const QsSnapshotFile *file = g_ptr_array_index (files, i);
+      const QsDiskDef *disk = qs_domain_def_find_disk (def->domain, file->target);
+      const QsDiskPatch patch = { file->target, file->path, NULL };
+
+      if (disk != NULL && g_strcmp0 (disk->source, file->path) != 0)
+        g_array_append_val (patches, patch);
+    }
+  if (patches->len == 0)
+    return TRUE;
+  patched = qs_domain_def_patch (def->domain, NULL, (const QsDiskPatch *)patches->data,
+                                 patches->len, error);
+  if (patched == NULL)
+    return FALSE;
+  qs_domain_def_unref (def->domain);
+  def->domain = patched;
+  return TRUE;
+}
+
 /**
  * qs_engine_document:
  * @snapshot: (nullable): NULL: the document of the domain itself
  *
- * The document of a snapshot with what the record knows better: its name, description and parent.
+ * The document of a snapshot with what the record knows better: its name, description and parent,
+ * and where its disks lie.
  * That of a domain with the files its disks have now.
  */
 char *
@@ -38,7 +69,7 @@ qs_engine_document (QsEngine *engine, const QsDomain *domain, const char *snapsh
     }
   text = qs_store_get_document (engine->store, snapshot, error);
   def = text != NULL ? qs_snapshot_def_parse_record (text, error) : NULL;
-  if (def == NULL)
+  if (def == NULL || !patch_files (engine, def, snapshot, error))
     return NULL;
 
   parent = qs_tree_lookup (domain->tree, row->parent);

@@ -97,6 +97,17 @@ imagine_attached (const QsTask *task, const QsRequest *request)
   return domain;
 }
 
+/* a redefine goes on with the one of that name */
+static const char *
+made_snapshot (const QsDomain *domain, const QsRequest *part, const QsFacts *facts)
+{
+  const QsSnapshot *before = NULL;
+
+  if (part->flags & QS_CREATE_REDEFINE)
+    before = qs_tree_lookup_name (domain->tree, part->def->name);
+  return before != NULL ? before->uuid : facts->fresh_uuid;
+}
+
 /**
  * qs_task_plan_part:
  *
@@ -123,7 +134,7 @@ qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError
 
   if (part->verb == QS_VERB_SNAPSHOT_CREATE && !(part->flags & QS_CREATE_NO_METADATA)
       && task->snapshot == NULL)
-    task->snapshot = g_strdup (facts->fresh_uuid);
+    task->snapshot = g_strdup (made_snapshot (domain, part, facts));
   for (guint i = 0; i < plan->notes->len; i++)
     add_note (task, g_ptr_array_index (plan->notes, i));
   return g_steal_pointer (&plan);

@@ -222,6 +222,27 @@ make_reused (const QsFile *file)
   return reused;
 }
 
+/* found as it is said to be; what is below it too, for an overlay that is taken for one */
+static QsDiskFacts *
+make_claim (const QsSnapshotFile *claim)
+{
+  QsDiskFacts *found = make_disk (claim->target, claim->path, claim->format);
+  QsImage *image = g_ptr_array_index (found->chain, 0);
+  g_autofree char *below = g_strconcat (claim->path, ".below", NULL);
+  QsTag *tag;
+
+  image->size = 4096;
+  g_ptr_array_add (found->chain, make_image (below, "qcow2", 7));
+  if (claim->tag == NULL)
+    return found;
+  tag = g_new0 (QsTag, 1);
+  tag->id = g_strdup ("17");
+  tag->name = g_strdup (claim->tag);
+  tag->vm_state_size = 4096;
+  g_ptr_array_add (image->tags, tag);
+  return found;
+}
+
 static void
 answer_paths (QsFacts *facts, const QsDomain *domain, const QsQuestions *questions)
 {
@@ -232,6 +253,8 @@ answer_paths (QsFacts *facts, const QsDomain *domain, const QsQuestions *questio
       g_ptr_array_add (facts->disks, make_disk (disk->target, qs_domain_disk_path (domain, disk),
                                                 qs_domain_disk_format (domain, disk)));
     }
+  for (guint i = 0; i < questions->claims->len; i++)
+    g_ptr_array_add (facts->claims, make_claim (g_ptr_array_index (questions->claims, i)));
   for (guint i = 0; i < questions->reused->len; i++)
     g_ptr_array_add (facts->reused, make_reused (g_ptr_array_index (questions->reused, i)));
   for (guint i = 0; i < questions->targets->len; i++)

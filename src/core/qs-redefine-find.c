@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-plan-redefine.h"
+
+#include "qs-error.h"
+
+/**
+ * qs_redefine_image:
+ *
+ * Returns: (transfer none) (nullable): the file that a claim leads to, if it is there
+ */
+const QsImage *
+qs_redefine_image (const QsFacts *facts, const QsClaim *claim)
+{
+  const QsDiskFacts *found = qs_facts_find_claim (facts, claim->target);
+  guint index = claim->below ? 1 : 0;
+
+  if (claim->path == NULL || found == NULL || found->error != NULL || found->chain->len <= index)
+    return NULL;
+  return g_ptr_array_index (found->chain, index);
+}
+
+/* another file in the place of one that is recorded, by which other snapshots may stand */
+static char *
+find_stranger (const QsFacts *facts, const QsClaim *claim)
+{
+  const QsDiskFacts *found = qs_facts_find_claim (facts, claim->target);
+
+  for (guint i = 0; i < found->chain->len; i++)
+    {
+      const QsImage *image = g_ptr_array_index (found->chain, i);
+      const QsFile *file = qs_facts_find_file (facts, image->path);
+
+      if (file != NULL && file->ino != 0 && !qs_file_is (file, image))
+        return g_strdup_printf ("‘%s’ is not the file that is recorded", image->path);
+    }
+  return NULL;
+}
+
+/* the one that holds memory, in a file that holds no disk */
+static const QsTag *
+find_only_tag (const QsImage *image)
+{
+  const QsTag *only = image->tags->len == 1 ? g_ptr_array_index (image->tags, 0) : NULL;
+
+  return only != NULL && only->vm_state_size > 0 ? only : NULL;
+}
+
+static const QsTag *
+find_tag (const QsImage *image, const char *name)
+{
+  for (guint i = 0; i < image->tags->len; i++)
+    {
+      const QsTag *tag = g_ptr_array_index (image->tags, i);
+
+      if (g_str_equal (tag->name, name))
+        return tag;
+    }
+  return NULL;
+}
+
+/* qemu-img takes a tag for an id as well */
+static gboolean
+is_other_id (const QsImage *image, const char *name)
+{
+  for (guint i = 0; i < image->tags->len; i++)
+    {
+      const QsTag *tag = g_ptr_array_index (image->tags, i);
+
+      if (g_str_equal (tag->id, name) && !g_str_equal (tag->name, name))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static char *
+find_fault_of_tag (const QsDomain *domain, const QsFacts *facts, const char *uuid,
+                   const QsClaim *claim, const QsImage *image)
+{
+  const QsDiskFacts *found = qs_facts_find_claim (facts, claim->target);
+  guint n = qs_image_count_tag (image, claim->tag);
+
+  if (n != 1)
+    return g_strdup_printf ("‘%s’ holds %u snapshots with the tag ‘%s’", image->path, n,
+                            claim->tag);
+  if (is_other_id (image, claim->tag))
+    return g_strdup_printf ("the tag ‘%s’ is the id of another snapshot in ‘%s’", claim->tag,
+                            image->path);
+  if (found->tag_of != NULL && g_strcmp0 (found->tag_of, uuid) != 0)
+    {
+      const QsSnapshot *other = qs_tree_lookup (domain->tree, found->tag_of);
+
+      return g_strdup_printf ("the tag ‘%s’ in ‘%s’ is that of snapshot ‘%s’", claim->tag,
+                              image->path, other != NULL ? other->name : found->tag_of);
+    }
+  return NULL;
+}
+
+static char *
+find_fault_inside (const QsDomain *domain, const QsFacts *facts, const char *uuid,
+                   const QsClaim *claim, const char **tag)
+{
+  const QsImage *image = qs_redefine_image (facts, claim);
+  gboolean is_memory = g_str_equal (claim->target, QS_MEMORY_TARGET);
+  const QsTag *found;
+  char *fault = NULL;
+
+  if (qs_planning_is_foreign (facts, image->path))
+    return g_strdup_printf ("‘%s’ is used by another domain", image->path);
+  if (claim->tag != NULL)
+    fault = find_fault_of_tag (domain, facts, uuid, claim, image);
+  if (fault != NULL)
+    return fault;
+  found = claim->tag != NULL ? find_tag (image, claim->tag) : find_only_tag (image);
+  if (found == NULL || (is_memory && found->vm_state_size == 0))
+    return g_strdup_printf ("‘%s’ holds no memory of a guest", image->path);
+  *tag = found->name;
+  return NULL;
+}
+
+static gboolean
+is_active (const QsDomain *domain, const QsFacts *facts, const QsImage *image)
+{
+  const QsDomainDef *def = qs_domain_get_def (domain);
+
+  for (guint i = 0; i < def->disks->len; i++)
+    {
+      const char *path = qs_domain_disk_path (domain, g_ptr_array_index (def->disks, i));
+      const QsTarget *active = path != NULL ? qs_facts_find_target (facts, path) : NULL;
+
+      if (g_strcmp0 (path, image->path) == 0
+          || (active != NULL && active->ino != 0 && active->dev == image->dev
+              && active->ino == image->ino))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* a file that the guest writes is no state of the past */
+static char *
+find_fault_as_whole (const QsDomain *domain, const QsFacts *facts, const QsClaim *claim)
+{
+  const QsImage *image = qs_redefine_image (facts, claim);
+
+  if (is_active (domain, facts, image))
+    return g_strdup_printf ("‘%s’ is what a disk of the domain is on now, and is written to",
+                            image->path);
+  if (g_str_equal (claim->target, QS_MEMORY_TARGET) && image->size == 0)
+    return g_strdup_printf ("‘%s’ is empty", image->path);
+  return NULL;
+}
+
+/**
+ * qs_redefine_find:
+ * @uuid: of the snapshot that is redefined
+ * @tag: (out): of a claim to be INTERNAL, the tag that is there
+ *
+ * Returns: (transfer full) (nullable): what is wrong with the place that @claim names; NULL: the
+ *   snapshot is there
+ */
+char *
+qs_redefine_find (const QsDomain *domain, const QsFacts *facts, const char *uuid,
+                  const QsClaim *claim, const char **tag)
+{
+  const QsDiskFacts *found = qs_facts_find_claim (facts, claim->target);
+  char *fault;
+
+  *tag = "";
+  if (claim->path == NULL)
+    return g_strdup ("nothing tells the file that it lies in; give <source> or <domain>");
+  if (found == NULL)
+    return g_strdup_printf ("‘%s’ was not looked at; give <disks> and <domain>", claim->path);
+  if (found->error != NULL)
+    return g_strdup (found->error->message);
+  if (qs_redefine_image (facts, claim) == NULL)
+    return g_strdup_printf ("‘%s’ has no backing file", claim->path);
+  fault = find_stranger (facts, claim);
+  if (fault != NULL)
+    return fault;
+  if (claim->choice == QS_LOCATION_INTERNAL)
+    return find_fault_inside (domain, facts, uuid, claim, tag);
+  return find_fault_as_whole (domain, facts, claim);
+}
