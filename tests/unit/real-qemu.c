@@ -8,6 +8,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,6 +35,8 @@ static void
 die_with_parent (gpointer data)
 {
   prctl (PR_SET_PDEATHSIG, SIGKILL);
+  /* so that real_qemu_limit() makes writes fail */
+  signal (SIGXFSZ, SIG_IGN);
 }
 
 static char *
@@ -251,6 +254,14 @@ real_qemu_do (const RealQemu *qemu, const char *command, const char *arguments)
   g_assert_no_error (error);
   qs_qmp_run (qemu->control, command, parsed, PATIENCE, &error);
   g_assert_no_error (error);
+}
+
+void
+real_qemu_limit (const RealQemu *qemu, guint64 bytes)
+{
+  const struct rlimit limit = { bytes, RLIM_INFINITY };
+
+  g_assert_no_errno (prlimit (qemu->process->pid, RLIMIT_FSIZE, &limit, NULL));
 }
 
 guint

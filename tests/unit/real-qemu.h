@@ -45,4 +45,7 @@ void real_run (const char *const *argv);
 /* @arguments: text form of an a{sv}; must succeed */
 void real_qemu_do (const RealQemu *qemu, const char *command, const char *arguments);
 
+/* no file that it writes gets larger: as a full file system */
+void real_qemu_limit (const RealQemu *qemu, guint64 bytes);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RealQemu, real_qemu_free)
