@@ -66,6 +66,8 @@ QsGuest *qs_real_world_guest (QsRealWorld *world, GError **error);
 GVariant *qs_step_call_result (const QsStepCall *call);
 gboolean qs_step_call_find_guest (QsStepCall *call, QsGuest **guest, GError **error);
 QsGuest *qs_step_call_need_guest (QsStepCall *call, GError **error);
+void qs_step_call_explain_full (QsStepCall *call, const char *path, GError **error);
+void qs_step_call_explain_end (QsStepCall *call, GError **error);
 void qs_step_call_tell (QsStepCall *call, const QsAmount *amount);
 gboolean qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error);
 

@@ -5,8 +5,6 @@
 #include "qs-error.h"
 #include "qs-step-qmp.h"
 
-#include <string.h>
-
 /* snapshot-save: qs-step-save.c knows the commands, this file what is around them */
 
 /* a file system with less left counts as full */
@@ -62,29 +60,60 @@ is_full (QsStepCall *call, const char *path)
          && target->free_bytes < FULL_BYTES;
 }
 
-/* QEMU calls every failure to write memory an input/output error */
+static void
+append (GError *error, const char *text)
+{
+  g_autofree char *told = error->message;
+
+  error->message = g_strconcat (told, text, NULL);
+}
+
+/**
+ * qs_step_call_explain_full:
+ *
+ * QEMU seldom says that there is no room: whether there is any at @path is asked here, before what
+ * was written is taken back.
+ */
+void
+qs_step_call_explain_full (QsStepCall *call, const char *path, GError **error)
+{
+  if (error == NULL || !g_error_matches (*error, QS_ERROR, QS_ERROR_MONITOR_FAILED)
+      || !is_full (call, path))
+    return;
+  (*error)->code = QS_ERROR_NO_SPACE;
+  append (*error, "; there is no space left on its file system");
+}
+
+/**
+ * qs_step_call_explain_end:
+ *
+ * That nobody knows what came of a command is not what has to be told of a QEMU that has ended.
+ */
+void
+qs_step_call_explain_end (QsStepCall *call, GError **error)
+{
+  g_autoptr (QsGuest) guest =
+      qs_registry_get_guest (call->world->engine->registry, call->world->domain);
+
+  if (error != NULL && g_error_matches (*error, QS_ERROR, QS_ERROR_TIMEOUT)
+      && (guest == NULL || !qs_guest_is_open (guest)))
+    (*error)->code = QS_ERROR_MONITOR_FAILED;
+}
+
 static void
 explain (QsStepCall *call, GError **error)
 {
   const Place place = find_place (call);
-  g_autofree char *told = NULL;
 
+  qs_step_call_explain_end (call, error);
   if (error == NULL || place.path == NULL
       || !g_error_matches (*error, QS_ERROR, QS_ERROR_MONITOR_FAILED))
     return;
-  told = g_strdup ((*error)->message);
-  g_free ((*error)->message);
-  (*error)->message = g_strdup_printf (
-      "cannot save memory in ‘%s’: %s%s", place.path, told,
-      place.is_disk
-          ? "; the image keeps what was written so far, which ‘qemu-img convert’ leaves out"
-          : "");
-  if (!is_full (call, place.path))
-    return;
-  g_free (told);
-  told = g_steal_pointer (&(*error)->message);
-  (*error)->code = QS_ERROR_NO_SPACE;
-  (*error)->message = g_strdup_printf ("%s; its file system is full", told);
+  g_prefix_error (error, "cannot save memory in ‘%s’: ", place.path);
+  if (place.is_disk)
+    append (*error, "; the image keeps what was written so far, which ‘qemu-img convert’ leaves "
+                    "out");
+  qs_step_call_explain_full (call, place.path, error);
 }
 
 gboolean

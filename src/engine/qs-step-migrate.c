@@ -43,6 +43,7 @@ fail_migration (const Watch *watch, const QsMigrationState *state, GError **erro
   g_set_error (error, QS_ERROR, full ? QS_ERROR_NO_SPACE : QS_ERROR_MONITOR_FAILED,
                "saving memory to ‘%s’ failed: %s", watch->path,
                state->phase == QS_MIGRATION_NONE ? "somebody else has cancelled it" : problem);
+  qs_step_call_explain_full (watch->call, watch->path, error);
   return FALSE;
 }
 
@@ -266,8 +267,8 @@ add_size (GVariant **result, guint64 size)
   return TRUE;
 }
 
-gboolean
-qs_run_migrate (QsStepCall *call, GVariant **result, GError **error)
+static gboolean
+migrate (QsStepCall *call, GVariant **result, GError **error)
 {
   gboolean live = qs_step_boolean (call->step, "live");
   g_autoptr (QsGuest) guest = qs_step_call_need_guest (call, error);
@@ -289,6 +290,15 @@ qs_run_migrate (QsStepCall *call, GVariant **result, GError **error)
   if (live)
     return wait_for (&watch, QS_MIGRATION_WAITING, &state, error);
   return finish (&watch, settings, &size, error) && add_size (result, size);
+}
+
+gboolean
+qs_run_migrate (QsStepCall *call, GVariant **result, GError **error)
+{
+  if (migrate (call, result, error))
+    return TRUE;
+  qs_step_call_explain_end (call, error);
+  return FALSE;
 }
 
 /* where nothing was learnt, nothing was begun */
@@ -337,7 +347,10 @@ qs_run_migrate_continue (QsStepCall *call, GVariant **result, GError **error)
                       QS_QMP_COMMAND_SECONDS, error))
     return FALSE;
   watch = start_watch (call, guest, 0);
-  return finish (&watch, begun_by (call), &size, error) && add_size (result, size);
+  if (finish (&watch, begun_by (call), &size, error))
+    return add_size (result, size);
+  qs_step_call_explain_end (call, error);
+  return FALSE;
 }
 
 gboolean

@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 """Memory in snapshots: what is saved is gone on from; what fails leaves nothing behind."""
 import os
+import resource
+import signal
 import unittest
 
 import qs_images as images
 import qs_restore as restore
 import qs_tap
-from qs_testing import Guest, Session
+from qs_client import DBusError
+from qs_testing import Guest, Session, wait_until
 
 LIVE = 256
 
@@ -24,20 +27,23 @@ class Base(unittest.TestCase):
         self.session.__enter__()
         self.addCleanup(self.session.close)
         self.guest = Guest(self.session.folder, 2)
-        self.domain = self.session.manager.define(self.guest.xml())
+        self.domain = self.session.manager.define(self.xml())
         self.domain.start()
         self.guest.serial.wait_past(5)
         self.argv = restore.command_line(self.pid())
 
+    def xml(self):
+        return self.guest.xml()
+
     def pid(self):
-        pids = [pid for pid in self.session.left_behind() if 'qemu-system' in self.name_of(pid)]
+        pids = [pid for pid in self.session.left_behind() if self.is_guest(pid)]
         self.assertEqual(len(pids), 1)
         return pids[0]
 
     @staticmethod
-    def name_of(pid):
-        with open(f'/proc/{pid}/comm', encoding='utf-8') as file:
-            return file.read()
+    def is_guest(pid):
+        """One that lives: who was killed has no command line."""
+        return any('qemu-system' in word for word in restore.command_line(pid))
 
     def path(self, name):
         return os.path.join(self.guest.folder, name)
@@ -117,6 +123,107 @@ class Saved(Base):
             self.assertEqual(self.domain['State'], 'running')
         self.guest.serial.wait_more(3)
         self.assertEqual(self.guest.serial.errors(), 0)
+
+
+class Failed(Base):
+    """The guest runs on, and all is as it was."""
+
+    def xml(self):
+        """The guest's QEMU has large memory, and ignores the signal of a file that gets too large."""
+        emulator = os.path.join(self.session.folder, 'emulator')
+        with open(emulator, 'w', encoding='utf-8') as file:
+            file.write('#!/bin/sh\ntrap "" XFSZ\nexec /usr/bin/qemu-system-x86_64 "$@"\n')
+        os.chmod(emulator, 0o700)
+        return self.guest.xml().replace('/usr/bin/qemu-system-x86_64', emulator).replace(
+            "<memory unit='MiB'>32<", f"<memory unit='MiB'>{self.MEMORY}<")
+
+    MEMORY = 32
+
+    def setUp(self):
+        super().setUp()
+        self.before = self.files()
+
+    def check(self, tags=0):
+        self.assertEqual(self.domain['State'], 'running')
+        self.assertEqual(self.files(), self.before)
+        self.assertEqual(self.domain.NumSnapshots(0), 0)
+        self.assertEqual([disk['source'] for disk in self.domain['Disks']],
+                         [path for _, path, _ in self.guest.disks])
+        self.guest.serial.wait_more(5)
+        self.assertEqual(self.guest.serial.errors(), 0)
+
+    def check_off(self):
+        self.assertEqual(self.domain['State'], 'shutoff')
+        self.assertEqual(self.files(), self.before)
+        for _, path, _ in self.guest.disks:
+            self.assertEqual(images.tags(path), [])
+            images.check(path)
+
+    def test_full(self):
+        """No file gets larger than this: enough for the disks, not for memory."""
+        requests = [(document('s1'), 0), (document('s1', disk='no'), 0),
+                    (document('s1', self.external_memory(), 'no'), 0),
+                    (document('s1', self.external_memory(), 'no'), LIVE)]
+        resource.prlimit(self.pid(), resource.RLIMIT_FSIZE, (600000, resource.RLIM_INFINITY))
+        for request, flags in requests:
+            with self.subTest(request=request, flags=flags):
+                with self.assertRaises(DBusError) as caught:
+                    self.domain.create(request, flags)
+                self.assertEqual(caught.exception.name, 'MonitorFailed')
+                self.assertIn('memory', caught.exception.message)
+                self.check()
+
+
+class Interrupted(Failed):
+    """In the middle of it: the memory is large, so that it takes a while."""
+    MEMORY = 1536
+    test_full = None
+
+    def requests(self):
+        """In a disk, in a file beside it, as a stream, as one while the guest runs."""
+        return [('snapshot-save', document('s1'), 0),
+                ('snapshot-save', document('s1', disk='external'), 0),
+                ('migrate', document('s1', self.external_memory(), 'no'), 0),
+                ('migrate', document('s1', self.external_memory(), 'no'), LIVE)]
+
+    def begin(self, step, request, flags):
+        job = self.domain.job(self.domain.SnapshotCreateXML(request, flags)[1])
+        wait_until(lambda: job['Step'] == step, 20, step)
+        return job
+
+    def test_cancel(self):
+        for step, request, flags in self.requests():
+            with self.subTest(request=request, flags=flags):
+                job = self.begin(step, request, flags)
+                job.Cancel()
+                with self.assertRaises(DBusError) as caught:
+                    job.wait()
+                self.assertEqual(caught.exception.name, 'Cancelled')
+                self.check()
+        self.domain.destroy()
+        self.check_off()
+
+    def test_qemu_killed(self):
+        for step, request, flags in self.requests():
+            with self.subTest(request=request, flags=flags):
+                job = self.begin(step, request, flags)
+                os.kill(self.pid(), signal.SIGKILL)
+                with self.assertRaises(DBusError) as caught:
+                    job.wait()
+                self.assertEqual(caught.exception.name, 'MonitorFailed')
+                wait_until(lambda: self.domain['State'] == 'shutoff', 20, 'the end')
+                self.check_off()
+                self.domain.start()
+                self.guest.serial.wait_more(3)
+
+    def test_daemon_killed(self):
+        for step, request, flags in self.requests():
+            with self.subTest(request=request, flags=flags):
+                self.begin(step, request, flags)
+                self.session.restart_daemon()
+                self.domain = self.session.manager.domain(self.guest.name)
+                wait_until(lambda: self.domain['State'] == 'running', 60, 'the recovery')
+                self.check()
 
 
 if __name__ == '__main__':
