@@ -41,6 +41,13 @@ typedef struct
   GCancellable *cancellable;
 } QsStepCall;
 
+/* whether a name of which cannot be known what QEMU has open by it is as good as one that can */
+typedef enum
+{
+  QS_NAME_DOUBT_ALLOWED,
+  QS_NAME_DOUBT_REFUSED,
+} QsNameDoubt;
+
 typedef gboolean (*QsStepRun) (QsStepCall *call, GVariant **result, GError **error);
 typedef gboolean (*QsStepUndo) (QsStepCall *call, GError **error);
 typedef QsProbe (*QsStepProbe) (QsStepCall *call, GError **error);
@@ -70,6 +77,10 @@ void qs_step_call_explain_full (QsStepCall *call, const char *path, GError **err
 void qs_step_call_explain_end (QsStepCall *call, GError **error);
 void qs_step_call_tell (QsStepCall *call, const QsAmount *amount);
 gboolean qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error);
+
+/* @arguments: with `path`, and perhaps `format` and `before`: DONE if a guest has written to it */
+QsProbe qs_step_probe_overlay (QsStepCall *call, GVariant *arguments, GError **error);
+gboolean qs_step_check_name (QsStepCall *call, const char *path, QsNameDoubt doubt, GError **error);
 
 /* the executors, by what they work on */
 gboolean qs_run_image_create (QsStepCall *call, GVariant **result, GError **error);
@@ -108,6 +119,7 @@ gboolean qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error)
 gboolean qs_undo_guest_step (QsStepCall *call, GError **error);
 QsProbe qs_probe_guest_step (QsStepCall *call, GError **error);
 QsProbe qs_probe_transaction (QsStepCall *call, GError **error);
+gboolean qs_undo_transaction (QsStepCall *call, GError **error);
 
 gboolean qs_run_snapshot_sync (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_snapshot_sync (QsStepCall *call, GError **error);

@@ -217,8 +217,8 @@ probe_old_data (QsWorker *worker, const Overlay *overlay, GError **error)
 
 /* QEMU is gone and cannot be asked. An overlay with data in it was switched to; an empty one gives
    the same view as its base, so that going back loses nothing */
-static QsProbe
-probe_overlay (QsStepCall *call, GVariant *arguments, GError **error)
+QsProbe
+qs_step_probe_overlay (QsStepCall *call, GVariant *arguments, GError **error)
 {
   QsWorker *worker = qs_real_world_worker (call->world, error);
   const Overlay overlay = read_overlay (arguments);
@@ -283,7 +283,7 @@ probe_overlays (QsStepCall *call, GVariant *disks, GError **error)
 
       if (overlay == NULL)
         continue;
-      probe = probe_overlay (call, disk, why == NULL ? &why : NULL);
+      probe = qs_step_probe_overlay (call, disk, why == NULL ? &why : NULL);
 
       if (probe == QS_PROBE_DONE)
         return QS_PROBE_DONE;
@@ -318,7 +318,7 @@ qs_probe_snapshot_sync (QsStepCall *call, GError **error)
   if (!qs_step_call_find_guest (call, &guest, error))
     return QS_PROBE_UNKNOWN;
   return guest != NULL ? qs_step_qmp_probe (guest, call->step, NULL, error)
-                       : probe_overlay (call, call->step->arguments, error);
+                       : qs_step_probe_overlay (call, call->step->arguments, error);
 }
 
 /* after the commit: a disk that was not reached before an interruption is not tried again, for its

@@ -7,6 +7,7 @@
 #include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -47,23 +48,46 @@ disk_name (guint i, const char *format)
   return g_strdup_printf ("vd%s%s", letter, format);
 }
 
-static void
-add_disk (RealQemu *qemu, guint i, GStrvBuilder *argv)
+static char *
+make_image (RealQemu *qemu, guint i, const char *guest)
 {
-  g_autofree char *target = disk_name (i, "");
   g_autofree char *name = disk_name (i, ".qcow2");
-  g_autofree char *path = real_qemu_path (qemu, name);
-  g_autofree char *node = g_strdup_printf (
+  char *path = real_qemu_path (qemu, name);
+  const char *const create[] = { "qemu-img", "create", "-q", "-f", "qcow2", path, "64M", NULL };
+  const char *const convert[] = { "qemu-img", "convert", "-f", "raw", "-O",
+                                  "qcow2",    guest,     path, NULL };
+  const char *const grow[] = { "qemu-img", "resize", "-q", "-f", "qcow2", path, "64M", NULL };
+
+  real_run (guest != NULL ? convert : create);
+  if (guest != NULL)
+    real_run (grow);
+  return path;
+}
+
+static char *
+node_word (const char *target, const char *path, gboolean no_flush)
+{
+  return g_strdup_printf (
       "{\"driver\":\"qcow2\",\"node-name\":\"snapd-%s\",\"cache\":{\"direct\":false,"
       "\"no-flush\":%s},\"file\":{\"driver\":\"file\",\"node-name\":\"snapd-%s-f\","
       "\"filename\":\"%s\",\"auto-read-only\":true}}",
-      target, i == 1 ? "true" : "false", target, path);
-  g_autofree char *device = g_strdup_printf (
-      "{\"driver\":\"virtio-blk-pci\",\"drive\":\"snapd-%s\",\"id\":\"disk-%s\"}", target, target);
-  const char *const create[] = { "qemu-img", "create", "-q", "-f", "qcow2", path, "64M", NULL };
+      target, no_flush ? "true" : "false", target, path);
+}
 
-  real_run (create);
-  g_strv_builder_add_many (argv, "-blockdev", node, "-device", device, NULL);
+static void
+add_disk (RealQemu *qemu, guint i, const RealQemuOptions *options, GStrvBuilder *argv)
+{
+  g_autofree char *target = disk_name (i, "");
+  g_autofree char *path = make_image (qemu, i, i == 0 ? options->guest : NULL);
+  g_autofree char *node = node_word (target, path, i == 1);
+  g_autofree char *drive =
+      g_strdup_printf ("if=none,id=drive-%s,format=qcow2,file=%s", target, path);
+  g_autofree char *device =
+      g_strdup_printf ("{\"driver\":\"virtio-blk-pci\",\"drive\":\"%s-%s\",\"id\":\"disk-%s\"}",
+                       options->drives ? "drive" : "snapd", target, target);
+
+  g_strv_builder_add_many (argv, options->drives ? "-drive" : "-blockdev",
+                           options->drives ? drive : node, "-device", device, NULL);
 }
 
 static void
@@ -90,25 +114,28 @@ make_def (RealQemu *qemu)
 }
 
 static GStrv
-make_argv (RealQemu *qemu)
+make_argv (RealQemu *qemu, const RealQemuOptions *options)
 {
   g_autoptr (GStrvBuilder) argv = g_strv_builder_new ();
   g_autofree char *chardev =
       g_strdup_printf ("socket,id=m,path=%s,server=on,wait=off", qemu->socket);
+  g_autofree char *serial = g_strdup_printf ("file:%s/serial", qemu->folder);
 
   g_strv_builder_add_many (
       argv, "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-m", "64", "-S",
       "-nodefaults", "-no-user-config", "-display", "none", "-uuid", REAL_UUID, "-chardev", chardev,
       "-mon", "chardev=m,mode=control", "-chardev", "socket,id=q,fd=3", "-mon",
       "chardev=q,mode=control", "-device", "ide-cd,id=disk-sda,bus=ide.0", NULL);
+  if (options->guest != NULL)
+    g_strv_builder_add_many (argv, "-serial", serial, NULL);
   for (guint i = 0; i < REAL_DISKS; i++)
-    add_disk (qemu, i, argv);
+    add_disk (qemu, i, options, argv);
   return g_strv_builder_end (argv);
 }
 
 /* the greeting on the second monitor tells that QEMU listens on the first */
 RealQemu *
-real_qemu_new (void)
+real_qemu_new_with (const RealQemuOptions *options)
 {
   RealQemu *qemu = g_new0 (RealQemu, 1);
   g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_NONE);
@@ -120,7 +147,7 @@ real_qemu_new (void)
   g_assert_nonnull (qemu->folder);
   qemu->socket = real_qemu_path (qemu, "qmp.sock");
   make_def (qemu);
-  argv = make_argv (qemu);
+  argv = make_argv (qemu, options);
   g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
   g_subprocess_launcher_take_fd (launcher, ends[1], 3);
   g_subprocess_launcher_set_child_setup (launcher, die_with_parent, NULL, NULL);
@@ -134,6 +161,19 @@ real_qemu_new (void)
                            getuid (), qemu->socket, "");
   g_assert_nonnull (qemu->process);
   return qemu;
+}
+
+RealQemu *
+real_qemu_new (void)
+{
+  return real_qemu_new_with (&(RealQemuOptions){ 0 });
+}
+
+void
+real_qemu_kill (RealQemu *qemu)
+{
+  g_subprocess_force_exit (qemu->child);
+  g_subprocess_wait (qemu->child, NULL, NULL);
 }
 
 static void
@@ -154,8 +194,7 @@ remove_folder (const char *path)
 void
 real_qemu_free (RealQemu *qemu)
 {
-  g_subprocess_force_exit (qemu->child);
-  g_subprocess_wait (qemu->child, NULL, NULL);
+  real_qemu_kill (qemu);
   qs_qmp_unref (qemu->control);
   g_object_unref (qemu->child);
   remove_folder (qemu->folder);
@@ -281,4 +320,65 @@ real_qemu_count_nodes (QsGuest *guest, const char *name)
         json_object_get_string_member (json_array_get_object_element (nodes, i), "node-name"),
         name);
   return n;
+}
+
+void
+real_qemu_write (const RealQemu *qemu, const char *target, const char *command)
+{
+  g_autofree char *line = g_strdup_printf (
+      "qemu-io -d /machine/peripheral/disk-%s/virtio-backend \"%s\"", target, command);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonNode) answer =
+      qs_qmp_execute (qemu->control, "human-monitor-command",
+                      g_variant_new_parsed ("{'command-line': <%s>}", line), PATIENCE, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpstr (json_node_get_string (answer), ==, "");
+}
+
+/* qemu-io's exit code does not tell a wrong pattern: its words do */
+gboolean
+real_image_reads (const char *path, const char *command)
+{
+  g_autofree char *text = NULL;
+  g_autoptr (GSubprocess) process =
+      g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE, NULL,
+                        "qemu-io", "-r", "-U", "-f", "qcow2", "-c", command, path, NULL);
+
+  g_assert_true (g_subprocess_communicate_utf8 (process, NULL, NULL, &text, NULL, NULL));
+  return strstr (text, "bytes at offset") != NULL && strstr (text, "failed") == NULL;
+}
+
+gboolean
+real_image_is_sound (const char *path)
+{
+  g_autoptr (GSubprocess) process =
+      g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE, NULL, "qemu-img", "check", "-q", "-f",
+                        "qcow2", path, NULL);
+
+  return g_subprocess_wait_check (process, NULL, NULL);
+}
+
+void
+real_qemu_wait_counter (const RealQemu *qemu, guint lines)
+{
+  g_autofree char *path = real_qemu_path (qemu, "serial");
+  gint64 deadline = g_get_monotonic_time () + PATIENCE * G_USEC_PER_SEC;
+  guint before = 0;
+
+  for (guint n = 0; n < before + lines || before == 0;)
+    {
+      g_autofree char *text = NULL;
+      g_auto (GStrv) words = NULL;
+
+      g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+      words = g_strsplit (text, "\nn=", -1);
+      n = g_strv_length (words);
+      before = before == 0 ? n : before;
+      /* what it read back from its disks was always what it had written */
+      for (guint i = 1; i + 1 < n; i++)
+        g_assert_true (g_str_has_suffix (words[i], " e=00000000"));
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+      g_usleep (G_USEC_PER_SEC / 20);
+    }
 }

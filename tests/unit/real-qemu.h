@@ -25,6 +25,20 @@ typedef struct
 } RealQemu;
 
 RealQemu *real_qemu_new (void);
+
+/**
+ * RealQemuOptions:
+ * @drives: disks as people give them to QEMU, with -drive: nodes have names of QEMU's own
+ * @guest: (nullable): boot sector that vda begins with
+ */
+typedef struct
+{
+  gboolean drives;
+  const char *guest;
+} RealQemuOptions;
+
+RealQemu *real_qemu_new_with (const RealQemuOptions *options);
+void real_qemu_kill (RealQemu *qemu); /* SIGKILL; its end is waited for */
 void real_qemu_free (RealQemu *qemu);
 QsGuestIdentity real_qemu_identity (const RealQemu *qemu);
 int real_qemu_connect (const RealQemu *qemu);
@@ -41,6 +55,16 @@ char *real_qemu_overlay (const RealQemu *qemu, const char *target, const char *s
 char *real_image_string (const char *path, const char *key);
 guint real_image_n_tags (const char *path);
 void real_run (const char *const *argv);
+
+/* until the counter guest has counted so many times more; fails if it finds what it did not write */
+void real_qemu_wait_counter (const RealQemu *qemu, guint lines);
+
+/* writes through the device of a disk, as its guest would; @command is one of qemu-io */
+void real_qemu_write (const RealQemu *qemu, const char *target, const char *command);
+
+/* whether a qcow2 image, with all below it, gives what a `read -P` of qemu-io expects */
+gboolean real_image_reads (const char *path, const char *command);
+gboolean real_image_is_sound (const char *path);
 
 /* @arguments: text form of an a{sv}; must succeed */
 void real_qemu_do (const RealQemu *qemu, const char *command, const char *arguments);

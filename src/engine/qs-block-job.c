@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-block-job.h"
+
+#include "qs-json-scan.h"
+#include "qs-limits.h"
+
+#include <string.h>
+
+/* Only `query-jobs` is asked of a job: while one that streams is concluded and not dismissed, QEMU
+   7.2 dies of `query-named-block-nodes` */
+
+/* events may be lost, so that a waiter looks once in a while without one */
+#define LOOK_AGAIN (G_USEC_PER_SEC / 4)
+
+static const struct
+{
+  const char *word;
+  QsBlockJobState state;
+} states[] = {
+  { "ready", QS_BLOCK_JOB_READY },         { "standby", QS_BLOCK_JOB_READY },
+  { "pending", QS_BLOCK_JOB_PENDING },     { "concluded", QS_BLOCK_JOB_CONCLUDED },
+  { "undefined", QS_BLOCK_JOB_CONCLUDED }, { "null", QS_BLOCK_JOB_ABSENT },
+};
+
+void
+qs_block_job_clear (QsBlockJob *job)
+{
+  g_clear_pointer (&job->problem, g_free);
+  *job = (QsBlockJob){ 0 };
+}
+
+static QsBlockJobState
+read_state (const char *word)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (states); i++)
+    if (g_strcmp0 (states[i].word, word) == 0)
+      return states[i].state;
+  return QS_BLOCK_JOB_RUNNING;
+}
+
+static guint64
+read_bytes (JsonObject *job, const char *name)
+{
+  return (guint64)MAX (qs_json_int64 (job, name), 0);
+}
+
+static void
+read_job (JsonObject *object, QsBlockJob *job)
+{
+  job->state = read_state (qs_json_string (object, "status"));
+  job->done = read_bytes (object, "current-progress");
+  job->total = read_bytes (object, "total-progress");
+  if (job->state == QS_BLOCK_JOB_CONCLUDED && json_object_has_member (object, "error"))
+    job->problem = qs_json_clean (qs_json_string (object, "error"));
+}
+
+/**
+ * qs_block_job_look:
+ * @job: (out): to be cleared by the caller; what it held is cleared before
+ */
+gboolean
+qs_block_job_look (QsQmp *qmp, const char *id, QsBlockJob *job, GError **error)
+{
+  g_autoptr (JsonNode) jobs =
+      qs_qmp_execute (qmp, "query-jobs", NULL, QS_QMP_COMMAND_SECONDS, error);
+  JsonArray *array =
+      jobs != NULL && JSON_NODE_HOLDS_ARRAY (jobs) ? json_node_get_array (jobs) : NULL;
+
+  qs_block_job_clear (job);
+  if (jobs != NULL && array == NULL)
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+                         "QEMU’s list of jobs cannot be understood");
+  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
+    {
+      JsonObject *object = qs_json_element (array, i);
+
+      if (object != NULL && g_strcmp0 (qs_json_string (object, "id"), id) == 0)
+        read_job (object, job);
+    }
+  return array != NULL;
+}
+
+static gboolean
+check_patience (const QsBlockJobWait *wait, const char *id, gint64 deadline, GError **error)
+{
+  if (g_cancellable_is_cancelled (wait->cancellable))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_CANCELLED, "the job ‘%s’ of QEMU was cancelled", id);
+      return FALSE;
+    }
+  if (g_get_monotonic_time () < deadline)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_TIMEOUT,
+               "the job ‘%s’ of QEMU has not got on in time: it may still be running", id);
+  return FALSE;
+}
+
+/**
+ * qs_block_job_wait:
+ *
+ * Waits while a job only runs; the time starts anew whenever it has got on.
+ */
+gboolean
+qs_block_job_wait (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlockJob *job,
+                   GError **error)
+{
+  gint64 deadline = 0;
+  guint64 done = G_MAXUINT64;
+
+  while (qs_block_job_look (qmp, id, job, error))
+    {
+      if (wait->tell != NULL)
+        wait->tell (job, wait->user_data);
+      if (job->state != QS_BLOCK_JOB_RUNNING)
+        return TRUE;
+      if (job->done != done)
+        deadline = g_get_monotonic_time () + (gint64)wait->seconds * G_USEC_PER_SEC;
+      done = job->done;
+      if (!check_patience (wait, id, deadline, error))
+        return FALSE;
+      qs_qmp_wait_news (qmp, LOOK_AGAIN);
+    }
+  return FALSE;
+}
+
+gboolean
+qs_block_job_do (QsQmp *qmp, const char *command, const char *id, GError **error)
+{
+  return qs_qmp_run (qmp, command, g_variant_new_parsed ("{'id': <%s>}", id),
+                     QS_QMP_COMMAND_SECONDS, error);
+}
+
+static gboolean
+is_over (const QsBlockJob *job)
+{
+  return job->state == QS_BLOCK_JOB_ABSENT || job->state == QS_BLOCK_JOB_CONCLUDED;
+}
+
+/* cancelling takes a moment, in which a job may still be told as ready or pending */
+static gboolean
+wait_over (QsQmp *qmp, const char *id, QsBlockJob *job, GError **error)
+{
+  gint64 deadline = g_get_monotonic_time () + QS_QMP_TRANSACTION_SECONDS * G_USEC_PER_SEC;
+
+  while (!is_over (job))
+    {
+      if (g_get_monotonic_time () >= deadline)
+        {
+          g_set_error (error, QS_ERROR, QS_ERROR_TIMEOUT,
+                       "the job ‘%s’ of QEMU was cancelled and has not ended", id);
+          return FALSE;
+        }
+      qs_qmp_wait_news (qmp, LOOK_AGAIN);
+      if (!qs_block_job_look (qmp, id, job, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* that a job has ended by itself just before is no failure */
+gboolean
+qs_block_job_cancel (QsQmp *qmp, const char *id, GError **error)
+{
+  g_auto (QsBlockJob) job = { 0 };
+
+  if (!qs_block_job_look (qmp, id, &job, error))
+    return FALSE;
+  if (!is_over (&job))
+    qs_block_job_do (qmp, "job-cancel", id, NULL);
+  return wait_over (qmp, id, &job, error)
+         && (job.state == QS_BLOCK_JOB_ABSENT || qs_block_job_do (qmp, "job-dismiss", id, error));
+}

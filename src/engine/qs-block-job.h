@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-qmp.h"
+
+/**
+ * QsBlockJobState:
+ *
+ * How far a block job has come that was begun with `auto-finalize: false, auto-dismiss: false`.
+ * READY: source and destination are kept equal; PENDING: all is copied, and while the job is one
+ * that was READY the guest's requests wait; CONCLUDED: it has ended and is only kept for its result.
+ */
+typedef enum
+{
+  QS_BLOCK_JOB_ABSENT,
+  QS_BLOCK_JOB_RUNNING,
+  QS_BLOCK_JOB_READY,
+  QS_BLOCK_JOB_PENDING,
+  QS_BLOCK_JOB_CONCLUDED,
+} QsBlockJobState;
+
+/**
+ * QsBlockJob:
+ * @done: bytes
+ * @problem: (nullable): what a CONCLUDED one failed of
+ */
+typedef struct
+{
+  QsBlockJobState state;
+  guint64 done;
+  guint64 total;
+  char *problem;
+} QsBlockJob;
+
+void qs_block_job_clear (QsBlockJob *job);
+gboolean qs_block_job_look (QsQmp *qmp, const char *id, QsBlockJob *job, GError **error);
+
+/**
+ * QsBlockJobWait:
+ * @cancellable: (nullable)
+ * @tell: (nullable): called each time that the job is looked at
+ */
+typedef struct
+{
+  guint seconds;
+  GCancellable *cancellable;
+  void (*tell) (const QsBlockJob *job, gpointer user_data);
+  gpointer user_data;
+} QsBlockJobWait;
+
+gboolean qs_block_job_wait (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlockJob *job,
+                            GError **error);
+
+/* `job-complete`, `job-finalize`, `job-cancel`, `job-dismiss` */
+gboolean qs_block_job_do (QsQmp *qmp, const char *command, const char *id, GError **error);
+
+/* ends it, whatever state it is in, and forgets it; one that is not there is as good */
+gboolean qs_block_job_cancel (QsQmp *qmp, const char *id, GError **error);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (QsBlockJob, qs_block_job_clear)

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-merge-back.h"
+
+#include "qs-block-job.h"
+#include "qs-limits.h"
+#include "qs-step-qmp-private.h"
+
+/* more than there are states to go through */
+#define MAX_TURNS 16
+
+typedef enum
+{
+  PLACE_ERROR,
+  PLACE_BACK, /* the device stands on the old node, and may never have left it */
+  PLACE_AWAY, /* on the overlay */
+} Place;
+
+static Place
+find_place (QsGuest *guest, const QsMergeBack *back, GError **error)
+{
+  g_autoptr (JsonNode) devices = qs_device_query (guest, error);
+
+  if (devices == NULL)
+    return PLACE_ERROR;
+  if (qs_device_find_root (devices, back->node) != NULL)
+    return PLACE_BACK;
+  if (qs_device_find_root (devices, back->overlay) != NULL)
+    return PLACE_AWAY;
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+               "the device stands neither on ‘%s’ nor on its overlay ‘%s’", back->node,
+               back->overlay);
+  return PLACE_ERROR;
+}
+
+static gboolean
+start_job (QsGuest *guest, const QsMergeBack *back, const char *id, GError **error)
+{
+  return back->note (FALSE, back->user_data, error)
+         && qs_qmp_run (qs_guest_get_qmp (guest), "block-commit",
+                        g_variant_new_parsed ("{'job-id': <%s>, 'device': <%s>, 'base-node': <%s>,"
+                                              " 'auto-finalize': <false>, 'auto-dismiss': <false>}",
+                                              id, back->overlay, back->node),
+                        QS_QMP_COMMAND_SECONDS, error);
+}
+
+/* both files are equal now, and the guest's requests wait: not for longer than one record takes.
+   Without the record a crash would take the overlay for the later one */
+static gboolean
+pivot (QsGuest *guest, const QsMergeBack *back, const char *id, GError **error)
+{
+  QsQmp *qmp = qs_guest_get_qmp (guest);
+
+  if (back->note (TRUE, back->user_data, error))
+    return qs_block_job_do (qmp, "job-finalize", id, error);
+  qs_block_job_cancel (qmp, id, NULL);
+  return FALSE;
+}
+
+static gboolean
+settle_job (QsGuest *guest, const QsBlockJob *job, const char *id, GError **error)
+{
+  if (!qs_block_job_do (qs_guest_get_qmp (guest), "job-dismiss", id, error))
+    return FALSE;
+  if (job->problem == NULL)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED, "QEMU failed to do ‘block-commit’: %s",
+               job->problem);
+  return FALSE;
+}
+
+/* one step from where the job is now, whoever has begun it */
+static gboolean
+take_turn (QsGuest *guest, const QsMergeBack *back, const char *id, const QsBlockJob *job,
+           GError **error)
+{
+  switch (job->state)
+    {
+    case QS_BLOCK_JOB_ABSENT:
+      return start_job (guest, back, id, error);
+    case QS_BLOCK_JOB_READY:
+      return qs_block_job_do (qs_guest_get_qmp (guest), "job-complete", id, error);
+    case QS_BLOCK_JOB_PENDING:
+      return pivot (guest, back, id, error);
+    case QS_BLOCK_JOB_CONCLUDED:
+      return settle_job (guest, job, id, error);
+    case QS_BLOCK_JOB_RUNNING:
+      return TRUE;
+    }
+  g_return_val_if_reached (FALSE);
+}
+
+/**
+ * qs_merge_back:
+ *
+ * Commits the overlay into the node below and lets the device go over to that, while the guest runs
+ * or stands still. A second time it does nothing; interrupted, it goes on where it was.
+ */
+gboolean
+qs_merge_back (QsGuest *guest, const QsMergeBack *back, GError **error)
+{
+  static const QsBlockJobWait wait = { .seconds = QS_TOOL_WORK_SECONDS };
+  g_autofree char *id = g_strconcat (back->overlay, "-m", NULL);
+  g_auto (QsBlockJob) job = { 0 };
+
+  for (guint i = 0; i < MAX_TURNS; i++)
+    {
+      Place place;
+
+      if (!qs_block_job_wait (qs_guest_get_qmp (guest), id, &wait, &job, error))
+        return FALSE;
+      place = job.state == QS_BLOCK_JOB_ABSENT ? find_place (guest, back, error) : PLACE_AWAY;
+      if (place != PLACE_AWAY)
+        return place == PLACE_BACK;
+      if (!take_turn (guest, back, id, &job, error))
+        return FALSE;
+    }
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+               "QEMU does not bring the job ‘%s’ to an end", id);
+  return FALSE;
+}
+
+static gboolean
+run_plain (QsGuest *guest, const char *command, GError **error)
+{
+  return qs_qmp_run (qs_guest_get_qmp (guest), command, NULL, QS_QMP_COMMAND_SECONDS, error);
+}
+
+/* a migration that is told as completed is not over for some moments */
+static gboolean
+wait_migrated (QsGuest *guest, char **run_state, GError **error)
+{
+  gint64 deadline = g_get_monotonic_time () + QS_QMP_COMMAND_SECONDS * G_USEC_PER_SEC;
+  QsDomainState state;
+
+  while (qs_guest_query_state (guest, &state, run_state, error))
+    {
+      if (g_strcmp0 (*run_state, "finish-migrate") != 0 || g_get_monotonic_time () >= deadline)
+        return TRUE;
+      g_clear_pointer (run_state, g_free);
+      qs_qmp_wait_news (qs_guest_get_qmp (guest), G_USEC_PER_SEC / 100);
+    }
+  return FALSE;
+}
+
+/**
+ * qs_merge_back_wake:
+ * @was_running: before the operation
+ *
+ * When memory has been saved by `migrate`, QEMU has given up its images, and only `cont` lets it take
+ * them again.
+ */
+gboolean
+qs_merge_back_wake (QsGuest *guest, gboolean was_running, GError **error)
+{
+  g_autofree char *run_state = NULL;
+
+  if (!wait_migrated (guest, &run_state, error))
+    return FALSE;
+  if (g_strcmp0 (run_state, "postmigrate") != 0)
+    return TRUE;
+  return run_plain (guest, "cont", error) && (was_running || run_plain (guest, "stop", error));
+}
