@@ -98,23 +98,26 @@ is_in_records (const QsFacts *facts, const QsImage *seen)
   return FALSE;
 }
 
-/* no other image is ever written over, nor made its own backing file */
-static gboolean
-check_unknown (const QsSelected *selected, const QsFacts *facts, const QsTarget *target,
-               GError **error)
+/**
+ * qs_check_target_known:
+ *
+ * No image that is known is ever written over, nor made its own backing file.
+ *
+ * Returns: (nullable): what is known of a path where a file shall be
+ */
+const char *
+qs_check_target_known (const QsFacts *facts, const QsTarget *target)
 {
   const QsImage seen = { .dev = target->dev, .ino = target->ino, .rdev = target->rdev };
 
-  if (qs_facts_find_file (facts, selected->path) != NULL)
-    return refuse (error, selected, QS_ERROR_CONFIG_UNSUPPORTED, "is the name of a recorded file");
-  if (qs_planning_is_foreign (facts, selected->path))
-    return refuse (error, selected, QS_ERROR_CONFIG_UNSUPPORTED,
-                   "is already used by another domain");
-  if (target->type == QS_TARGET_ABSENT
-      || (!is_in_chains (facts, &seen) && !is_in_records (facts, &seen)))
-    return TRUE;
-  return refuse (error, selected, QS_ERROR_CONFIG_UNSUPPORTED,
-                 "is an image that this domain uses already");
+  if (qs_facts_find_file (facts, target->path) != NULL)
+    return "is the name of a recorded file";
+  if (qs_planning_is_foreign (facts, target->path))
+    return "is already used by another domain";
+  if (target->type != QS_TARGET_ABSENT
+      && (is_in_chains (facts, &seen) || is_in_records (facts, &seen)))
+    return "is an image that this domain uses already";
+  return NULL;
 }
 
 static gboolean
@@ -140,6 +143,7 @@ gboolean
 qs_check_target (const QsSelected *selected, const QsFacts *facts, GError **error)
 {
   const QsTarget *target = qs_facts_find_target (facts, selected->path);
+  const char *known = qs_check_target_known (facts, target);
 
   g_return_val_if_fail (target != NULL, FALSE);
   if (target->error != NULL)
@@ -148,8 +152,10 @@ qs_check_target (const QsSelected *selected, const QsFacts *facts, GError **erro
                    selected->disk->target, target->error->message);
       return FALSE;
     }
-  if (!check_type (selected, target, error) || !check_unknown (selected, facts, target, error))
+  if (!check_type (selected, target, error))
     return FALSE;
+  if (known != NULL)
+    return refuse (error, selected, QS_ERROR_CONFIG_UNSUPPORTED, known);
   if (target->in_use)
     return refuse (error, selected,
                    selected->mode == QS_DISK_MODE_EXISTING ? QS_ERROR_IMAGE_FAILED

@@ -5,116 +5,6 @@
 #include "qs-error.h"
 #include "qs-limits.h"
 
-/* of an image for memory alone: what the guest could see of it says nothing about what it holds */
-#define SIDE_CAR_BYTES (1024 * 1024)
-
-/* the target of steps and files that belong to memory, not to a disk */
-#define MEMORY_TARGET QS_MEMORY_TARGET
-
-static gboolean
-is_stream (const QsSelection *selection)
-{
-  return selection->save == QS_SAVE_STREAM || selection->save == QS_SAVE_STREAM_LIVE;
-}
-
-static gboolean
-refuse_target (const QsTarget *target, QsError code, const char *why, GError **error)
-{
-  g_set_error (error, QS_ERROR, code, "memory file ‘%s’: %s", target->path, why);
-  return FALSE;
-}
-
-/* nothing that is there already is written to, whatever it is */
-static gboolean
-check_target (const QsCreate *create, const QsTarget *target, GError **error)
-{
-  if (target->error != NULL)
-    return refuse_target (target, target->error->code, target->error->message, error);
-  if (target->type != QS_TARGET_ABSENT)
-    return refuse_target (target, QS_ERROR_CONFIG_UNSUPPORTED,
-                          "exists already and is not overwritten; choose another name, or remove "
-                          "it first",
-                          error);
-  if (qs_facts_find_file (create->facts, target->path) != NULL)
-    return refuse_target (target, QS_ERROR_CONFIG_UNSUPPORTED, "is the name of a recorded file",
-                          error);
-  return TRUE;
-}
-
-static gboolean
-check_commands (const QsCreate *create, GError **error)
-{
-  static const char *const save[] = { "snapshot-save", "snapshot-delete", NULL };
-  static const char *const stream[] = { "migrate", "getfd", "migrate_cancel", NULL };
-  const char *const *commands = is_stream (create->selection) ? stream : save;
-
-  if (qs_facts_has_commands (create->facts, commands))
-    return TRUE;
-  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-               "this QEMU has no ‘%s’ and cannot save memory so; take a disk-only snapshot "
-               "(DISK_ONLY)",
-               commands[0]);
-  return FALSE;
-}
-
-/* whoever may use the images may use it */
-static void
-add_rights (const QsCreate *create, GVariantBuilder *arguments)
-{
-  guint32 mode = 0600;
-  guint32 gid = G_MAXUINT32;
-
-  for (guint i = 0; i < create->facts->disks->len; i++)
-    {
-      const QsDiskFacts *disk = g_ptr_array_index (create->facts->disks, i);
-      const QsImage *image = disk->chain->len > 0 ? g_ptr_array_index (disk->chain, 0) : NULL;
-
-      if (image == NULL || gid != G_MAXUINT32)
-        continue;
-      mode = qs_planning_mode (image, create->domain->owner);
-      gid = image->gid;
-    }
-  g_variant_builder_add_parsed (arguments, "{'mode', <%u>}", mode);
-  g_variant_builder_add_parsed (arguments, "{'gid', <%u>}", gid);
-}
-
-/**
- * qs_create_add_memory_file:
- *
- * Adds the step that makes the file in which memory will be saved, unless that is a disk's image.
- */
-gboolean
-qs_create_add_memory_file (QsCreate *create, QsPlan *plan, GError **error)
-{
-  const QsSelection *selection = create->selection;
-  g_auto (GVariantBuilder) arguments = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
-  const QsTarget *target;
-
-  if (selection->save == QS_SAVE_NONE)
-    return TRUE;
-  if (!check_commands (create, error))
-    return FALSE;
-  if (selection->memory_path == NULL)
-    return TRUE;
-  target = qs_facts_find_target (create->facts, selection->memory_path);
-  if (!check_target (create, target, error))
-    return FALSE;
-
-  create->memory_file = plan->steps->len;
-  g_variant_builder_add_parsed (&arguments, "{'target', <%s>}", MEMORY_TARGET);
-  g_variant_builder_add_parsed (&arguments, "{'path', <%s>}", selection->memory_path);
-  if (!is_stream (selection))
-    {
-      g_variant_builder_add_parsed (&arguments, "{'format', <'qcow2'>}");
-      g_variant_builder_add_parsed (&arguments, "{'size', <%t>}", (guint64)SIDE_CAR_BYTES);
-      g_variant_builder_add_parsed (&arguments, "{'cluster-size', <%u>}", 64u * 1024u);
-    }
-  add_rights (create, &arguments);
-  qs_plan_add (plan, is_stream (selection) ? QS_STEP_FILE_CREATE : QS_STEP_IMAGE_CREATE,
-               QS_PHASE_PREPARE, MEMORY_TARGET, g_variant_builder_end (&arguments));
-  return TRUE;
-}
-
 static char *
 side_car_node (const QsCreate *create)
 {
@@ -132,11 +22,11 @@ qs_create_add_memory_node (QsCreate *create, QsPlan *plan, GError **error)
   g_autofree char *node = side_car_node (create);
 
   if (create->selection->save == QS_SAVE_IN_FILE)
-    qs_plan_add (plan, QS_STEP_NODE_ADD, QS_PHASE_PREPARE, MEMORY_TARGET,
+    qs_plan_add (plan, QS_STEP_NODE_ADD, QS_PHASE_PREPARE, QS_MEMORY_TARGET,
                  g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'path': <%s>,"
                                        " 'format': <'qcow2'>, 'direct': <false>,"
                                        " 'no-flush': <false>}",
-                                       MEMORY_TARGET, node, create->selection->memory_path));
+                                       QS_MEMORY_TARGET, node, qs_create_memory_path (create)));
   return TRUE;
 }
 
@@ -147,8 +37,8 @@ qs_create_add_memory_release (QsCreate *create, QsPlan *plan, GError **error)
   g_autofree char *node = side_car_node (create);
 
   if (create->selection->save == QS_SAVE_IN_FILE)
-    qs_plan_add (plan, QS_STEP_NODE_RELEASE, QS_PHASE_FINISH, MEMORY_TARGET,
-                 g_variant_new_parsed ("{'target': <%s>, 'old': <%s>}", MEMORY_TARGET, node));
+    qs_plan_add (plan, QS_STEP_NODE_RELEASE, QS_PHASE_FINISH, QS_MEMORY_TARGET,
+                 g_variant_new_parsed ("{'target': <%s>, 'old': <%s>}", QS_MEMORY_TARGET, node));
   return TRUE;
 }
 
@@ -245,10 +135,10 @@ add_migrate (QsCreate *create, QsPlan *plan)
   gboolean live = create->selection->save == QS_SAVE_STREAM_LIVE;
 
   create->migrate = plan->steps->len;
-  qs_plan_add (plan, QS_STEP_MIGRATE, QS_PHASE_PREPARE, MEMORY_TARGET,
+  qs_plan_add (plan, QS_STEP_MIGRATE, QS_PHASE_PREPARE, QS_MEMORY_TARGET,
                g_variant_new_parsed ("{'path': <%s>, 'file': <%u>, 'live': <%b>, 'timeout': <%u>,"
                                      " 'background': <%b>}",
-                                     create->selection->memory_path, create->memory_file, live,
+                                     qs_create_memory_path (create), create->memory_file, live,
                                      live ? create->facts->live_seconds : 0u, live));
   return TRUE;
 }
@@ -290,9 +180,9 @@ qs_create_add_stream (QsCreate *create, QsPlan *plan, GError **error)
   if (selection->save == QS_SAVE_STREAM)
     return add_migrate (create, plan);
   if (selection->save == QS_SAVE_STREAM_LIVE)
-    qs_plan_add (plan, QS_STEP_MIGRATE_CONTINUE, QS_PHASE_PREPARE, MEMORY_TARGET,
+    qs_plan_add (plan, QS_STEP_MIGRATE_CONTINUE, QS_PHASE_PREPARE, QS_MEMORY_TARGET,
                  g_variant_new_parsed ("{'path': <%s>, 'file': <%u>, 'migrate': <%u>}",
-                                       selection->memory_path, create->memory_file,
+                                       qs_create_memory_path (create), create->memory_file,
                                        create->migrate));
   return TRUE;
 }
@@ -316,7 +206,7 @@ qs_create_describe_memory (const QsCreate *create, QsSnapshotDef *def)
   else
     def->memory_sidecar = g_strdup (selection->memory_path);
   if (external)
-    def->memory_format = g_strdup (is_stream (selection) ? "migrate" : "qcow2");
+    def->memory_format = g_strdup (qs_create_is_stream (create) ? "migrate" : "qcow2");
 }
 
 /**
@@ -328,14 +218,14 @@ void
 qs_create_record_memory (const QsCreate *create, QsChangeList *changes, gboolean metadata)
 {
   const QsSelection *selection = create->selection;
-  const char *tag = is_stream (selection) ? "" : create->tag;
+  const char *tag = qs_create_is_stream (create) ? "" : create->tag;
 
   if (selection->memory_path == NULL || !metadata)
     return;
   qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", selection->memory_path, "format", "s",
-                  is_stream (selection) ? "migrate" : "qcow2", "role", "s", "memory", "backing",
-                  "s", "", "ours", "b", TRUE, "step", "u", create->memory_file, NULL);
+                  qs_create_is_stream (create) ? "migrate" : "qcow2", "role", "s", "memory",
+                  "backing", "s", "", "ours", "b", TRUE, "step", "u", create->memory_file, NULL);
   qs_changes_add (changes, QS_CHANGE_SNAPSHOT_FILE, "uuid", "s", create->facts->fresh_uuid,
-                  "target", "s", MEMORY_TARGET, "path", "s", selection->memory_path, "tag", "s",
+                  "target", "s", QS_MEMORY_TARGET, "path", "s", selection->memory_path, "tag", "s",
                   tag, NULL);
 }

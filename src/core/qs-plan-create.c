@@ -354,6 +354,7 @@ static const Stage on_stages[] = {
   add_exchange_on,
   add_record,
   qs_create_add_memory_release,
+  qs_create_add_memory_rename,
   add_halt,
 };
 

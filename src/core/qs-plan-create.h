@@ -16,20 +16,17 @@ typedef struct
   const QsFacts *facts;
   const QsSelection *selection;
   char *tag;
-  GHashTable *steps;     /* disk target -> index of the step that made its overlay */
-  GHashTable *exchanged; /* of disk targets whose overlay takes over the active name */
-  GHashTable *syncs;     /* disk target -> index of the step that switches this disk alone */
-  gboolean committed;    /* the plan has its commit: what comes now is repeated until it is done */
+  GHashTable *steps; /* disk target -> index of the step that made its overlay */
+  GHashTable
+      *exchanged;     /* of targets whose new file takes over another name -> its own until then */
+  GHashTable *syncs;  /* disk target -> index of the step that switches this disk alone */
+  gboolean committed; /* the plan has its commit: what comes now is repeated until it is done */
   gboolean recorded;
   guint stop; /* indexes of steps that later ones refer to */
   guint freeze;
   guint memory_file;
   guint migrate;
 } QsCreate;
-
-/* stands where other steps and files have the target of a disk */
-#define QS_MEMORY_TARGET "@memory"
-#define QS_NVRAM_TARGET "@nvram"
 
 typedef gboolean (*QsCreateFunc) (QsCreate *create, QsPlan *plan, const QsSelected *selected,
                                   GError **error);
@@ -52,8 +49,13 @@ void qs_create_add_exchange (QsCreate *create, QsPlan *plan, gboolean off);
 void qs_create_record_exchange (const QsCreate *create, QsChangeList *changes,
                                 const QsSelected *selected);
 
-/* qs-plan-create-memory.c */
+/* qs-plan-create-memory-file.c */
+gboolean qs_create_is_stream (const QsCreate *create);
+const char *qs_create_memory_path (const QsCreate *create);
 gboolean qs_create_add_memory_file (QsCreate *create, QsPlan *plan, GError **error);
+gboolean qs_create_add_memory_rename (QsCreate *create, QsPlan *plan, GError **error);
+
+/* qs-plan-create-memory.c */
 gboolean qs_create_add_memory_node (QsCreate *create, QsPlan *plan, GError **error);
 gboolean qs_create_add_memory_release (QsCreate *create, QsPlan *plan, GError **error);
 gboolean qs_create_add_save (QsCreate *create, QsPlan *plan, GError **error);

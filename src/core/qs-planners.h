@@ -75,6 +75,7 @@ const QsImage *qs_check_disk_image (const QsSelected *selected, const QsFacts *f
                                     GError **error);
 gboolean qs_check_unused (const QsFacts *facts, const char *target, const QsImage *image,
                           GError **error);
+const char *qs_check_target_known (const QsFacts *facts, const QsTarget *target);
 gboolean qs_check_target (const QsSelected *selected, const QsFacts *facts, GError **error);
 const QsDiskFacts *qs_check_reused (const QsSelected *selected, const QsFacts *facts,
                                     const QsImage *active, guint64 size, GError **error);

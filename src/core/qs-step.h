@@ -63,6 +63,10 @@ typedef enum
 #define QS_MAKES_FILE (4u << QS_N_PHASES)
 #define QS_REMOVES_FILE (8u << QS_N_PHASES)
 
+/* stands where other steps and files have the target of a disk */
+#define QS_MEMORY_TARGET "@memory"
+#define QS_NVRAM_TARGET "@nvram"
+
 /**
  * QsStepType:
  * @name: the QMP command or qemu-img verb that does it

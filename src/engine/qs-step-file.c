@@ -99,6 +99,13 @@ runs (const QsStepCall *call)
          && qs_process_is_alive (domain->process);
 }
 
+/* memory is in no QEMU's hands */
+static gboolean
+is_memory (const QsStep *step)
+{
+  return g_str_equal (step->target, QS_MEMORY_TARGET);
+}
+
 /* the owner may have been faster: what that QEMU writes must not lose its name. The old file has no
    write bits by now, so it is looked at by reading */
 static gboolean
@@ -107,7 +114,7 @@ check_unused (const QsStepCall *call, QsWorker *worker, GError **error)
   const char *path = qs_step_string (call->step, "over");
   g_autoptr (QsImage) image = NULL;
 
-  if (runs (call))
+  if (runs (call) || is_memory (call->step))
     return TRUE;
   if (!qs_worker_inspect_image (worker, path, "qcow2", &image, error))
     return FALSE;

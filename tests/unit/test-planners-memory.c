@@ -33,6 +33,7 @@ typedef struct
   State state;
   const char *xml;
   guint flags;
+  QsTargetType found; /* at the memory file */
 } Case;
 
 static const Case cases[] = {
@@ -72,6 +73,10 @@ static const Case cases[] = {
   { "stream-paused", "31, 34", PAUSED, SNAPSHOT (MEMORY_EXT, ""), 0 },
   { "stream-paused-live", "31, 34", PAUSED, SNAPSHOT (MEMORY_EXT, ""), QS_CREATE_LIVE },
   { "stream-attached", "34", ATTACHED, SNAPSHOT (MEMORY_EXT, ""), 0 },
+  { "stream-replacing", "32", RUNNING, SNAPSHOT (MEMORY_EXT, DISKS ("no", "no")),
+    QS_CREATE_REUSE_EXT, QS_TARGET_REGULAR },
+  { "stream-paused-replacing", "32", PAUSED, SNAPSHOT (MEMORY_EXT, DISKS ("no", "no")),
+    QS_CREATE_REUSE_EXT, QS_TARGET_EMPTY },
 };
 
 static QsDomain *
@@ -84,6 +89,16 @@ make_domain (State state)
   return state == ATTACHED ? fixture_attached (domain, TRUE) : domain;
 }
 
+static void
+find_target (QsTarget *target, QsTargetType type)
+{
+  if (!g_str_has_prefix (target->path, "/memory/") && !g_str_has_suffix (target->path, ".vmstate"))
+    return;
+  target->type = type;
+  target->dev = type == QS_TARGET_ABSENT ? 0 : 2050;
+  target->ino = type == QS_TARGET_ABSENT ? 0 : 9000;
+}
+
 static QsPlan *
 make_plan (const Case *test, GError **error)
 {
@@ -91,6 +106,8 @@ make_plan (const Case *test, GError **error)
   g_autoptr (QsRequest) request = fixture_create (test->xml, test->flags);
   g_autoptr (QsFacts) facts = fixture_facts (domain, request, error);
 
+  for (guint i = 0; facts != NULL && i < facts->targets->len; i++)
+    find_target (g_ptr_array_index (facts->targets, i), test->found);
   return facts == NULL ? NULL
                        : qs_operation_get (request->verb)->plan (domain, request, facts, error);
 }
@@ -115,6 +132,7 @@ typedef struct
   guint flags;
   QsError code;
   const char *why;
+  QsTargetType found;
 } Refusal;
 
 static const Refusal refusals[] = {
@@ -133,13 +151,23 @@ static const Refusal refusals[] = {
   { "file-of-an-overlay", RUNNING,
     SNAPSHOT ("<memory snapshot='external' file='/images/vda.s1'/>", ""), 0,
     QS_ERROR_CONFIG_UNSUPPORTED, "‘vda’" },
+  { "file-there", RUNNING, SNAPSHOT (MEMORY_EXT, ""), 0, QS_ERROR_CONFIG_UNSUPPORTED,
+    "not overwritten", QS_TARGET_REGULAR },
+  { "file-there-empty", RUNNING, SNAPSHOT (MEMORY_EXT, ""), 0, QS_ERROR_CONFIG_UNSUPPORTED,
+    "not overwritten", QS_TARGET_EMPTY },
+  { "file-other", RUNNING, SNAPSHOT (MEMORY_EXT, DISKS ("no", "no")), QS_CREATE_REUSE_EXT,
+    QS_ERROR_CONFIG_UNSUPPORTED, "not overwritten", QS_TARGET_OTHER },
+  { "side-car-there", RUNNING, SNAPSHOT ("", DISKS ("no", "no")), QS_CREATE_REUSE_EXT,
+    QS_ERROR_CONFIG_UNSUPPORTED, "not overwritten", QS_TARGET_REGULAR },
 };
 
 static void
 test_refusal (gconstpointer data)
 {
   const Refusal *test = data;
-  const Case wanted = { .state = test->state, .xml = test->xml, .flags = test->flags };
+  const Case wanted = {
+    .state = test->state, .xml = test->xml, .flags = test->flags, .found = test->found
+  };
   g_autoptr (GError) error = NULL;
   g_autoptr (QsPlan) plan = make_plan (&wanted, &error);
 
