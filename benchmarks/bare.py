@@ -10,22 +10,23 @@ import subprocess
 
 from contest import Participant
 from qs_images import SIZE, tool
+from ours import CHECKPOINT_MEMORY
 from qs_testing import Guest, wait_until
 
 
 class Qemu:
     """A QEMU with the disks of a guest."""
 
-    def __init__(self, guest):
+    def __init__(self, guest, memory=32):
         self.path = os.path.join(guest.folder, 'monitor')
-        self.process = subprocess.Popen(self._command(guest), stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self._command(guest, memory), stdin=subprocess.DEVNULL)
         self.file = wait_until(self._connect, what='the monitor')
         self._read('QMP')
         self.execute('qmp_capabilities')
 
-    def _command(self, guest):
+    def _command(self, guest, memory):
         words = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none',
-                 '-machine', 'pc', '-accel', 'tcg', '-m', '32',
+                 '-machine', 'pc', '-accel', 'tcg', '-m', str(memory),
                  '-serial', f'file:{guest.serial.path}',
                  '-qmp', f'unix:{self.path},server=on,wait=off']
         for order, (target, path, driver) in enumerate(guest.disks, 1):
@@ -136,6 +137,40 @@ class CreateOnline(Participant):
             {'type': 'blockdev-snapshot', 'data': {'node': self.active[target][0], 'overlay': node}}
             for target, (node, _) in overlays.items()])
         self.active = overlays
+
+    def after(self):
+        self.qemu.execute('stop')
+
+    def finish(self):
+        if self.qemu:
+            self.qemu.close()
+
+
+class Checkpoint(Participant):
+    """One job snapshot-save."""
+
+    def __init__(self, maker):
+        self.maker = maker
+        self.qemu = None
+        self.count = 0
+
+    def prepare(self):
+        guest = self.maker.guest(1)
+        self.qemu = Qemu(guest, CHECKPOINT_MEMORY)
+        guest.serial.wait_past(2)
+        self.after()
+
+    def before(self):
+        self.qemu.execute('cont')
+
+    def run(self):
+        self.count += 1
+        job = f's{self.count}'
+        self.qemu.execute('snapshot-save', **{'job-id': job, 'tag': job, 'vmstate': 'vda',
+                                              'devices': ['vda']})
+        while self.qemu.execute('query-jobs')[0]['status'] != 'concluded':
+            pass
+        self.qemu.execute('job-dismiss', id=job)
 
     def after(self):
         self.qemu.execute('stop')

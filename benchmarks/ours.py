@@ -73,6 +73,31 @@ class Create(Participant):
             self.domain.destroy()
 
 
+CHECKPOINT_MEMORY = 128
+
+
+def with_memory(xml, mebibytes=CHECKPOINT_MEMORY):
+    return xml.replace("<memory unit='MiB'>32<", f"<memory unit='MiB'>{mebibytes}<")
+
+
+class Checkpoint(Create):
+    """Memory and disk of a running guest, inside the image."""
+
+    def __init__(self, session):
+        super().__init__(session, 1, online=True)
+
+    def prepare(self):
+        guest = self.session.guest(self.disks)
+        self.domain = self.session.manager.define(with_memory(guest.xml()))
+        self.domain.start()
+        guest.serial.wait_past(2)
+        self.after()
+
+    def run(self):
+        self.count += 1
+        self.domain.create(document(f's{self.count}'), 0)
+
+
 class Revert(Participant):
     """To a snapshot of a guest that is off."""
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 import qs_testing
-from ours import ATOMIC, DISK_ONLY, document, resident
+from ours import ATOMIC, DISK_ONLY, document, resident, with_memory
 
 from contest import Participant
 
@@ -133,6 +133,22 @@ class Create(Participant):
     def finish(self):
         if self.domain and self.domain.isActive():
             self.domain.destroy()
+
+
+class Checkpoint(Create):
+    def __init__(self, daemon):
+        super().__init__(daemon, 1, online=True)
+
+    def prepare(self):
+        guest = self.daemon.guest(self.disks)
+        self.domain = self.daemon.connection.defineXML(with_memory(guest.xml()))
+        self.domain.create()
+        guest.serial.wait_past(2)
+        self.after()
+
+    def run(self):
+        self.count += 1
+        self.domain.snapshotCreateXML(document(f's{self.count}'), 0)
 
 
 class Revert(Participant):
