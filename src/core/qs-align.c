@@ -236,6 +236,8 @@ count_choice (QsSelection *selection, const QsSelected *selected)
     selection->n_internal++;
   else if (selected->choice == QS_LOCATION_EXTERNAL)
     selection->n_external++;
+  else if (selected->choice == QS_LOCATION_MANUAL)
+    selection->n_manual++;
   else if (!selected->disk->readonly && selected->active != NULL)
     g_ptr_array_add (selection->uncovered, selected->disk->target);
 }
@@ -340,7 +342,7 @@ find_recipe (const QsDomain *domain, const QsSelection *selection)
   else if (selection->n_external > 0)
     disks = ONLY_EXT;
   else if (selection->n_internal > 0)
-    disks = selection->uncovered->len == 0 ? ALL_INT : SOME_INT;
+    disks = selection->uncovered->len == 0 && selection->n_manual == 0 ? ALL_INT : SOME_INT;
 
   for (guint i = 0; i < G_N_ELEMENTS (recipe_rows); i++)
     if ((recipe_rows[i].domain & domain_bit) && (recipe_rows[i].memory & (1u << selection->memory))

@@ -69,6 +69,7 @@ typedef struct
   GPtrArray *disks; /* of QsSelected */
   guint n_internal;
   guint n_external;
+  guint n_manual;       /* whose storage the caller copies: neither taken nor left out */
   GPtrArray *uncovered; /* of const char: writable disks that are left out */
   QsRecipe recipe;
   QsMemorySave save;

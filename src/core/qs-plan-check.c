@@ -164,15 +164,10 @@ check_request (const QsSelected *selected, GError **error)
 gboolean
 qs_check_disk_snapshot (const QsSelected *selected, GError **error)
 {
-  if (selected->choice == QS_LOCATION_MANUAL)
-    {
-      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-                   "disk ‘%s’: snapshot='manual' is not supported yet", selected->disk->target);
-      return FALSE;
-    }
   if (!check_request (selected, error))
     return FALSE;
-  if (selected->choice == QS_LOCATION_NO)
+  /* whatever kind of storage it is: the caller copies it */
+  if (selected->choice == QS_LOCATION_NO || selected->choice == QS_LOCATION_MANUAL)
     return TRUE;
   if (!check_device (selected, error))
     return FALSE;
@@ -182,6 +177,32 @@ qs_check_disk_snapshot (const QsSelected *selected, GError **error)
                    "disk ‘%s’: format %s cannot hold an internal snapshot; choose "
                    "snapshot='external' or 'no'",
                    selected->disk->target, selected->active_format);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/**
+ * qs_check_manual:
+ * @state: of the guest
+ *
+ * Storage that the caller copies himself must stand still from before the snapshot until he is done.
+ */
+gboolean
+qs_check_manual (const QsSelection *selection, QsDomainState state, GError **error)
+{
+  if (state == QS_DOMAIN_SHUTOFF || state == QS_DOMAIN_PAUSED)
+    return TRUE;
+  for (guint i = 0; i < selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (selection->disks, i);
+
+      if (selected->choice != QS_LOCATION_MANUAL)
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                   "disk ‘%s’: with snapshot='manual' you copy its storage yourself, and the guest "
+                   "is %s; suspend it first, take the snapshot, copy the storage, then resume it",
+                   selected->disk->target, qs_enum_to_string (QS_ENUM_DOMAIN_STATE, state));
       return FALSE;
     }
   return TRUE;

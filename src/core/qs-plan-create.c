@@ -62,6 +62,8 @@ align (const QsDomain *domain, const QsRequest *request, gint64 now, GError **er
   for (guint i = 0; i < selection->disks->len; i++)
     if (!qs_check_disk_snapshot (g_ptr_array_index (selection->disks, i), error))
       return NULL;
+  if (!qs_check_manual (selection, domain->state, error))
+    return NULL;
   return g_steal_pointer (&selection);
 }
 
@@ -446,7 +448,8 @@ qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts 
   if (request->flags & QS_CREATE_REDEFINE)
     return qs_plan_redefine (domain, request, facts, error);
   selection = align (domain, request, facts->now, error);
-  if (selection == NULL || !check_state (domain, facts, error))
+  if (selection == NULL || !check_state (domain, facts, error)
+      || !qs_check_manual (selection, facts->state, error))
     return NULL;
 
   QsCreate create = { .domain = domain,

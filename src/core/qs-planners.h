@@ -71,6 +71,7 @@ gboolean qs_redefine_check_verified (const QsDomain *domain, const QsSnapshot *s
 
 /* what can be said of a disk before and after its files were looked at */
 gboolean qs_check_disk_snapshot (const QsSelected *selected, GError **error);
+gboolean qs_check_manual (const QsSelection *selection, QsDomainState state, GError **error);
 const QsImage *qs_check_disk_image (const QsSelected *selected, const QsFacts *facts,
                                     GError **error);
 gboolean qs_check_unused (const QsFacts *facts, const char *target, const QsImage *image,
