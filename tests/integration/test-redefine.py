@@ -6,10 +6,11 @@ import unittest
 
 import qs_images as images
 import qs_tap
-from qs_client import DBusError
+from gi.repository import Gio, GLib
+from qs_client import DBusError, connect
 from qs_foreign import drive
 from qs_stable import StablePathCase
-from qs_testing import Guest, Session
+from qs_testing import CLI, Guest, Session, wait_until
 
 REDEFINE, CURRENT, VALIDATE, NO_METADATA = 1, 2, 1024, 4
 METADATA_ONLY, CHILDREN = 2, 1
@@ -184,7 +185,6 @@ class RoundTrip(Base):
         before = self.tree()
         folder = os.path.join(self.session.folder, 'dump')
         os.mkdir(folder)
-        from qs_testing import CLI
         done = subprocess.run(['sh', '-c', STORY, 'sh', CLI, '--session', '--quiet'],
                               env={**self.session.environment, 'FOLDER': folder}, text=True,
                               capture_output=True, timeout=120, check=False)
@@ -218,6 +218,49 @@ class Existing(Base):
         self.refuse('InvalidArgument', self.redefine,
                     self.domain.snapshot('s1').GetXMLDesc(1).replace(
                         '<state>', '<parent><name>s3</name></parent><state>'))
+
+    def test_announced(self):
+        """As changed, once; a new one as added."""
+        self.define()
+        self.take('s1')
+        path = self.domain.SnapshotLookup('s1')
+        xml = self.domain.snapshot('s1').GetXMLDesc(1)
+        heard = self.hear()
+        self.redefine(xml.replace('<state>', '<description>new</description><state>'))
+        wait_until(lambda: heard(path), 10, 'the change is announced')
+        self.assertEqual([name for name, _ in heard(path)], ['PropertiesChanged'])
+        self.assertEqual(heard(path)[0][1][1]['Description'], 'new')
+        second = self.redefine(xml.replace('<name>s1', '<name>s2'))
+        wait_until(lambda: [values for name, values in heard() if name == 'InterfacesAdded'
+                            and values[0] == second.path], 10, 'the new one is announced')
+        self.assertEqual(len(heard(path)), 1)
+
+    def hear(self):
+        """A function that tells (signal, values), of a path or of all."""
+        heard = []
+        connection = connect(self.session.address)
+        connection.signal_subscribe(
+            'org.example.Snapshot', None, None, None, None, Gio.DBusSignalFlags.NONE,
+            lambda *signal: heard.append((signal[2], signal[4], signal[5].unpack())))
+        self.addCleanup(connection.close_sync, None)
+
+        def tell(path=None):
+            while GLib.MainContext.default().iteration(False):
+                pass
+            return [(name, values) for where, name, values in heard if path in (None, where)]
+        return tell
+
+    def test_validate(self):
+        """The line is told; without the flag what is not known is kept."""
+        self.define()
+        self.take('s1')
+        xml = self.domain.snapshot('s1').GetXMLDesc(1)
+        strange = xml.replace('<state>', '<strange/><state>')
+        self.assertIn('line 3', self.refuse('XmlInvalid', self.redefine, strange, VALIDATE))
+        self.redefine(strange)
+        self.assertIn('<strange/>', self.domain.snapshot('s1').GetXMLDesc(1))
+        self.redefine(xml, VALIDATE)
+        self.assertEqual(self.domain.snapshot('s1').GetXMLDesc(1), xml)
 
     def test_current(self):
         self.define()

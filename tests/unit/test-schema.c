@@ -145,6 +145,49 @@ test_case (gconstpointer data)
   g_assert_true (g_str_has_prefix (error->message, prefix));
 }
 
+/* all that is read of a snapshot, in the ways in which it may come together */
+static const char *const all_read[] = {
+  "<memory snapshot='internal' disk='vda' sidecar='/m' format='qcow2'/>",
+  "<memory snapshot='external' file='/m' format='migrate'/>",
+  "<memory snapshot='no'/>",
+  "<disks><disk name='/a' snapshot='internal' tag='t'/>"
+  "<disk name='vdb' snapshot='external' type='file' mode='no-backing-file'>"
+  "<source file='/b'><seclabel model='dac' relabel='no'/><encryption format='luks'/>"
+  "<reservations managed='yes'/></source><driver "
+  "type='qcow2'><metadata_cache><max_size>1</max_size>"
+  "</metadata_cache></driver><mirror file='/c' state='active'/></disk>"
+  "<disk name='vdc' snapshot='external' type='block' mode='existing'><source dev='/dev/d'/></disk>"
+  "<disk name='vdd' snapshot='manual' type='network'><source protocol='nbd' name='x'>"
+  "<host name='h'/></source></disk><disk name='vde' snapshot='no' mode='absolute-paths'/></disks>",
+  "<domain type='kvm'><name>d</name></domain><inactiveDomain type='kvm'><name>d</name>"
+  "</inactiveDomain><cookie><any/></cookie>",
+  "<branch>b</branch>",
+};
+
+/* what the parser reads, the schema knows: what it writes again is the same and valid */
+static void
+test_all_read (gconstpointer data)
+{
+  g_autofree char *xml = g_strdup_printf (
+      "<domainsnapshot><name>n</name><description>d</description><state>running</state>"
+      "<parent><name>p</name></parent><creationTime>1</creationTime>%s</domainsnapshot>",
+      (const char *)data);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsSnapshotDef) def = qs_snapshot_def_parse (xml, &error);
+  g_autofree char *text = NULL;
+  g_autofree char *again = NULL;
+  g_autoptr (QsSnapshotDef) second = NULL;
+
+  g_assert_no_error (error);
+  assert_valid (QS_SCHEMA_SNAPSHOT, xml);
+  text = qs_snapshot_def_format (def, TRUE);
+  assert_valid (QS_SCHEMA_SNAPSHOT, text);
+  second = qs_snapshot_def_parse (text, &error);
+  g_assert_no_error (error);
+  again = qs_snapshot_def_format (second, TRUE);
+  g_assert_cmpstr (again, ==, text);
+}
+
 /* all of them are told, in order */
 static void
 test_several (void)
@@ -232,6 +275,12 @@ main (int argc, char **argv)
       g_autofree char *path = g_strdup_printf ("/schema/case/%u", i);
 
       g_test_add_data_func (path, &cases[i], test_case);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (all_read); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/schema/all-read/%u", i);
+
+      g_test_add_data_func (path, all_read[i], test_all_read);
     }
   g_test_add_func ("/schema/several", test_several);
   g_test_add_func ("/schema/large", test_large);
