@@ -10,6 +10,7 @@ from qs_client import NAME, Domain
 from contest import Participant
 
 DISK_ONLY, ATOMIC = 16, 128
+REDEFINE, METADATA_ONLY = 1, 2
 PAGE = 1000
 CONFIGURATION = '[limits]\nsnapshots-per-domain=100000\nsnapshots-per-uid=100000\n'
 
@@ -121,6 +122,8 @@ class Filled:
         domain = session.manager.define(session.guest(1).xml())
         domain.create(document('s'))
         self.path = domain.path
+        if count == 1:
+            return
         session.stop_daemon()
         subprocess.run([fill_store, os.path.join(session.environment['XDG_STATE_HOME'],
                                                  'snapshotd'), str(count)], check=True)
@@ -153,6 +156,26 @@ class ListPages(Participant):
         while seen < self.filled.count:
             reply = self.filled.ask('GetSnapshots', GLib.Variant('(suuu)', ('', 0, seen, PAGE)))
             seen += reply.get_child_value(0).n_children()
+
+
+class Redefine(Participant):
+    """Write the record of a snapshot that exists, as an import does."""
+
+    def __init__(self, filled):
+        self.domain = Domain(filled.session.connection, filled.path)
+        _, result = self.domain.create(document('imported'))
+        assert result['tag']
+        self.xml = self.domain.snapshot('imported').GetXMLDesc(1)
+
+    def before(self):
+        self.domain.snapshot('imported').delete(METADATA_ONLY)
+
+    def run(self):
+        _, job = self.domain.SnapshotCreateXML(self.xml, REDEFINE)
+        self.domain.wait(job)
+
+    def finish(self):
+        self.domain.snapshot('imported').delete()
 
 
 class Start(Participant):
