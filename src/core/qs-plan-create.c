@@ -462,7 +462,7 @@ qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts 
                       .syncs = syncs };
   if (!build (&create, plan, error))
     return NULL;
-  if (selection->save != QS_SAVE_NONE)
+  if (selection->save != QS_SAVE_NONE && facts->state == QS_DOMAIN_RUNNING)
     qs_plan_set_pause (plan, selection->save == QS_SAVE_STREAM_LIVE ? "short" : "memory");
   add_result (&create, plan);
   return g_steal_pointer (&plan);
