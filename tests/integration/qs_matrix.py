@@ -151,7 +151,8 @@ class Expected:
         state = 'disk-snapshot' if self.memory == 'no' else asked.state
         return {'Kind': 'mixed' if len(kinds) == 2 else WORDS[kinds.pop()],
                 'State': 'shutoff' if asked.state == 'off' else state,
-                'Memory': KINDS[self.memory], 'MemoryFile': self.memory_file or '',
+                'Memory': KINDS[self.memory],
+                'MemoryFile': self.memory_file if self.memory == 'ext' else '',
                 'Disks': {target: WORDS[choice] for target, choice in self.choices.items()}}
 
 

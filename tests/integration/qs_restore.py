@@ -146,9 +146,12 @@ def _own_node(folder, node):
 
 
 def rewind(path, driver, counter):
-    """The image as it was when the guest had counted to @counter, from its own record of it."""
+    """The image as it was when the guest had counted to @counter, from its own record of it. One
+    that has none has not got further."""
     content = images.read(path, driver)
     at = (images.RECORDS_AT + counter % images.RECORDS) * images.SECTOR
+    if struct.unpack_from('<II', content, at) != (counter, images.MAGIC):
+        return
     record = os.path.join(os.path.dirname(path), 'record')
     with open(record, 'wb') as file:
         file.write(content[at:at + images.SECTOR])

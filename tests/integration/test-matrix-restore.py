@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+"""Each row of the table that saves memory: a bare QEMU goes on from what it has left, with memory
+and all disks of one instant."""
+import qs_tap
+from qs_matrix import Combination, Expected
+from qs_memory import LIVE, MemoryCase
+
+MIXED = [('int', 'ext'), ('ext', 'int')]
+SOME = [('int', 'no'), ('no', 'int'), ('ext', 'no')]
+ALL = [('-', '-'), ('no', 'no'), ('int', 'int'), ('ext', 'ext')]
+
+
+class Restore(MemoryCase):
+    state = 'running'
+
+    def setUp(self):
+        super().setUp()
+        self.start()
+
+    def restore(self, memory, disks, flags=0, where=''):
+        """Take the snapshot, let the guest run on, and go on from what was saved."""
+        asked = Combination(self.state, memory, disks, 0)
+        row, name, xml, memory_file = self.ask(asked, where)
+        if self.state == 'paused':
+            self.pause()
+        earliest, before = self.guest.serial.last(), self.world()
+        _, result = self.domain.create(xml, flags)
+        self.assertEqual(self.domain['State'], self.state)
+        latest = self.guest.serial.last()
+        if self.state == 'running':
+            self.guest.serial.wait_more(3)
+            self.pause()
+        counter = self.go_on(before, Expected(row, asked, before, name, memory_file),
+                             result.get('tag'))
+        self.assertTrue(earliest <= counter <= latest + 1, (earliest, counter, latest))
+        self.resume()
+        print(f'# {row.number:>3} {self.state:8} {memory:4} {",".join(disks):8} {where} '
+              f'{"LIVE" if flags & LIVE else ""} -> {row.becomes:17} {counter}', flush=True)
+        return before, result
+
+    def each(self, memory, disks, flags=0):
+        for pair in disks:
+            with self.subTest(memory=memory, disks=pair):
+                self.restore(memory, pair, flags)
+
+
+class Running(Restore):
+    def test_omitted(self):
+        self.each('-', ALL + MIXED + SOME)
+
+    def test_internal(self):
+        self.each('int', ALL + MIXED + SOME)
+
+    def test_external(self):
+        self.each('ext', ALL + MIXED + SOME)
+
+
+class Paused(Running):
+    state = 'paused'
+
+
+class Live(Restore):
+    def test_live(self):
+        self.each('ext', ALL + MIXED + SOME, LIVE)
+
+
+class PausedLive(Live):
+    """LIVE has no effect then."""
+    state = 'paused'
+
+
+class Elsewhere(Restore):
+    """The memory lies in the disk that is named, and in no other."""
+
+    def check_named(self, disks, target):
+        before, result = self.restore('int', disks, where=f" disk='{target}'")
+        after = self.world()
+        self.assertGreater(after.tags[before.active[target]][result['tag']], 0)
+        self.assertEqual([path for path in after.files if path.endswith('.vmstate')], [])
+
+    def test_second_of_two(self):
+        self.check_named(('int', 'int'), 'vdb')
+
+    def test_beside_an_external_one(self):
+        self.check_named(('ext', 'int'), 'vdb')
+
+    def test_the_other_is_left_out(self):
+        self.check_named(('int', 'no'), 'vda')
+
+
+class RawDisk(Restore):
+    """A disk that can hold no tag."""
+
+    drivers = ('qcow2', 'raw')
+
+    def test_rows(self):
+        self.each('ext', [('int', 'no'), ('no', 'no'), ('int', 'ext')])
+        self.each('int', [('int', 'ext')])
+
+
+if __name__ == '__main__':
+    qs_tap.main()
