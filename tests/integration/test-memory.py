@@ -129,7 +129,7 @@ class Failed(Base):
     """The guest runs on, and all is as it was."""
 
     def xml(self):
-        """The guest's QEMU has large memory, and ignores the signal of a file that gets too large."""
+        """The guest's QEMU has large memory; it ignores the signal of a file that is too large."""
         emulator = os.path.join(self.session.folder, 'emulator')
         with open(emulator, 'w', encoding='utf-8') as file:
             file.write('#!/bin/sh\ntrap "" XFSZ\nexec /usr/bin/qemu-system-x86_64 "$@"\n')
