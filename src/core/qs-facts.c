@@ -222,6 +222,7 @@ clear_facts (QsFacts *facts)
   g_free (facts->fresh_uuid);
   g_free (facts->op);
   g_free (facts->run_state);
+  g_free (facts->agent);
   g_ptr_array_unref (facts->disks);
   g_ptr_array_unref (facts->images);
   g_ptr_array_unref (facts->targets);

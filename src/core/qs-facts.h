@@ -101,6 +101,7 @@ typedef struct
   gboolean monitor;        /* ask the running QEMU: state, block nodes, commands */
   gboolean io_threads;     /* ask it for these too */
   gboolean memory;         /* ask it what saving its memory depends on */
+  gboolean agent;          /* where the guest agent is to be reached */
   GPtrArray *claims;       /* of QsSnapshotFile: where a snapshot is said to lie. What is found is
                               walked, and what is recorded of it and of its tag looked up */
   char *snapshot;          /* uuid of the one meant below; NULL: the request's */
@@ -188,6 +189,9 @@ typedef struct
   guint64 memory_bytes; /* that saving its RAM takes at most, as far as is known; 0: it is not */
   GStrv migration_blockers; /* why QEMU would not migrate, in its own words; NULL: not asked */
   gboolean has_tpm;         /* whose state no snapshot holds; known of a running QEMU only */
+  char *agent;              /* socket of the guest agent; NULL: none that anybody can connect to */
+  gboolean agent_open;      /* a program in the guest has its port open */
+  gboolean thaw_owed;       /* the agent has not answered yet whether an earlier freeze is over */
   GPtrArray *claims;        /* of QsDiskFacts, by target */
 } QsFacts;
 

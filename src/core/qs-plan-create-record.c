@@ -139,6 +139,7 @@ record_snapshot (QsCreate *create, QsChangeList *changes, GError **error)
                   "s", "user", "created", "x", create->facts->now, "document", "s", document,
                   "unverified", "b", FALSE, "if-done", "au", qs_create_condition (create, NULL),
                   NULL);
+  qs_create_record_quiesce (create, changes);
   return TRUE;
 }
 

@@ -14,7 +14,6 @@ static const struct
   guint flag;
   const char *what;
 } later_flags[] = {
-  { QS_CREATE_QUIESCE, "freezing the guest's file systems (QUIESCE)" },
   { QS_CREATE_BRANCH, "branching (BRANCH)" },
 };
 
@@ -32,12 +31,8 @@ check_flags (const QsDomain *domain, const QsRequest *request, GError **error)
       g_set_error_literal (error, QS_ERROR, QS_ERROR_XML_INVALID, "flag BRANCH needs <branch>");
       return FALSE;
     }
-  if ((request->flags & QS_CREATE_QUIESCE) && domain->state != QS_DOMAIN_RUNNING)
-    {
-      g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
-                           "flag QUIESCE needs a running guest");
-      return FALSE;
-    }
+  if (!qs_create_check_quiesce (request, domain->state, error))
+    return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS (later_flags); i++)
     if (request->flags & later_flags[i].flag)
       {
@@ -170,6 +165,7 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
     return FALSE;
   ask_disks (selection, questions);
   questions->monitor = qs_domain_is_active (domain);
+  questions->agent = (request->flags & QS_CREATE_QUIESCE) != 0;
   questions->open_files = domain->attachment != NULL;
   questions->files = TRUE;
   return TRUE;

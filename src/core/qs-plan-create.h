@@ -24,6 +24,7 @@ typedef struct
   gboolean recorded;
   guint stop; /* indexes of steps that later ones refer to */
   guint freeze;
+  guint thaw;
   guint memory_file;
   guint migrate;
 } QsCreate;
@@ -65,8 +66,10 @@ void qs_create_describe_memory (const QsCreate *create, QsSnapshotDef *def);
 void qs_create_record_memory (const QsCreate *create, QsChangeList *changes, gboolean metadata);
 
 /* qs-plan-create-quiesce.c */
+gboolean qs_create_check_quiesce (const QsRequest *request, QsDomainState state, GError **error);
 gboolean qs_create_add_freeze (QsCreate *create, QsPlan *plan, GError **error);
 gboolean qs_create_add_thaw (QsCreate *create, QsPlan *plan, GError **error);
+void qs_create_record_quiesce (const QsCreate *create, QsChangeList *changes);
 
 /* qs-plan-create-firmware.c */
 gboolean qs_create_copies_firmware (const QsCreate *create);

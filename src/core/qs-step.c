@@ -95,7 +95,8 @@ static const QsStepType step_types[] = {
   /* the rest of what step @migrate has begun */
   [QS_STEP_MIGRATE_CONTINUE] = { "migrate-continue", "cont", QS_MAY_PREPARE,
                                  "path:s file:u migrate:u" },
-  [QS_STEP_FREEZE] = { "guest-fsfreeze-freeze", "guest-fsfreeze-thaw", QS_MAY_PREPARE, "" },
+  [QS_STEP_FREEZE] = { "guest-fsfreeze-freeze", "guest-fsfreeze-thaw", QS_MAY_PREPARE, "socket:s" },
+  /* what step @freeze has frozen */
   [QS_STEP_THAW] = { "guest-fsfreeze-thaw", "guest-fsfreeze-thaw", QS_MAY_PREPARE | QS_MAY_FINISH,
                      "freeze:u" },
 };

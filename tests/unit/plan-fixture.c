@@ -359,6 +359,8 @@ fixture_facts (const QsDomain *domain, const QsRequest *request, GError **error)
     answer_snapshot (facts, domain, request);
   if (questions->monitor && qs_domain_is_active (domain))
     answer_nodes (facts, domain);
+  facts->agent = questions->agent ? g_strdup ("/run/agent.sock") : NULL;
+  facts->agent_open = questions->agent;
   return g_steal_pointer (&facts);
 }
 
