@@ -208,3 +208,23 @@ qs_domain_changed (QsService *service, const QsDomain *before, QsDomain *after)
   else
     announce_change (&transition);
 }
+
+/**
+ * qs_guest_frozen:
+ * @id: of a domain that may be gone by now
+ *
+ * Tells that the guest's file systems are frozen, or thawed again.
+ */
+void
+qs_guest_frozen (QsService *service, const char *id, gboolean frozen, guint64 milliseconds)
+{
+  g_autoptr (QsDomain) domain = qs_service_lookup (service, id);
+  g_autofree char *path = qs_object_path_domain (id);
+  QsAudience audience;
+
+  if (domain == NULL || service->connection == NULL)
+    return;
+  audience = qs_domain_audience (domain);
+  qs_announce_signal (service, &audience, path, QS_DOMAIN_INTERFACE, "GuestFrozen",
+                      g_variant_new ("(bt)", frozen, milliseconds));
+}

@@ -6,3 +6,4 @@
 
 QsAudience qs_domain_audience (const QsDomain *domain);
 void qs_domain_changed (QsService *service, const QsDomain *before, QsDomain *after);
+void qs_guest_frozen (QsService *service, const char *id, gboolean frozen, guint64 milliseconds);

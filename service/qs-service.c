@@ -64,6 +64,12 @@ on_qemu_appeared (const char *domain, gpointer user_data)
   qs_reconnect_appeared (self->reconnect, domain);
 }
 
+static void
+on_guest_frozen (const char *domain, gboolean frozen, guint64 milliseconds, gpointer user_data)
+{
+  qs_guest_frozen (user_data, domain, frozen, milliseconds);
+}
+
 /**
  * qs_service_start:
  *
@@ -72,7 +78,7 @@ on_qemu_appeared (const char *domain, gpointer user_data)
 gboolean
 qs_service_start (QsService *self, const QsConfig *config, GError **error)
 {
-  static const QsEngineSink sink = { on_domain_changed, on_qemu_appeared };
+  static const QsEngineSink sink = { on_domain_changed, on_qemu_appeared, on_guest_frozen };
 
   self->engine = qs_engine_new (config, &sink, self, error);
   if (self->engine == NULL)

@@ -99,6 +99,18 @@ get_origin (const QsSubject *subject)
   return new_word (QS_ENUM_ORIGIN, subject->snapshot->origin);
 }
 
+static GVariant *
+get_freeze_time (const QsSubject *subject)
+{
+  return g_variant_new_uint64 (subject->snapshot->freeze_time);
+}
+
+static GVariant *
+get_quiesced (const QsSubject *subject)
+{
+  return g_variant_new_boolean (subject->snapshot->quiesced);
+}
+
 const QsProperty qs_snapshot_properties[] = {
   { "Name", get_name },
   { "UUID", get_uuid },
@@ -116,5 +128,7 @@ const QsProperty qs_snapshot_properties[] = {
   { "HasTip", get_has_tip },
   { "Unverified", get_unverified },
   { "Origin", get_origin },
+  { "FreezeTime", get_freeze_time },
+  { "Quiesced", get_quiesced },
   { NULL, NULL },
 };

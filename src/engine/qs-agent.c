@@ -6,7 +6,6 @@
 #include "qs-limits.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,8 +17,9 @@
 struct QsAgent
 {
   int fd;
-  gboolean synced; /* nothing but the answer to the next command can come */
-  gsize n_read;    /* bytes in @buffer */
+  GCancellable *cancellable; /* or NULL */
+  gboolean synced;           /* nothing but the answer to the next command can come */
+  gsize n_read;              /* bytes in @buffer */
   gsize at;
   char buffer[4096];
 };
@@ -39,7 +39,14 @@ qs_agent_free (QsAgent *agent)
   if (agent == NULL)
     return;
   close (agent->fd);
+  g_clear_object (&agent->cancellable);
   g_free (agent);
+}
+
+void
+qs_agent_set_cancellable (QsAgent *agent, GCancellable *cancellable)
+{
+  g_set_object (&agent->cancellable, cancellable);
 }
 
 static gboolean
@@ -49,14 +56,26 @@ fail (GError **error, const char *why)
   return FALSE;
 }
 
+/* until there is something to do, or not any more */
+static void
+wait_for (QsAgent *agent, short events, gint64 deadline)
+{
+  gint64 left = MAX (deadline - g_get_monotonic_time (), 0);
+  GPollFD fds[] = { { .fd = agent->fd, .events = (gushort)events }, { .fd = -1 } };
+  gboolean cancels = g_cancellable_make_pollfd (agent->cancellable, &fds[1]);
+
+  g_poll (fds, cancels ? 2 : 1, (int)(left / 1000) + 1);
+  if (cancels)
+    g_cancellable_release_fd (agent->cancellable);
+}
+
 static gboolean
 await (QsAgent *agent, short events, gint64 deadline, GError **error)
 {
-  struct pollfd ready = { .fd = agent->fd, .events = events };
-  gint64 left = deadline - g_get_monotonic_time ();
-
-  if (left > 0 && (poll (&ready, 1, (int)(left / 1000) + 1) >= 0 || errno == EINTR)
-      && g_get_monotonic_time () < deadline)
+  wait_for (agent, events, deadline);
+  if (g_cancellable_set_error_if_cancelled (agent->cancellable, error))
+    return FALSE;
+  if (g_get_monotonic_time () < deadline)
     return TRUE;
   return fail (error, "the guest agent does not answer: it, or the guest, hangs, or another "
                       "program is connected to it");
@@ -71,7 +90,7 @@ send_all (QsAgent *agent, const char *bytes, gsize length, gint64 deadline, GErr
 
       if (n < 0 && errno != EAGAIN && errno != EINTR)
         return fail (error, "the connection to the guest agent has ended");
-      if (n < 0 && !await (agent, POLLOUT, deadline, error))
+      if (n < 0 && !await (agent, G_IO_OUT, deadline, error))
         return FALSE;
       bytes += MAX (n, 0);
       length -= (gsize)MAX (n, 0);
@@ -87,7 +106,7 @@ fill (QsAgent *agent, gint64 deadline, GError **error)
     {
       gssize n;
 
-      if (!await (agent, POLLIN, deadline, error))
+      if (!await (agent, G_IO_IN, deadline, error))
         return FALSE;
       n = recv (agent->fd, agent->buffer, sizeof agent->buffer, MSG_DONTWAIT);
       if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))

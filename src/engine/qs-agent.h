@@ -11,7 +11,7 @@
  * What comes in is the guest's and hostile: length, depth and UTF-8 are checked before it is parsed,
  * and no exchange lasts longer than @deadline (monotonic, microseconds) says.
  *
- * Every failure is QS_ERROR_AGENT_UNRESPONSIVE. After one it is not known what the agent still does:
+ * Failures are QS_ERROR_AGENT_UNRESPONSIVE. After one it is not known what the agent still does:
  * a command that was not answered stays queued, and a guest that hangs now carries it out later.
  */
 typedef struct QsAgent QsAgent;
@@ -19,6 +19,9 @@ typedef struct QsAgent QsAgent;
 /* @fd: (transfer full): connected to the socket of the agent's port */
 QsAgent *qs_agent_new (int fd);
 void qs_agent_free (QsAgent *agent);
+
+/* (nullable): what follows fails when @cancellable is cancelled, at once and with its error */
+void qs_agent_set_cancellable (QsAgent *agent, GCancellable *cancellable);
 
 /**
  * qs_agent_sync:

@@ -21,6 +21,9 @@ struct QsEngine
   QsErrands *errands;    /* to guests */
   QsErrands *looks;      /* at sockets where the next guest of a domain may listen */
   QsErrands *recoveries; /* of operations */
+  QsErrands *thawing;    /* guests whose agents do not answer */
+  GHashTable *thaws;     /* id -> what was frozen last; see qs-thaw.c; on the main context only */
+  GCancellable *ending;  /* whoever waits for an agent need not any more */
   GPtrArray *candidates; /* of QsCandidate, not owned; on the main context only */
   GHashTable *followed;  /* id -> watch of its socket's folder; on the main context only */
   gboolean leaving;      /* nobody is to be visited any more; on the main context only */
@@ -75,6 +78,7 @@ gboolean qs_candidate_hand_over (QsEngine *engine, const QsDomain *domain);
 gboolean qs_recovery_run (QsEngine *engine, GError **error);
 
 /* qs-task.c: the facts and the plan of one part */
+void qs_task_add_note (QsTask *task, const char *note);
 QsPlan *qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsWatch, qs_watch_unref)

@@ -4,6 +4,7 @@
 
 #include "qs-error.h"
 #include "qs-limits.h"
+#include "qs-thaw.h"
 #include "qs-xml.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 /* threads for errands to guests, and as many for what a crash has left */
 #define THREADS 8
 #define LOOK_THREADS 4
+#define THAW_THREADS 16
 
 /* how long the start of the service waits for guests; the others are found later */
 #define FIND_SECONDS 10
@@ -152,6 +154,8 @@ qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_d
   engine->errands = qs_errands_new (THREADS);
   engine->looks = qs_errands_new (LOOK_THREADS);
   engine->recoveries = qs_errands_new (THREADS);
+  engine->thawing = qs_errands_new (THAW_THREADS);
+  engine->ending = g_cancellable_new ();
   engine->candidates = g_ptr_array_new ();
   engine->registry = qs_registry_new (on_changed, engine);
   engine->store = qs_store_open (config->state_folder, error);
@@ -161,7 +165,8 @@ qs_engine_new (const QsConfig *config, const QsEngineSink *sink, gpointer user_d
   engine->launcher = qs_launcher_new (engine->workers, config->system_mode, config->runtime_folder);
 
   g_main_context_acquire (NULL);
-  if (!load_domains (engine, error) || !qs_recovery_run (engine, error))
+  if (!qs_thaw_begin (engine, error) || !load_domains (engine, error)
+      || !qs_recovery_run (engine, error))
     {
       g_main_context_release (NULL);
       return NULL;
@@ -176,7 +181,10 @@ qs_engine_free (QsEngine *engine)
 {
   if (engine == NULL)
     return;
+  if (engine->ending != NULL)
+    g_cancellable_cancel (engine->ending);
   qs_errands_close (engine->recoveries);
+  qs_errands_close (engine->thawing);
   qs_errands_close (engine->looks);
   qs_errands_close (engine->errands);
   qs_follow_end (engine);
@@ -185,6 +193,9 @@ qs_engine_free (QsEngine *engine)
   g_clear_pointer (&engine->workers, qs_worker_pool_free);
   g_clear_pointer (&engine->store, qs_store_free);
   g_clear_pointer (&engine->recoveries, qs_errands_unref);
+  g_clear_pointer (&engine->thawing, qs_errands_unref);
+  g_clear_pointer (&engine->thaws, g_hash_table_unref);
+  g_clear_object (&engine->ending);
   g_clear_pointer (&engine->errands, qs_errands_unref);
   g_clear_pointer (&engine->looks, qs_errands_unref);
   g_clear_pointer (&engine->candidates, g_ptr_array_unref);

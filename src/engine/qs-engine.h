@@ -35,11 +35,14 @@ typedef struct QsTask QsTask;
  * @qemu_appeared: somebody listens again at the socket of an attached domain that is not connected:
  *   to be discovered, and attached as an operation of the domain's owner. Not before
  *   qs_engine_new() has returned
+ * @guest_frozen: the guest's file systems are frozen, or thawed again after so many milliseconds
  */
 typedef struct
 {
   void (*domain_changed) (const QsDomain *before, QsDomain *after, gpointer user_data);
   void (*qemu_appeared) (const char *domain, gpointer user_data);
+  void (*guest_frozen) (const char *domain, gboolean frozen, guint64 milliseconds,
+                        gpointer user_data);
 } QsEngineSink;
 
 /**

@@ -129,6 +129,10 @@ gboolean qs_guest_migration (QsGuest *guest, char **status, GStrv *blockers, GEr
 gboolean qs_guest_memory_bytes (QsGuest *guest, guint64 *bytes, GError **error);
 gboolean qs_guest_has_tpm (QsGuest *guest, gboolean *has_tpm, GError **error);
 
+/* qs-guest-agent.c */
+gboolean qs_guest_find_agent (QsGuest *guest, const char *known, char **path, gboolean *is_open,
+                              GError **error);
+
 /* QEMU's word for its run state, as libvirt would call it; any that is unknown: paused */
 QsDomainState qs_guest_state_from_word (const char *run_state);
 

@@ -5,20 +5,7 @@
 #include "qs-change.h"
 #include "qs-error.h"
 #include "qs-limits.h"
-
-static gboolean
-run_later (QsStepCall *call, GVariant **result, GError **error)
-{
-  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-               "‘%s’ is not supported by this version", qs_step_type (call->step->kind)->name);
-  return FALSE;
-}
-
-static gboolean
-undo_later (QsStepCall *call, GError **error)
-{
-  return TRUE;
-}
+#include "qs-thaw.h"
 
 static const QsExecutor executors[] = {
   [QS_STEP_IMAGE_CREATE] = { qs_run_image_create, qs_undo_image_create, qs_probe_image_create },
@@ -54,8 +41,8 @@ static const QsExecutor executors[] = {
   [QS_STEP_SNAPSHOT_SAVE] = { qs_run_snapshot_save, qs_undo_snapshot_save, NULL },
   [QS_STEP_MIGRATE] = { qs_run_migrate, qs_undo_migrate, NULL },
   [QS_STEP_MIGRATE_CONTINUE] = { qs_run_migrate_continue, qs_undo_migrate_continue, NULL },
-  [QS_STEP_FREEZE] = { run_later, undo_later, NULL },
-  [QS_STEP_THAW] = { run_later, undo_later, NULL },
+  [QS_STEP_FREEZE] = { qs_run_freeze, qs_undo_freeze, NULL },
+  [QS_STEP_THAW] = { qs_run_thaw, qs_undo_thaw, NULL },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 
@@ -134,6 +121,8 @@ qs_real_world_init (QsRealWorld *world, QsEngine *engine, const char *domain, gu
 void
 qs_real_world_clear (QsRealWorld *world)
 {
+  if (world->engine != NULL)
+    qs_thaw_release (world->engine, world->domain, world->op);
   g_clear_pointer (&world->worker, qs_worker_release);
   g_clear_pointer (&world->journal, qs_journal_free);
   g_clear_pointer (&world->domain, g_free);

@@ -112,6 +112,11 @@ gboolean qs_undo_spawn (QsStepCall *call, GError **error);
 gboolean qs_run_quit (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_quit (QsStepCall *call, GError **error);
 
+gboolean qs_run_freeze (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_freeze (QsStepCall *call, GError **error);
+gboolean qs_run_thaw (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_thaw (QsStepCall *call, GError **error);
+
 gboolean qs_run_connect (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_disconnect (QsStepCall *call, GVariant **result, GError **error);
 

@@ -4,6 +4,7 @@
 
 #include "qs-error.h"
 #include "qs-launcher.h"
+#include "qs-thaw.h"
 
 typedef struct
 {
@@ -379,6 +380,22 @@ survey_monitor (Survey *survey, GError **error)
          && survey_memory (survey, guest, error) && survey_graph (survey, guest, error);
 }
 
+static gboolean
+survey_agent (Survey *survey, GError **error)
+{
+  const QsAttachment *attachment = survey->domain->attachment;
+  const char *known = attachment != NULL && *attachment->agent != '\0' ? attachment->agent : NULL;
+  QsFacts *facts = survey->facts;
+  g_autoptr (QsGuest) guest = NULL;
+
+  if (!survey->questions->agent || !qs_domain_is_active (survey->domain))
+    return TRUE;
+  facts->thaw_owed = qs_thaw_is_owed (survey->engine, survey->domain);
+  guest = find_guest (survey, error);
+  return guest != NULL
+         && qs_guest_find_agent (guest, known, &facts->agent, &facts->agent_open, error);
+}
+
 /* refused where QEMU has more rights than its owner: then it is not known */
 static gboolean
 survey_open_files (Survey *survey, GError **error)
@@ -417,10 +434,10 @@ QsFacts *
 qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
            const QsQuestions *questions, GError **error)
 {
-  static const SurveyFunc funcs[] = { survey_monitor,   survey_files,  survey_snapshot,
-                                      survey_disks,     survey_images, survey_targets,
-                                      survey_reused,    survey_claims, survey_foreign,
-                                      survey_open_files };
+  static const SurveyFunc funcs[] = { survey_monitor,  survey_agent,     survey_files,
+                                      survey_snapshot, survey_disks,     survey_images,
+                                      survey_targets,  survey_reused,    survey_claims,
+                                      survey_foreign,  survey_open_files };
   g_autoptr (QsFacts) facts = qs_facts_new ();
   Survey survey = { engine, domain, request, questions, NULL, facts, NULL };
   gboolean answered = TRUE;

@@ -178,6 +178,20 @@ merge_learnt (GVariantDict *result, GPtrArray *results)
       }
 }
 
+/* the task's notes are read when it has come to its end */
+static void
+take_notes (QsTask *task, GPtrArray *results)
+{
+  for (guint i = 0; i < results->len; i++)
+    {
+      GVariant *learnt = g_ptr_array_index (results, i);
+      const char *note;
+
+      if (learnt != NULL && g_variant_lookup (learnt, "note", "&s", &note))
+        qs_task_add_note (task, note);
+    }
+}
+
 /* of the guest that a snapshot is made of */
 static QsGuest *
 find_clock (QsTask *task, guint64 *stopped)
@@ -235,6 +249,7 @@ run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
     {
       merge_result (run->result, plan);
       merge_learnt (run->result, results);
+      take_notes (task, results);
       add_pause (run->result, clock, stopped);
       return qs_plan_check_results (plan, results, run->result, error);
     }

@@ -72,8 +72,8 @@ make_questions (QsTask *task, const QsDomain *domain, QsVerb verb)
 }
 
 /* a part that is planned again says the same again */
-static void
-add_note (QsTask *task, const char *note)
+void
+qs_task_add_note (QsTask *task, const char *note)
 {
   if (!g_ptr_array_find_with_equal_func (task->notes, note, g_str_equal, NULL))
     g_ptr_array_add (task->notes, g_strdup (note));
@@ -136,7 +136,7 @@ qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError
       && task->snapshot == NULL)
     task->snapshot = g_strdup (made_snapshot (domain, part, facts));
   for (guint i = 0; i < plan->notes->len; i++)
-    add_note (task, g_ptr_array_index (plan->notes, i));
+    qs_task_add_note (task, g_ptr_array_index (plan->notes, i));
   return g_steal_pointer (&plan);
 }
 

@@ -288,6 +288,28 @@ test_flood (void)
   check_flood ("{\"return\": \"frozen\"}\n");
 }
 
+static gpointer
+cancel_soon (gpointer data)
+{
+  g_usleep (20 * MSEC);
+  g_cancellable_cancel (data);
+  return NULL;
+}
+
+static void
+test_cancel (void)
+{
+  g_autoptr (Bench) bench = bench_new (script_deaf, NULL);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  GThread *thread = g_thread_new ("cancel", cancel_soon, cancellable);
+
+  qs_agent_set_cancellable (bench->agent, cancellable);
+  g_assert_false (qs_agent_sync (bench->agent, in (PATIENCE), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_thread_join (thread);
+}
+
 typedef struct
 {
   const char *bytes; /* instead of an answer */
@@ -416,6 +438,7 @@ main (int argc, char **argv)
   g_test_add_func ("/agent/time", test_time);
   g_test_add_func ("/agent/full-socket", test_full_socket);
   g_test_add_func ("/agent/flood", test_flood);
+  g_test_add_func ("/agent/cancel", test_cancel);
   g_test_add_func ("/agent/cases", test_cases);
   g_test_add_func ("/agent/again", test_again);
   g_test_add_func ("/agent/wrong-id", test_wrong_id);
