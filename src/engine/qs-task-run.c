@@ -260,6 +260,36 @@ run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
   return FALSE;
 }
 
+static const QsStep *
+only_record (const QsTask *task)
+{
+  const QsPlan *plan = g_ptr_array_index (task->plans, 0);
+  const QsStep *step = qs_plan_step (plan, 0);
+
+  return task->parts->len == 1 && plan->steps->len == 1 && step->kind == QS_STEP_RECORD ? step
+                                                                                        : NULL;
+}
+
+/* what changes the records alone is done by one transaction, or not at all: there is no intent to
+   write down before it, and nothing to undo or to finish after a crash */
+static gboolean
+run_record (Run *run, const QsStep *step, GError **error)
+{
+  QsTask *task = run->task;
+  const QsPlan *plan = g_ptr_array_index (task->plans, 0);
+  g_autoptr (GVariant) planned = qs_step_value (step, "changes");
+  g_autoptr (GVariant) changes = qs_changes_resolve (planned, NULL, error);
+
+  if (changes == NULL || g_cancellable_set_error_if_cancelled (run->cancellable, error))
+    return FALSE;
+  on_step (run, plan, 0, FALSE);
+  if (!qs_store_apply (task->engine->store, task->domain, changes, error))
+    return FALSE;
+  on_committed (run);
+  merge_result (run->result, plan);
+  return qs_registry_apply (task->engine->registry, task->domain, changes, error);
+}
+
 /* the first part runs as it was shown to the caller; later ones are planned on what there is then */
 static gboolean
 plan_again (QsTask *task, guint n, GError **error)
@@ -308,6 +338,25 @@ close_op (QsTask *task, guint64 op, QsOutcome outcome, const GError *failure, GE
   return qs_store_close_op (task->engine->store, op, failure, error);
 }
 
+static void
+run_journaled (Run *run, GError **error)
+{
+  QsTask *task = run->task;
+  QsOutcome outcome = QS_OUTCOME_DONE;
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (GError) closing = NULL;
+  guint64 op = qs_store_begin_op (task->engine->store, task->domain, task->op, task->request,
+                                  task->parts, error);
+
+  if (op == 0)
+    return;
+  run_parts (run, op, &outcome, &failure);
+  if (!close_op (task, op, outcome, failure, &closing))
+    g_warning ("operation %s: %s, ignoring", task->op, closing->message);
+  if (failure != NULL)
+    g_propagate_error (error, g_steal_pointer (&failure));
+}
+
 gboolean
 qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancellable *cancellable,
              GVariant **result, GError **error)
@@ -316,19 +365,13 @@ qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancella
   Run run = {
     .task = task, .sink = sink, .user_data = user_data, .cancellable = cancellable, .result = &dict
   };
-  QsOutcome outcome = QS_OUTCOME_DONE;
+  const QsStep *record = only_record (task);
   g_autoptr (GError) failure = NULL;
-  g_autoptr (GError) closing = NULL;
-  guint64 op;
 
-  op = qs_store_begin_op (task->engine->store, task->domain, task->op, task->request, task->parts,
-                          error);
-  if (op == 0)
-    return FALSE;
-  run_parts (&run, op, &outcome, &failure);
-  if (!close_op (task, op, outcome, failure, &closing))
-    g_warning ("operation %s: %s, ignoring", task->op, closing->message);
-
+  if (record == NULL)
+    run_journaled (&run, &failure);
+  else if (!run_record (&run, record, &failure))
+    qs_error_fold (&failure);
   *result = g_variant_ref_sink (g_variant_dict_end (&dict));
   if (failure == NULL)
     return TRUE;
