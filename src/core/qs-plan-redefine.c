@@ -60,7 +60,9 @@ ask_claims (const QsDomain *domain, const QsRequest *request, const QsSnapshotDe
         continue;
       if (!qs_scope_check_path (domain, request, questions, claim->path, error))
         {
-          g_prefix_error (error, "disk ‘%s’: ", claim->target);
+          g_autofree char *part = qs_redefine_part (claim);
+
+          g_prefix_error (error, "%s: ", part);
           return FALSE;
         }
       qs_questions_add_claim (questions, claim->target, claim->path, claim->format, claim->tag);
@@ -149,17 +151,21 @@ check_tag (const Redefine *redefine, const Place *place, GError **error)
 {
   const QsSnapshotFile *row = place->row;
 
+  g_autofree char *part = qs_redefine_part (&place->claim);
+
   if (row == NULL || place->claim.tag == NULL || g_strcmp0 (row->tag, place->claim.tag) == 0)
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,
-               "disk ‘%s’: the tag of snapshot ‘%s’ is ‘%s’; a redefine cannot make it ‘%s’",
-               place->claim.target, redefine->before->name, row->tag, place->claim.tag);
+               "%s: the tag of snapshot ‘%s’ is ‘%s’; a redefine cannot make it ‘%s’", part,
+               redefine->before->name, row->tag, place->claim.tag);
   return FALSE;
 }
 
 static gboolean
 settle_place (const Redefine *redefine, Place *place, GError **error)
 {
+  g_autofree char *part = qs_redefine_part (&place->claim);
+
   place->row = find_row (redefine, place->claim.target);
   if (!check_tag (redefine, place, error))
     return FALSE;
@@ -172,8 +178,8 @@ settle_place (const Redefine *redefine, Place *place, GError **error)
     return TRUE;
   /* what is known to be there is not given up for what is not */
   g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
-               "disk ‘%s’: snapshot ‘%s’ lies in ‘%s’, and not where the document says: %s",
-               place->claim.target, redefine->before->name, place->row->path, place->fault);
+               "%s: snapshot ‘%s’ lies in ‘%s’, and not where the document says: %s", part,
+               redefine->before->name, place->row->path, place->fault);
   return FALSE;
 }
 
@@ -261,11 +267,13 @@ note_faults (const Redefine *redefine, QsPlan *plan)
     {
       const Place *place = &g_array_index (redefine->places, Place, i);
 
+      g_autofree char *part = qs_redefine_part (&place->claim);
+
       if (place->fault == NULL)
         continue;
       unverified = TRUE;
-      qs_plan_note (plan, "snapshot ‘%s’ is unverified: %s‘%s’: %s", redefine->def->name,
-                    *place->claim.target == '@' ? "" : "disk ", place->claim.target, place->fault);
+      qs_plan_note (plan, "snapshot ‘%s’ is unverified: %s: %s", redefine->def->name, part,
+                    place->fault);
     }
   return unverified;
 }

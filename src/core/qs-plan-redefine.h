@@ -24,6 +24,7 @@ typedef struct
 QsSnapshotDef *qs_redefine_complete (const QsDomain *domain, const QsSnapshotDef *def,
                                      const QsSnapshotDef *recorded, GError **error);
 GArray *qs_redefine_claims (const QsDomain *domain, const QsSnapshotDef *def);
+char *qs_redefine_part (const QsClaim *claim);
 QsKind qs_redefine_kind (const QsSnapshotDef *def);
 
 /* qs-redefine-check.c: what it may say */

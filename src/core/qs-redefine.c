@@ -259,6 +259,19 @@ qs_redefine_claims (const QsDomain *domain, const QsSnapshotDef *def)
 }
 
 /**
+ * qs_redefine_part:
+ *
+ * Returns: (transfer full): what @claim is about, for messages
+ */
+char *
+qs_redefine_part (const QsClaim *claim)
+{
+  if (*claim->target == '@')
+    return g_strdup (claim->target + 1);
+  return g_strdup_printf ("disk ‘%s’", claim->target);
+}
+
+/**
  * qs_redefine_kind:
  * @def: of qs_redefine_complete()
  */

@@ -2,19 +2,17 @@
 """Records of snapshots written again: what was dumped and forgotten comes back the same."""
 import os
 import subprocess
-import unittest
 
 import qs_images as images
 import qs_tap
 from gi.repository import Gio, GLib
 from qs_client import DBusError, connect
 from qs_foreign import drive
+from qs_redefine import CURRENT, METADATA_ONLY, REDEFINE, VALIDATE, Base, document
 from qs_stable import StablePathCase
-from qs_testing import CLI, Guest, Session, wait_until
+from qs_testing import CLI, wait_until
 
-REDEFINE, CURRENT, VALIDATE, NO_METADATA = 1, 2, 1024, 4
-METADATA_ONLY, CHILDREN = 2, 1
-TOPOLOGICAL, ROOTS = 1024, 1
+TOPOLOGICAL = 1024
 
 # as users of virsh write it: dump all, forget all, define all again, parents first
 STORY = '''
@@ -32,79 +30,6 @@ for name in $(cat "$FOLDER/order"); do
   "$@" snapshot-create guest "$FOLDER/$name.xml" --redefine $flag
 done
 '''
-
-
-def document(name, **disks):
-    rows = ''.join(f"<disk name='{target}' snapshot='{choice}'/>"
-                   for target, choice in disks.items())
-    return f"<domainsnapshot><name>{name}</name>{f'<disks>{rows}</disks>' if rows else ''}" \
-           '</domainsnapshot>'
-
-
-class Base(unittest.TestCase):
-    def setUp(self):
-        self.session = Session()
-        self.session.__enter__()
-        self.addCleanup(self.session.close)
-        self.written = 0
-
-    def define(self, disks=1, drivers=('qcow2',)):
-        self.guest = Guest(self.session.folder, disks, drivers)
-        self.domain = self.session.manager.define(self.guest.xml())
-        return self.domain
-
-    def active(self):
-        return {disk['target']: (disk['source'], disk['format']) for disk in self.domain['Disks']}
-
-    def hashes(self):
-        return {target: images.content_hash(*where) for target, where in self.active().items()}
-
-    def write(self):
-        """Something new to every disk; what they hold then."""
-        self.written += 1
-        for path, driver in self.active().values():
-            images.tool('qemu-io', '-f', driver, '-c', f'write -q -P {self.written} 1M 64k', path)
-        return self.hashes()
-
-    def take(self, name, flags=0, **disks):
-        before = self.write()
-        self.domain.create(document(name, **disks), flags)
-        return before
-
-    def forget(self, name):
-        """Its document; and that it is not there any more."""
-        snapshot = self.domain.snapshot(name)
-        xml = snapshot.GetXMLDesc(1)
-        snapshot.delete(METADATA_ONLY)
-        self.assertNotIn(name, self.domain.ListSnapshotNames(0))
-        return xml
-
-    def properties(self, name):
-        """All but those of the object itself and what a document tells less precisely."""
-        found = self.domain.snapshot(name).properties()
-        for key in ('UUID', 'Parent'):
-            del found[key]
-        found['CreationTime'] //= 1000000
-        return found
-
-    def redefine(self, xml, flags=0):
-        path, job = self.domain.SnapshotCreateXML(xml, REDEFINE | flags)
-        self.domain.wait(job)
-        self.notes = self.domain.job(job)['Notes']
-        return type(self.domain.snapshot(self.domain.ListSnapshotNames(0)[0]))(
-            self.domain.connection, path)
-
-    def refuse(self, name, call, *arguments):
-        before = self.domain.ListSnapshotNames(0)
-        with self.assertRaises(DBusError) as caught:
-            call(*arguments)
-        self.assertEqual(caught.exception.name, name, caught.exception.message)
-        self.assertEqual(self.domain.ListSnapshotNames(0), before)
-        return caught.exception.message
-
-    def check_images(self):
-        for path, driver in self.active().values():
-            images.check(path, driver)
 
 
 class RoundTrip(Base):

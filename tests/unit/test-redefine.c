@@ -395,7 +395,7 @@ static const DoubtCase doubt_cases[] = {
     NULL, "‘/m’ holds no memory of a guest" },
   { "stream",
     DOCUMENT ("new", "running", "<memory file='/m'/>" DISKS ("snapshot='no'", "snapshot='no'")),
-    empty, "‘@memory’: ‘/m’ is empty" },
+    empty, "memory: ‘/m’ is empty" },
 };
 
 static QsSnapshot *
