@@ -7,5 +7,6 @@
 /* the disk of the domain that a request names by target, or by the path or device of exactly one */
 const QsDiskDef *qs_align_resolve_disk (const QsDomain *domain, const char *name, GError **error);
 
+gboolean qs_align_firmware (QsSelection *selection, const QsDomain *domain, GError **error);
 gboolean qs_align_memory (QsSelection *selection, const QsDomain *domain, const QsSnapshotDef *def,
                           guint flags, GError **error);

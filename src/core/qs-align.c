@@ -82,6 +82,7 @@ qs_selection_free (QsSelection *selection)
     return;
   g_free (selection->name);
   g_free (selection->memory_path);
+  g_free (selection->firmware_path);
   g_ptr_array_unref (selection->disks);
   g_ptr_array_unref (selection->uncovered);
   g_free (selection);
@@ -441,7 +442,8 @@ qs_align (const QsDomain *domain, const QsSnapshotDef *def, guint flags, gint64 
     return NULL;
 
   selection->recipe = find_recipe (domain, selection);
-  if (!qs_align_memory (selection, domain, def, flags, error))
+  if (!qs_align_memory (selection, domain, def, flags, error)
+      || !qs_align_firmware (selection, domain, error))
     return NULL;
   return g_steal_pointer (&selection);
 }

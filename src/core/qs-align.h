@@ -75,6 +75,7 @@ typedef struct
   QsMemorySave save;
   const char *memory_disk; /* IN_DISK: the target of the disk that holds it */
   char *memory_path;       /* IN_FILE, STREAM: the file */
+  char *firmware_path;     /* what the firmware variables are copied to; NULL: they are not */
 } QsSelection;
 
 QsSelection *qs_align (const QsDomain *domain, const QsSnapshotDef *def, guint flags, gint64 now,

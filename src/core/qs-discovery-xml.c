@@ -208,6 +208,8 @@ add_firmware (xmlNode *os, const QsDiscovery *discovery)
         continue;
       *has = TRUE;
       node = qs_xml_add (os, flash->readonly ? "loader" : "nvram", flash->path);
+      if (!flash->readonly && !g_str_equal (flash->format, "raw"))
+        qs_xml_set (node, "format", flash->format);
       if (!flash->readonly)
         continue;
       qs_xml_set (node, "readonly", "yes");

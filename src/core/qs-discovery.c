@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define MACHINE_SUFFIX "-machine"
-#define FLASH_PREFIX "/machine/system.flash"
 
 typedef struct
 {
@@ -244,7 +243,7 @@ read_device (QsDiscovery *discovery, JsonObject *device)
     return TRUE;
   if (!is_qdev (qdev))
     return FALSE;
-  list = g_str_has_prefix (qdev, FLASH_PREFIX) ? discovery->flash : discovery->disks;
+  list = g_str_has_prefix (qdev, QS_FLASH_PREFIX) ? discovery->flash : discovery->disks;
   disk = g_new0 (QsFoundDisk, 1);
   g_ptr_array_add (list, disk);
   disk->qdev = g_strdup (qdev);

@@ -7,6 +7,9 @@
 
 #include <json-glib/json-glib.h>
 
+/* QOM paths of the flash chips of a machine begin so: they hold firmware, and are no disks */
+#define QS_FLASH_PREFIX "/machine/system.flash"
+
 /**
  * QsProcessFiles:
  *

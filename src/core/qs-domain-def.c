@@ -42,6 +42,7 @@ domain_def_clear (QsDomainDef *def)
   g_free (def->loader);
   g_free (def->nvram);
   g_free (def->nvram_template);
+  g_free (def->nvram_format);
   g_ptr_array_unref (def->disks);
 }
 
@@ -204,6 +205,9 @@ read_os (QsDomainDef *def, const xmlNode *os, GError **error)
   def->loader = loader != NULL ? qs_xml_text (loader) : NULL;
   def->nvram = nvram_path (nvram);
   def->nvram_template = qs_xml_attribute (nvram, "template");
+  def->nvram_format = qs_xml_attribute (nvram, "format");
+  if (def->nvram_format == NULL)
+    def->nvram_format = g_strdup ("raw");
   return check_path (&def->loader, loader, error) && check_path (&def->nvram, nvram, error)
          && check_path (&def->nvram_template, nvram, error);
 }

@@ -42,6 +42,7 @@ typedef struct
   char *loader;
   char *nvram;
   char *nvram_template;
+  char *nvram_format; /* raw, unless the document says otherwise */
   guint64 memory_kib; /* 0 if the document has none */
   guint vcpus;        /* the most, 1 if the document has none */
   GPtrArray *disks;   /* of QsDiskDef, in document order */

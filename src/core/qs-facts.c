@@ -180,6 +180,12 @@ qs_file_is (const QsFile *file, const QsImage *image)
          && (file->dev == dev || (file->btime != 0 && file->btime == image->btime));
 }
 
+gboolean
+qs_snapshot_file_is_disk (const QsSnapshotFile *file)
+{
+  return *file->target != '@';
+}
+
 void
 qs_snapshot_file_free (QsSnapshotFile *file)
 {
@@ -205,6 +211,7 @@ qs_facts_new (void)
   facts->foreign_images = g_ptr_array_new_with_free_func (g_free);
   facts->files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
   facts->snapshot_files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_snapshot_file_free);
+  facts->flash = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
   facts->snapshot_disks = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   facts->claims = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   return facts;
@@ -237,6 +244,8 @@ clear_facts (QsFacts *facts)
   g_strfreev (facts->commands);
   g_strfreev (facts->migration_blockers);
   g_free (facts->migration);
+  qs_disk_facts_free (facts->firmware);
+  g_ptr_array_unref (facts->flash);
   g_strfreev (facts->block_jobs);
   g_free (facts->snapshot_document);
 }

@@ -97,6 +97,7 @@ typedef struct
   GPtrArray *formats;
   GPtrArray *targets;      /* of char: paths where files are to be made */
   GPtrArray *reused;       /* of QsFile: overlays of somebody else, as they would be recorded */
+  gboolean firmware;       /* the firmware variables, and the flash chips of the running QEMU */
   gboolean open_files;     /* of the domain's process */
   gboolean monitor;        /* ask the running QEMU: state, block nodes, commands */
   gboolean io_threads;     /* ask it for these too */
@@ -188,6 +189,8 @@ typedef struct
   char *migration;      /* QEMU's word for a migration that is under way; NULL: there is none */
   guint64 memory_bytes; /* that saving its RAM takes at most, as far as is known; 0: it is not */
   GStrv migration_blockers; /* why QEMU would not migrate, in its own words; NULL: not asked */
+  QsDiskFacts *firmware;    /* the file of the firmware variables; NULL: none, or it is not there */
+  GPtrArray *flash;         /* of QsNode: the writable flash chips of the running QEMU */
   gboolean has_tpm;         /* whose state no snapshot holds; known of a running QEMU only */
   char *agent;              /* socket of the guest agent; NULL: none that anybody can connect to */
   gboolean agent_open;      /* a program in the guest has its port open */
@@ -195,10 +198,15 @@ typedef struct
   GPtrArray *claims;        /* of QsDiskFacts, by target */
 } QsFacts;
 
+/* stand where other steps and files have the target of a disk */
+#define QS_MEMORY_TARGET "@memory"
+#define QS_NVRAM_TARGET "@nvram"
+
 /**
  * QsSnapshotFile:
  *
- * Where one disk of a snapshot lies: in a file as a whole, or under a tag inside it.
+ * Where one disk of a snapshot lies: in a file as a whole, or under a tag inside it. Or where its
+ * memory or firmware variables lie, if that is no disk: qs_snapshot_file_is_disk() tells.
  */
 typedef struct
 {
@@ -267,6 +275,7 @@ void qs_open_file_free (QsOpenFile *file);
 void qs_disk_facts_free (QsDiskFacts *facts);
 void qs_file_free (QsFile *file);
 gboolean qs_file_is (const QsFile *file, const QsImage *image);
+gboolean qs_snapshot_file_is_disk (const QsSnapshotFile *file);
 void qs_snapshot_file_free (QsSnapshotFile *file);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsFacts, qs_facts_unref)

@@ -179,12 +179,13 @@ qs_create_add_memory_file (QsCreate *create, QsPlan *plan, GError **error)
 
   if (selection->save == QS_SAVE_NONE)
     return TRUE;
-  if (!check_commands (create, error))
+  if (!qs_check_memory (create->facts, error) || !check_commands (create, error))
     return FALSE;
   if (selection->memory_path == NULL)
     return TRUE;
   target = qs_facts_find_target (create->facts, selection->memory_path);
-  if (!check_target (create, target, error))
+  if (!check_target (create, target, error)
+      || !qs_check_memory_room (create->facts, selection->memory_path, error))
     return FALSE;
   if (target->type == QS_TARGET_REGULAR || target->type == QS_TARGET_EMPTY)
     set_aside (create, plan, target);

@@ -230,6 +230,7 @@ qs_create_add_record (QsCreate *create, QsPlan *plan, GError **error)
         record_disk (create, &changes, selected, metadata);
     }
   qs_create_record_memory (create, &changes, metadata);
+  qs_create_record_firmware (create, &changes, metadata);
   if (metadata)
     qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", create->facts->fresh_uuid, "if-done",
                     "au", qs_create_condition (create, NULL), NULL);

@@ -196,6 +196,7 @@ switch_at_once (QsCreate *create, QsPlan *plan, GError **error)
 
   if (!add_rows (create, plan, &rows, error))
     return FALSE;
+  qs_create_add_firmware_row (create, plan, &rows);
   disks = g_variant_ref_sink (g_variant_builder_end (&rows));
   if (g_variant_n_children (disks) == 0)
     return TRUE;

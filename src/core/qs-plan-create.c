@@ -95,16 +95,19 @@ ask_overlay (const QsDomain *domain, const QsRequest *request, QsQuestions *ques
   return TRUE;
 }
 
+/* a file that belongs to no disk. @path NULL: none */
 static gboolean
-ask_memory (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
-            const QsSelection *selection, GError **error)
+ask_file (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+          const char *path, const char *what, GError **error)
 {
-  if (!qs_scope_check_path (domain, request, questions, selection->memory_path, error))
+  if (path == NULL)
+    return TRUE;
+  if (!qs_scope_check_path (domain, request, questions, path, error))
     {
-      g_prefix_error (error, "memory file: ");
+      g_prefix_error (error, "%s: ", what);
       return FALSE;
     }
-  g_ptr_array_add (questions->targets, g_strdup (selection->memory_path));
+  g_ptr_array_add (questions->targets, g_strdup (path));
   return TRUE;
 }
 
@@ -161,9 +164,13 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
           && !ask_overlay (domain, request, questions, selected, error))
         return FALSE;
     }
-  if (selection->memory_path != NULL && !ask_memory (domain, request, questions, selection, error))
+  if (!ask_file (domain, request, questions, selection->memory_path, "memory file", error)
+      || !ask_file (domain, request, questions, selection->firmware_path, "firmware variables",
+                    error))
     return FALSE;
   ask_disks (selection, questions);
+  questions->memory = selection->save != QS_SAVE_NONE;
+  questions->firmware = selection->memory == QS_LOCATION_NO;
   questions->monitor = qs_domain_is_active (domain);
   questions->agent = (request->flags & QS_CREATE_QUIESCE) != 0;
   questions->open_files = domain->attachment != NULL;
@@ -328,16 +335,18 @@ typedef gboolean (*Stage) (QsCreate *create, QsPlan *plan, GError **error);
 
 /* each adds what it takes of the steps, for some requests none */
 static const Stage off_stages[] = {
-  add_files, add_tags, add_protection, add_exchange_off, add_record,
+  add_files, qs_create_add_firmware_file, add_tags, add_protection, add_exchange_off, add_record,
 };
 
 static const Stage on_stages[] = {
   /* what the guest does not notice */
   add_files,
   qs_create_add_memory_file,
+  qs_create_add_firmware_file,
   add_early_protection,
   qs_create_add_nodes,
   qs_create_add_memory_node,
+  qs_create_add_firmware_node,
   /* one point in time */
   qs_create_add_freeze,
   add_stop,
@@ -387,6 +396,8 @@ list_overlays (const QsCreate *create)
     }
   if (selection->memory_path != NULL)
     g_ptr_array_add (paths, selection->memory_path);
+  if (create->has_firmware_file)
+    g_ptr_array_add (paths, selection->firmware_path);
   return paths;
 }
 
@@ -414,8 +425,8 @@ add_result (QsCreate *create, QsPlan *plan)
         qs_plan_note (plan, "disk ‘%s’ has a chain of %u files; delete snapshots to shorten it",
                       disk->target, disk->chain->len);
     }
-  if (qs_domain_get_def (create->domain)->nvram != NULL)
-    qs_plan_note (plan, "the firmware variables are not part of this snapshot");
+  if (create->facts->has_tpm)
+    qs_plan_note (plan, "TPM state not covered: no snapshot holds the state of the guest's TPM");
 }
 
 /* the state may have changed between the call and the survey */

@@ -26,6 +26,9 @@ typedef struct
   guint freeze;
   guint thaw;
   guint memory_file;
+  guint firmware_file;
+  gboolean has_firmware_file;
+  const QsNode *flash; /* of a running guest, whose content goes to the firmware file */
   guint migrate;
 } QsCreate;
 
@@ -72,7 +75,12 @@ gboolean qs_create_add_thaw (QsCreate *create, QsPlan *plan, GError **error);
 void qs_create_record_quiesce (const QsCreate *create, QsChangeList *changes);
 
 /* qs-plan-create-firmware.c */
+gboolean qs_create_add_firmware_file (QsCreate *create, QsPlan *plan, GError **error);
+gboolean qs_create_add_firmware_node (QsCreate *create, QsPlan *plan, GError **error);
+void qs_create_add_firmware_row (const QsCreate *create, const QsPlan *plan,
+                                 GVariantBuilder *disks);
 gboolean qs_create_copies_firmware (const QsCreate *create);
+void qs_create_record_firmware (const QsCreate *create, QsChangeList *changes, gboolean metadata);
 
 /* qs-plan-create-switch.c: all disks of a running guest at one point in time */
 const QsNode *qs_create_find_node (const QsCreate *create, const QsSelected *selected,

@@ -27,18 +27,22 @@ is_below_root (const QsQuestions *questions, const char *path)
   return FALSE;
 }
 
+/* @file: (nullable) */
+static gboolean
+is_beside (const char *file, const char *path)
+{
+  const char *slash = file != NULL ? strrchr (file, '/') : NULL;
+
+  return slash != NULL && is_below (path, file, (gsize)(slash - file));
+}
+
 static gboolean
 is_beside_image (const QsDomain *domain, const char *path)
 {
   for (guint i = 0; domain != NULL && i < domain->def->disks->len; i++)
-    {
-      const char *image = qs_domain_disk_path (domain, g_ptr_array_index (domain->def->disks, i));
-      const char *slash = image != NULL ? strrchr (image, '/') : NULL;
-
-      if (slash != NULL && is_below (path, image, (gsize)(slash - image)))
-        return TRUE;
-    }
-  return FALSE;
+    if (is_beside (qs_domain_disk_path (domain, g_ptr_array_index (domain->def->disks, i)), path))
+      return TRUE;
+  return domain != NULL && is_beside (domain->def->nvram, path);
 }
 
 gboolean

@@ -99,6 +99,9 @@ static const QsStepType step_types[] = {
   /* what step @freeze has frozen */
   [QS_STEP_THAW] = { "guest-fsfreeze-thaw", "guest-fsfreeze-thaw", QS_MAY_PREPARE | QS_MAY_FINISH,
                      "freeze:u" },
+  /* of the file @from, which is dev:ino and which nobody writes to */
+  [QS_STEP_FILE_COPY] = { "file-copy", "unlink", QS_MAY_PREPARE | QS_MAKES_FILE,
+                          "target:s path:s from:s dev:t ino:t mode:u gid:u" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 

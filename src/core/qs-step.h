@@ -41,8 +41,9 @@ typedef enum
   QS_STEP_MIGRATE_CONTINUE,
   QS_STEP_FREEZE,
   QS_STEP_THAW,
+  QS_STEP_FILE_COPY,
 } QsStepKind;
-#define QS_N_STEP_KINDS (QS_STEP_THAW + 1)
+#define QS_N_STEP_KINDS (QS_STEP_FILE_COPY + 1)
 
 typedef enum
 {

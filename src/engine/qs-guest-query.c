@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-discovery.h"
 #include "qs-guest.h"
 #include "qs-json-scan.h"
 #include "qs-limits.h"
@@ -163,6 +164,34 @@ qs_guest_nodes (QsGuest *guest, const QsDomain *domain, GPtrArray **nodes, GErro
       g_ptr_array_add (found, node);
     }
   *nodes = g_steal_pointer (&found);
+  return TRUE;
+}
+
+/* a chip of firmware code is read-only; one without a medium has no file */
+gboolean
+qs_guest_flash (QsGuest *guest, GPtrArray **chips, GError **error)
+{
+  g_autoptr (JsonNode) answer = qs_guest_query (guest, "query-block", JSON_NODE_ARRAY, error);
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
+
+  if (answer == NULL)
+    return FALSE;
+  for (guint i = 0; i < json_array_get_length (json_node_get_array (answer)); i++)
+    {
+      JsonObject *device = qs_json_element (json_node_get_array (answer), i);
+      const char *qdev = device != NULL ? qs_json_string (device, "qdev") : NULL;
+      JsonObject *inserted = device != NULL ? qs_json_object (device, "inserted") : NULL;
+      QsNode *node;
+
+      if (qdev == NULL || !g_str_has_prefix (qdev, QS_FLASH_PREFIX) || inserted == NULL
+          || qs_json_boolean (inserted, "ro"))
+        continue;
+      node = read_node (QS_NVRAM_TARGET, device);
+      if (node == NULL)
+        return fail_answer (error, "query-block");
+      g_ptr_array_add (found, node);
+    }
+  *chips = g_steal_pointer (&found);
   return TRUE;
 }
 

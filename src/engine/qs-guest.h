@@ -102,6 +102,9 @@ gboolean qs_guest_query_state (QsGuest *guest, QsDomainState *state, char **run_
  */
 gboolean qs_guest_nodes (QsGuest *guest, const QsDomain *domain, GPtrArray **nodes, GError **error);
 
+/* @chips: (out): new array of QsNode: the root node of each flash chip that the guest can write to */
+gboolean qs_guest_flash (QsGuest *guest, GPtrArray **chips, GError **error);
+
 /* a QEMU is asked once: what it can does not change, and the answer is the longest of all */
 /**
  * qs_guest_names_backing:

@@ -108,6 +108,29 @@ qs_qmp_end_job (QsQmp *qmp, const char *job, guint seconds, GError **error)
              && dismiss_job (qmp, job, error));
 }
 
+static gboolean
+finish_job (QsQmp *qmp, const char *job, gint64 deadline, char **problem, GError **error)
+{
+  return wait_job (qmp, job, deadline, problem, error) && dismiss_job (qmp, job, error);
+}
+
+static gboolean
+fail_job (const char *what, const char *problem, GError **error)
+{
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED, "QEMU failed to do ‘%s’: %s", what,
+               problem);
+  return FALSE;
+}
+
+gboolean
+qs_qmp_finish_job (QsQmp *qmp, const char *job, guint seconds, GError **error)
+{
+  g_autofree char *problem = NULL;
+
+  return finish_job (qmp, job, deadline_in (seconds), &problem, error)
+         && (problem == NULL || fail_job (job, problem, error));
+}
+
 gboolean
 qs_qmp_run_job (QsQmp *qmp, const char *command, const char *job, GVariant *arguments,
                 guint seconds, GError **error)
@@ -115,12 +138,7 @@ qs_qmp_run_job (QsQmp *qmp, const char *command, const char *job, GVariant *argu
   gint64 deadline = deadline_in (seconds);
   g_autofree char *problem = NULL;
 
-  if (!qs_qmp_run (qmp, command, arguments, seconds, error)
-      || !wait_job (qmp, job, deadline, &problem, error) || !dismiss_job (qmp, job, error))
-    return FALSE;
-  if (problem == NULL)
-    return TRUE;
-  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED, "QEMU failed to do ‘%s’: %s", command,
-               problem);
-  return FALSE;
+  return qs_qmp_run (qmp, command, arguments, seconds, error)
+         && finish_job (qmp, job, deadline, &problem, error)
+         && (problem == NULL || fail_job (command, problem, error));
 }

@@ -75,6 +75,13 @@ gboolean qs_qmp_run_job (QsQmp *qmp, const char *command, const char *job, GVari
                          guint seconds, GError **error);
 
 /**
+ * qs_qmp_finish_job:
+ *
+ * Waits until a job that was begun is concluded, and dismisses it; FALSE also if it has failed.
+ */
+gboolean qs_qmp_finish_job (QsQmp *qmp, const char *job, guint seconds, GError **error);
+
+/**
  * qs_qmp_end_job:
  *
  * Waits until a job that may have been begun is over, whatever came of it, and dismisses it.

@@ -43,6 +43,7 @@ static const QsExecutor executors[] = {
   [QS_STEP_MIGRATE_CONTINUE] = { qs_run_migrate_continue, qs_undo_migrate_continue, NULL },
   [QS_STEP_FREEZE] = { qs_run_freeze, qs_undo_freeze, NULL },
   [QS_STEP_THAW] = { qs_run_thaw, qs_undo_thaw, NULL },
+  [QS_STEP_FILE_COPY] = { qs_run_file_copy, qs_undo_image_create, qs_probe_image_create },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 

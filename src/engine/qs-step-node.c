@@ -104,7 +104,8 @@ node_options (const QsStep *step)
   g_variant_dict_init (&options, NULL);
   g_variant_dict_insert (&options, "driver", "s", qs_step_string (step, "format"));
   g_variant_dict_insert (&options, "node-name", "s", qs_step_string (step, "node"));
-  if (!qs_step_boolean (step, "open-backing"))
+  if (!qs_step_boolean (step, "open-backing")
+      && !g_str_equal (qs_step_string (step, "format"), "raw"))
     g_variant_dict_insert (&options, "backing", "mv", NULL);
   g_variant_dict_insert_value (&options, "cache", cache_options (step));
   if (auto_read_only (step))

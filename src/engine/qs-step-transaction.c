@@ -193,6 +193,28 @@ prefix_disk (const GArray *disks, GError **error)
     g_prefix_error (error, "one of the disks %s: ", all->str);
 }
 
+/* a copy that QEMU has closed is on the disk */
+static gboolean
+finish_backups (QsGuest *guest, const GArray *disks, GError **error)
+{
+  QsQmp *qmp = qs_guest_get_qmp (guest);
+
+  for (guint i = 0; i < disks->len; i++)
+    {
+      const Disk *disk = &g_array_index (disks, Disk, i);
+
+      if (disk->backup == NULL
+          || (qs_qmp_finish_job (qmp, disk->job, QS_QMP_TRANSACTION_SECONDS, error)
+              && qs_qmp_run (qmp, "blockdev-del",
+                             g_variant_new_parsed ("{'node-name': <%s>}", disk->backup),
+                             QS_QMP_COMMAND_SECONDS, error)))
+        continue;
+      g_prefix_error (error, "the firmware variables could not be copied: ");
+      return FALSE;
+    }
+  return TRUE;
+}
+
 gboolean
 qs_transaction_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error)
 {
@@ -202,7 +224,7 @@ qs_transaction_run (QsGuest *guest, const QsStep *step, GVariant **result, GErro
     return FALSE;
   if (qs_qmp_run (qs_guest_get_qmp (guest), "transaction", transaction (disks),
                   QS_QMP_TRANSACTION_SECONDS, error))
-    return TRUE;
+    return finish_backups (guest, disks, error);
   prefix_disk (disks, error);
   return FALSE;
 }

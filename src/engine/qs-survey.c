@@ -166,6 +166,26 @@ survey_targets (Survey *survey, GError **error)
   return TRUE;
 }
 
+/* that it is not there is a fact too: the first start makes it */
+static gboolean
+survey_firmware (Survey *survey, GError **error)
+{
+  const QsDomainDef *def = qs_domain_get_def (survey->domain);
+  QsFileId id;
+  gboolean exists = FALSE;
+
+  if (!survey->questions->firmware || def->nvram == NULL)
+    return TRUE;
+  if (survey->worker == NULL)
+    survey->worker = qs_worker_pool_acquire (survey->engine->workers, survey->domain->owner, error);
+  if (survey->worker == NULL || !need_recorded (survey, error)
+      || !qs_worker_identify (survey->worker, def->nvram, &id, &exists, error))
+    return FALSE;
+  if (exists)
+    survey->facts->firmware = walk_chain (survey, QS_NVRAM_TARGET, def->nvram, def->nvram_format);
+  return TRUE;
+}
+
 static gboolean
 survey_files (Survey *survey, GError **error)
 {
@@ -336,6 +356,15 @@ survey_graph (Survey *survey, QsGuest *guest, GError **error)
 }
 
 static gboolean
+survey_flash (Survey *survey, QsGuest *guest, GError **error)
+{
+  if (!survey->questions->firmware)
+    return TRUE;
+  g_clear_pointer (&survey->facts->flash, g_ptr_array_unref);
+  return qs_guest_flash (guest, &survey->facts->flash, error);
+}
+
+static gboolean
 survey_memory (Survey *survey, QsGuest *guest, GError **error)
 {
   QsFacts *facts = survey->facts;
@@ -377,7 +406,8 @@ survey_monitor (Survey *survey, GError **error)
   return qs_guest_nodes (guest, survey->domain, &facts->nodes, error)
          && qs_guest_commands (guest, &facts->commands, error)
          && qs_guest_block_jobs (guest, &facts->block_jobs, error)
-         && survey_memory (survey, guest, error) && survey_graph (survey, guest, error);
+         && survey_flash (survey, guest, error) && survey_memory (survey, guest, error)
+         && survey_graph (survey, guest, error);
 }
 
 static gboolean
@@ -434,10 +464,10 @@ QsFacts *
 qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
            const QsQuestions *questions, GError **error)
 {
-  static const SurveyFunc funcs[] = { survey_monitor,  survey_agent,     survey_files,
-                                      survey_snapshot, survey_disks,     survey_images,
-                                      survey_targets,  survey_reused,    survey_claims,
-                                      survey_foreign,  survey_open_files };
+  static const SurveyFunc funcs[] = { survey_monitor,  survey_agent,    survey_files,
+                                      survey_snapshot, survey_disks,    survey_images,
+                                      survey_targets,  survey_reused,   survey_claims,
+                                      survey_foreign,  survey_firmware, survey_open_files };
   g_autoptr (QsFacts) facts = qs_facts_new ();
   Survey survey = { engine, domain, request, questions, NULL, facts, NULL };
   gboolean answered = TRUE;
