@@ -180,6 +180,49 @@ qs_file_is (const QsFile *file, const QsImage *image)
          && (file->dev == dev || (file->btime != 0 && file->btime == image->btime));
 }
 
+/**
+ * qs_file_is_disk:
+ *
+ * Whether it is, or was, an image of a disk: not the memory of a guest, nor its firmware variables.
+ */
+gboolean
+qs_file_is_disk (const QsFile *file)
+{
+  return g_strcmp0 (file->role, "memory") != 0 && g_strcmp0 (file->role, "nvram") != 0;
+}
+
+static gboolean
+has_uuid (const GPtrArray *uuids, const char *uuid, gboolean other)
+{
+  for (guint i = 0; i < uuids->len; i++)
+    if (g_str_equal (g_ptr_array_index (uuids, i), uuid) != other)
+      return TRUE;
+  return FALSE;
+}
+
+/**
+ * qs_file_is_of:
+ * @snapshot: uuid
+ *
+ * Whether the snapshot lies in the file.
+ */
+gboolean
+qs_file_is_of (const QsFile *file, const char *snapshot)
+{
+  return has_uuid (file->state_of, snapshot, FALSE) || has_uuid (file->tag_of, snapshot, FALSE);
+}
+
+/**
+ * qs_file_has_other_users:
+ *
+ * Whether another snapshot lies in the file, too.
+ */
+gboolean
+qs_file_has_other_users (const QsFile *file, const char *snapshot)
+{
+  return has_uuid (file->state_of, snapshot, TRUE) || has_uuid (file->tag_of, snapshot, TRUE);
+}
+
 gboolean
 qs_snapshot_file_is_disk (const QsSnapshotFile *file)
 {

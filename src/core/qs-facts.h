@@ -275,6 +275,9 @@ void qs_open_file_free (QsOpenFile *file);
 void qs_disk_facts_free (QsDiskFacts *facts);
 void qs_file_free (QsFile *file);
 gboolean qs_file_is (const QsFile *file, const QsImage *image);
+gboolean qs_file_is_disk (const QsFile *file);
+gboolean qs_file_is_of (const QsFile *file, const char *snapshot);
+gboolean qs_file_has_other_users (const QsFile *file, const char *snapshot);
 gboolean qs_snapshot_file_is_disk (const QsSnapshotFile *file);
 void qs_snapshot_file_free (QsSnapshotFile *file);
 

@@ -47,10 +47,19 @@ qs_parts_delete (const QsDomain *domain, const QsRequest *request, GError **erro
 }
 
 static gboolean
+refuse_external (const QsSnapshot *snapshot, GError **error)
+{
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+               "snapshot ‘%s’: deleting an external snapshot, which merges its files, is not "
+               "supported by this version; METADATA_ONLY forgets it and keeps the files",
+               snapshot->name);
+  return FALSE;
+}
+
+/* one whose memory alone is external has no files to be merged: its files will tell */
+static gboolean
 check_supported (const QsSnapshot *snapshot, guint flags, GError **error)
 {
-  const char *what = NULL;
-
   if (flags & (QS_DELETE_REOPEN_MIRROR | QS_DELETE_REMOVE_MIRROR))
     {
       g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "snapshot ‘%s’ has no mirror",
@@ -59,17 +68,8 @@ check_supported (const QsSnapshot *snapshot, guint flags, GError **error)
     }
   if (flags & QS_DELETE_METADATA_ONLY)
     return TRUE;
-  if (snapshot->kind != QS_KIND_INTERNAL)
-    what = "deleting an external snapshot, which merges its files,";
-  else if (snapshot->memory != QS_LOCATION_NO)
-    what = "deleting a snapshot with memory";
-  if (what == NULL || snapshot->unverified)
-    return TRUE;
-  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-               "snapshot ‘%s’: %s is not supported by this version; METADATA_ONLY forgets it and "
-               "keeps the files",
-               snapshot->name, what);
-  return FALSE;
+  return snapshot->kind == QS_KIND_INTERNAL || snapshot->memory != QS_LOCATION_NO
+         || snapshot->unverified || refuse_external (snapshot, error);
 }
 
 gboolean
@@ -81,6 +81,7 @@ qs_ask_delete (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
   if (snapshot == NULL || !qs_flags_check (&qs_delete_flag_set, request->flags, error)
       || !check_supported (snapshot, request->flags, error))
     return FALSE;
+  questions->files = TRUE;
   if (request->flags & QS_DELETE_METADATA_ONLY)
     return TRUE;
   if (snapshot->unverified)
@@ -89,23 +90,89 @@ qs_ask_delete (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
       questions->snapshot_rows = TRUE;
       return TRUE;
     }
-  questions->files = TRUE;
   questions->snapshot_files = TRUE;
   questions->monitor = qs_domain_is_active (domain);
   return TRUE;
 }
 
-static void
-add_record (QsPlan *plan, const QsDomain *domain, const QsSnapshot *snapshot)
+/* what becomes of the files of a snapshot that are not its disks' */
+typedef struct
 {
-  const QsSnapshot *current = qs_tree_get_current (domain->tree);
+  QsPlan *plan;
+  const QsDomain *domain;
+  const QsFacts *facts;
+  const QsSnapshot *snapshot;
+  gboolean metadata_only;
+  GPtrArray *unlinked; /* of const QsFile */
+  GStrvBuilder *removed;
+  GStrvBuilder *kept;
+} Delete;
+
+static void
+keep_file (Delete *delete, const QsFile *file, const char *why)
+{
+  g_strv_builder_add (delete->kept, file->path);
+  qs_plan_note (delete->plan, "‘%s’ stays: %s", file->path, why);
+}
+
+/* branches share a file with memory: the last one that uses it takes it along */
+static void
+settle_file (Delete *delete, const QsFile *file, QsChangeList *changes)
+{
+  if (qs_file_has_other_users (file, delete->snapshot->uuid))
+    {
+      keep_file (delete, file, "another snapshot uses it, too");
+      return;
+    }
+  if (delete->metadata_only || !file->ours)
+    {
+      keep_file (delete, file,
+                 file->ours ? "only the record was to be deleted" : "it was not made here");
+      qs_changes_add (changes, QS_CHANGE_FILE_FORGET, "path", "s", file->path, NULL);
+      return;
+    }
+  g_ptr_array_add (delete->unlinked, (gpointer)file);
+  g_strv_builder_add (delete->removed, file->path);
+  qs_changes_add (changes, QS_CHANGE_FILE_TOMBSTONE, "path", "s", file->path, NULL);
+}
+
+static void
+add_record (Delete *delete)
+{
+  const QsSnapshot *snapshot = delete->snapshot;
+  const QsSnapshot *current = qs_tree_get_current (delete->domain->tree);
   QsChangeList changes;
 
   qs_changes_init (&changes);
   qs_changes_add (&changes, QS_CHANGE_SNAPSHOT_DELETE, "uuid", "s", snapshot->uuid, NULL);
   if (current != NULL && g_str_equal (current->uuid, snapshot->uuid))
     qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", snapshot->parent, NULL);
-  qs_planning_add_record (plan, QS_PHASE_COMMIT, snapshot->name, &changes);
+  for (guint i = 0; i < delete->facts->files->len; i++)
+    {
+      const QsFile *file = g_ptr_array_index (delete->facts->files, i);
+
+      if (!qs_file_is_disk (file) && qs_file_is_of (file, snapshot->uuid))
+        settle_file (delete, file, &changes);
+    }
+  qs_planning_add_record (delete->plan, QS_PHASE_COMMIT, snapshot->name, &changes);
+}
+
+static void
+add_unlinks (Delete *delete)
+{
+  QsChangeList forget;
+
+  if (delete->unlinked->len == 0)
+    return;
+  qs_changes_init (&forget);
+  for (guint i = 0; i < delete->unlinked->len; i++)
+    {
+      const QsFile *file = g_ptr_array_index (delete->unlinked, i);
+
+      qs_planning_unlink (delete->plan, file->path, file);
+      qs_changes_add (&forget, QS_CHANGE_FILE_FORGET, "path", "s", file->path, NULL);
+    }
+  qs_planning_add_record (delete->plan, QS_PHASE_FINISH, delete->snapshot->name, &forget);
 }
 
 /* a tag that is gone already is no error: the delete may have been interrupted, or repeated */
@@ -171,43 +238,77 @@ plan_online_tag (QsPlan *plan, const QsDomain *domain, const QsFacts *facts,
   return TRUE;
 }
 
+static gboolean
+add_tag (Delete *delete, const QsSnapshotFile *file, GError **error)
+{
+  gboolean removes = TRUE;
+
+  if (file->tag == NULL)
+    return refuse_external (delete->snapshot, error);
+  if (delete->facts->state == QS_DOMAIN_SHUTOFF
+          ? !plan_offline_tag (delete->plan, delete->facts, file, &removes, error)
+          : !plan_online_tag (delete->plan, delete->domain, delete->facts, file, error))
+    return FALSE;
+  if (removes)
+    g_strv_builder_add (delete->removed, file->tag);
+  return TRUE;
+}
+
+static gboolean
+add_tags (Delete *delete, GError **error)
+{
+  const GPtrArray *files = delete->facts->snapshot_files;
+
+  for (guint i = 0; i < files->len; i++)
+    {
+      const QsSnapshotFile *file = g_ptr_array_index (files, i);
+
+      if (qs_snapshot_file_is_disk (file) && !add_tag (delete, file, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static void
+add_result (Delete *delete)
+{
+  g_auto (GStrv) removed = g_strv_builder_end (delete->removed);
+  g_auto (GStrv) kept = g_strv_builder_end (delete->kept);
+  g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (NULL);
+
+  g_variant_dict_insert (&result, "removed", "^as", removed);
+  g_variant_dict_insert (&result, "kept", "^as", kept);
+  qs_plan_set_result (delete->plan, g_variant_dict_end (&result));
+}
+
 /* offline tags are deleted by qemu-img, those of a running guest by its QEMU: each after the record
-   is gone, so that no record ever stands for a tag that is not there */
+   is gone, so that no record ever stands for a tag or a file that is not there */
 QsPlan *
 qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                 GError **error)
 {
-  const QsSnapshot *snapshot = qs_planning_snapshot (domain, request, error);
   g_autoptr (QsPlan) plan = qs_plan_new ();
+  g_autoptr (GPtrArray) unlinked = g_ptr_array_new ();
   g_autoptr (GStrvBuilder) removed = g_strv_builder_new ();
-  g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (NULL);
-  g_auto (GStrv) paths = NULL;
+  g_autoptr (GStrvBuilder) kept = g_strv_builder_new ();
+  Delete delete = { .plan = plan,
+                    .domain = domain,
+                    .facts = facts,
+                    .snapshot = qs_planning_snapshot (domain, request, error),
+                    .metadata_only = (request->flags & QS_DELETE_METADATA_ONLY) != 0,
+                    .unlinked = unlinked,
+                    .removed = removed,
+                    .kept = kept };
 
-  if (snapshot == NULL
-      || (!(request->flags & QS_DELETE_METADATA_ONLY)
-          && !qs_redefine_check_verified (domain, snapshot, facts, error))
+  if (delete.snapshot == NULL
+      || (!delete.metadata_only
+          && !qs_redefine_check_verified (domain, delete.snapshot, facts, error))
       || !qs_planning_check_block_jobs (facts, error))
     return NULL;
-  add_record (plan, domain, snapshot);
-
-  for (guint i = 0; !(request->flags & QS_DELETE_METADATA_ONLY) && i < facts->snapshot_files->len;
-       i++)
-    {
-      const QsSnapshotFile *file = g_ptr_array_index (facts->snapshot_files, i);
-      gboolean removes = TRUE;
-
-      if (file->tag == NULL)
-        continue;
-      if (facts->state == QS_DOMAIN_SHUTOFF ? !plan_offline_tag (plan, facts, file, &removes, error)
-                                            : !plan_online_tag (plan, domain, facts, file, error))
-        return NULL;
-      if (removes)
-        g_strv_builder_add (removed, file->tag);
-    }
-
-  paths = g_strv_builder_end (removed);
-  g_variant_dict_insert (&result, "removed", "^as", paths);
-  g_variant_dict_insert_value (&result, "kept", g_variant_new_strv (NULL, 0));
-  qs_plan_set_result (plan, g_variant_dict_end (&result));
+  add_record (&delete);
+  if (!delete.metadata_only && !add_tags (&delete, error))
+    return NULL;
+  add_unlinks (&delete);
+  add_result (&delete);
   return g_steal_pointer (&plan);
 }

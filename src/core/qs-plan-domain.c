@@ -4,6 +4,7 @@
 
 #include "qs-command-line.h"
 #include "qs-error.h"
+#include "qs-limits.h"
 #include "qs-name.h"
 #include "qs-scope.h"
 
@@ -259,6 +260,24 @@ note_protected (QsPlan *plan, const QsFacts *facts)
     }
 }
 
+/* nothing would tell later what they are */
+static void
+note_left (QsPlan *plan, const QsFacts *facts)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < facts->files->len; i++)
+    {
+      const QsFile *file = g_ptr_array_index (facts->files, i);
+
+      if (!qs_file_is_disk (file) && ++n <= QS_MAX_NAMED_FILES)
+        qs_plan_note (plan, "‘%s’ stays, with the %s of a snapshot", file->path,
+                      g_str_equal (file->role, "memory") ? "memory" : "firmware variables");
+    }
+  if (n > QS_MAX_NAMED_FILES)
+    qs_plan_note (plan, "%u more such files stay", n - QS_MAX_NAMED_FILES);
+}
+
 QsPlan *
 qs_plan_undefine (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                   GError **error)
@@ -271,6 +290,7 @@ qs_plan_undefine (const QsDomain *domain, const QsRequest *request, const QsFact
     if (!check_chain (g_ptr_array_index (facts->disks, i), error))
       return NULL;
   note_protected (plan, facts);
+  note_left (plan, facts);
 
   qs_changes_init (&changes);
   for (guint i = snapshots->len; i > 0; i--)

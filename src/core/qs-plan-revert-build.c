@@ -92,7 +92,7 @@ plan_tags (QsRevertBuild *build)
       const QsSnapshotFile *file = g_ptr_array_index (facts->snapshot_files, i);
       const QsImage *image = qs_planning_snapshot_image (facts, file->target, NULL);
 
-      if (file->tag == NULL)
+      if (file->tag == NULL || !qs_snapshot_file_is_disk (file))
         continue;
       qs_plan_add (
           build->plan, QS_STEP_IMAGE_SNAPSHOT_APPLY, phase, file->target,
@@ -164,11 +164,8 @@ plan_unlinks (QsRevertBuild *build)
   for (guint i = 0; i < build->dropped->len; i++)
     {
       const QsDropped *dropped = g_ptr_array_index (build->dropped, i);
-      const QsFile *file = dropped->file;
 
-      qs_plan_add (build->plan, QS_STEP_FILE_UNLINK, QS_PHASE_FINISH, dropped->path,
-                   g_variant_new_parsed ("{'path': <%s>, 'dev': <%t>, 'ino': <%t>, 'btime': <%x>}",
-                                         dropped->path, file->dev, file->ino, file->btime));
+      qs_planning_unlink (build->plan, dropped->path, dropped->file);
       qs_changes_add (&forget, QS_CHANGE_FILE_FORGET, "path", "s", dropped->path, NULL);
     }
   qs_planning_add_record (build->plan, QS_PHASE_FINISH, build->revert->snapshot->name, &forget);
@@ -200,8 +197,17 @@ add_result (QsRevertBuild *build)
   g_autoptr (GPtrArray) not_restored = g_ptr_array_new ();
 
   for (guint i = 0; i < revert->facts->snapshot_files->len; i++)
-    g_ptr_array_add (
-        restored, ((QsSnapshotFile *)g_ptr_array_index (revert->facts->snapshot_files, i))->target);
+    {
+      const QsSnapshotFile *file = g_ptr_array_index (revert->facts->snapshot_files, i);
+
+      if (qs_snapshot_file_is_disk (file))
+        g_ptr_array_add (restored, file->target);
+      else
+        qs_plan_note (build->plan,
+                      "the firmware variables stay as they are; those of the "
+                      "snapshot are in ‘%s’",
+                      file->path);
+    }
   if (revert->definition != NULL)
     g_ptr_array_add (restored, (gpointer) "definition");
   if (qs_domain_get_def (revert->domain)->nvram != NULL)

@@ -84,7 +84,7 @@ qs_revert_check_in_place (const QsRevert *revert, GError **error)
     {
       const QsSnapshotFile *file = g_ptr_array_index (revert->facts->snapshot_files, i);
 
-      if (file->tag == NULL)
+      if (file->tag == NULL || !qs_snapshot_file_is_disk (file))
         continue;
       g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
                    "disk ‘%s’ has an internal snapshot, and bringing that back while the guest "

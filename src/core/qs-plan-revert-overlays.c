@@ -269,6 +269,8 @@ qs_revert_plan_overlays (QsRevertBuild *build, QsChangeList *changes, GError **e
     {
       const QsSnapshotFile *file = g_ptr_array_index (files, i);
 
+      if (!qs_snapshot_file_is_disk (file))
+        continue;
       if (file->tag != NULL)
         build->n_tags++;
       else if (!plan_overlay (build, changes, file, error))

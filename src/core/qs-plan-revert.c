@@ -195,6 +195,8 @@ check_descendants (const QsDomain *domain, const QsSnapshot *snapshot, const QsF
     {
       const QsSnapshotFile *file = g_ptr_array_index (facts->snapshot_files, i);
 
+      if (!qs_snapshot_file_is_disk (file))
+        continue;
       for (guint n = 0; file->tag == NULL && n < below->len; n++)
         {
           const QsSnapshot *child = g_ptr_array_index (below, n);
@@ -310,8 +312,11 @@ check_files (const QsDomain *domain, const QsFacts *facts, GError **error)
   for (guint i = 0; i < facts->snapshot_files->len; i++)
     {
       const QsSnapshotFile *file = g_ptr_array_index (facts->snapshot_files, i);
-      const QsImage *image = qs_planning_snapshot_image (facts, file->target, error);
+      const QsImage *image;
 
+      if (!qs_snapshot_file_is_disk (file))
+        continue;
+      image = qs_planning_snapshot_image (facts, file->target, error);
       if (image == NULL || !check_identity (facts, file, image, error)
           || !check_nobody (facts, file, image, error))
         return FALSE;

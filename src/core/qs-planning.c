@@ -120,6 +120,19 @@ qs_planning_record_overlay (QsChangeList *changes, const char *path, const char 
                   "s", "disk", "backing", "s", base, "ours", "b", TRUE, "step", "u", step, NULL);
 }
 
+/**
+ * qs_planning_unlink:
+ *
+ * Adds the step that removes the recorded file from @path, where it is now.
+ */
+void
+qs_planning_unlink (QsPlan *plan, const char *path, const QsFile *file)
+{
+  qs_plan_add (plan, QS_STEP_FILE_UNLINK, QS_PHASE_FINISH, path,
+               g_variant_new_parsed ("{'path': <%s>, 'dev': <%t>, 'ino': <%t>, 'btime': <%x>}",
+                                     path, file->dev, file->ino, file->btime));
+}
+
 void
 qs_planning_add_record (QsPlan *plan, QsPhase phase, const char *target, QsChangeList *changes)
 {

@@ -320,6 +320,8 @@ survey_snapshot (Survey *survey, GError **error)
     {
       const QsSnapshotFile *file = g_ptr_array_index (files, i);
 
+      if (!qs_snapshot_file_is_disk (file))
+        continue;
       g_ptr_array_add (survey->facts->snapshot_disks,
                        walk_chain (survey, file->target, file->path, file->format));
     }

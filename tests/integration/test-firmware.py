@@ -1,0 +1,247 @@
+#!/usr/bin/python3
+"""Firmware variables: each snapshot without memory has a copy of them, of its own point in time."""
+import json
+import os
+import shutil
+import socket
+import stat
+import unittest
+
+import qs_images as images
+import qs_tap
+from qs_attach import DISK_ONLY, Base
+from qs_foreign import BIOS
+from qs_testing import Guest, wait_until
+
+NO_METADATA, METADATA_ONLY = 4, 2
+SIZE = 128 * 1024
+DOCUMENT = "<domainsnapshot><name>{}</name>{}</domainsnapshot>"
+
+
+def document(name, choice=None):
+    disks = f"<disks><disk name='vda' snapshot='{choice}'/></disks>" if choice else ''
+    return DOCUMENT.format(name, disks)
+
+
+def make_variables(path, driver, byte):
+    images.tool('qemu-img', 'create', '-q', '-f', driver, path, str(SIZE))
+    images.tool('qemu-io', '-f', driver, '-c', f'write -P {byte} 0 {SIZE}', path)
+
+
+class Monitor:
+    """A second monitor, by which the test plays the firmware."""
+
+    def __init__(self, path, node):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.file = self.socket.makefile('rw')
+        self.node = node
+        self.file.readline()
+        self.execute('qmp_capabilities')
+
+    def execute(self, command, **arguments):
+        self.file.write(json.dumps({'execute': command, 'arguments': arguments}) + '\n')
+        self.file.flush()
+        while True:
+            answer = json.loads(self.file.readline())
+            if 'event' not in answer:
+                return answer['return']
+
+    def fill(self, byte):
+        self.execute('human-monitor-command',
+                     **{'command-line': f'qemu-io {self.node} "write -q -P {byte} 0 {SIZE}"'})
+
+    def nodes(self):
+        return {node['node-name'] for node in
+                self.execute('query-named-block-nodes', flat=True)}
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Firmware(Base):
+    def define(self, driver, disk='qcow2'):
+        self.guest = Guest(self.session.folder, 1, (disk,))
+        self.vars = os.path.join(self.guest.folder, 'guest_VARS.fd')
+        self.driver = driver
+        self.extra_socket = os.path.join(self.guest.folder, 'extra')
+        code = os.path.join(self.guest.folder, 'code.fd')
+        shutil.copy(BIOS, code)
+        make_variables(self.vars, driver, 0x11)
+        xml = self.guest.xml().replace("<domain type='qemu'>", "<domain type='qemu' "
+            "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>")
+        xml = xml.replace('</os>', f"<loader readonly='yes' type='pflash'>{code}</loader>"
+                                   f"<nvram format='{driver}'>{self.vars}</nvram></os>")
+        xml = xml.replace('</domain>', "<qemu:commandline><qemu:arg value='-qmp'/><qemu:arg "
+            f"value='unix:{self.extra_socket},server=on,wait=off'/></qemu:commandline></domain>")
+        self.domain = self.session.manager.define(xml)
+        return self.domain
+
+    def monitor(self, path=None, node='snapd-pflash1'):
+        monitor = Monitor(path or self.extra_socket, node)
+        self.addCleanup(monitor.close)
+        return monitor
+
+    def fill(self, monitor, byte):
+        monitor.fill(byte)
+        self.assert_holds(self.vars, byte)
+
+    def copy(self, name):
+        return os.path.join(os.path.dirname(self.vars), f'guest_VARS.{name}')
+
+    def assert_holds(self, path, byte, driver=None):
+        content = images.read(path, driver or self.driver)
+        self.assertEqual(len(content), SIZE)
+        self.assertEqual(set(content), {byte})
+
+    def assert_private(self, path):
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+
+    def files(self):
+        return sorted(os.listdir(os.path.dirname(self.vars)))
+
+    def check_off(self, driver):
+        self.define(driver)
+        snapshot, result = self.domain.create(document('s1'))
+        self.assertIn(self.copy('s1'), result['files'])
+        make_variables(self.vars, driver, 0x22)
+        self.domain.create(document('s2', 'external'))
+        self.assert_holds(self.copy('s1'), 0x11)
+        self.assert_holds(self.copy('s2'), 0x22)
+        self.assert_private(self.copy('s1'))
+        snapshot.delete(METADATA_ONLY)
+        self.assert_holds(self.copy('s1'), 0x11)
+
+    def test_off_raw(self):
+        self.check_off('raw')
+
+    def test_off_qcow2(self):
+        self.check_off('qcow2')
+
+    def check_on(self, driver):
+        self.define(driver)
+        self.domain.start()
+        self.guest.serial.wait_more(3)
+        monitor = self.monitor()
+        nodes = monitor.nodes()
+        self.fill(monitor, 0x22)
+        _, result = self.domain.create(document('s1'), DISK_ONLY)
+        self.fill(monitor, 0x33)
+        self.domain.create(document('s2'), DISK_ONLY)
+        self.fill(monitor, 0x44)
+        self.assertIn(self.copy('s1'), result['files'])
+        self.assert_holds(self.copy('s1'), 0x22)
+        self.assert_holds(self.copy('s2'), 0x33)
+        self.assert_private(self.copy('s1'))
+        self.assertEqual([name for name in monitor.nodes() - nodes if name.endswith('-n')], [])
+        self.assertEqual(monitor.execute('query-jobs'), [])
+        self.guest.serial.wait_more(3)
+        self.domain.destroy()
+        self.assert_holds(self.vars, 0x44)
+        self.assertEqual(self.guest.serial.errors(), 0)
+
+    def test_on_raw(self):
+        self.check_on('raw')
+
+    def test_on_qcow2(self):
+        self.check_on('qcow2')
+
+    def test_on_internal(self):
+        """A raw file of variables is not in the way of snapshots inside the images."""
+        self.define('raw')
+        self.domain.start()
+        self.guest.serial.wait_more(3)
+        self.fill(self.monitor(), 0x22)
+        snapshot, _ = self.domain.create(document('s1', 'internal'), DISK_ONLY)
+        self.assert_holds(self.copy('s1'), 0x22)
+        self.assertEqual(snapshot['Kind'], 'internal')
+        result = snapshot.delete()
+        self.assertIn(self.copy('s1'), result['removed'])
+        self.assertFalse(os.path.exists(self.copy('s1')))
+        self.assertEqual(images.tags(self.guest.disks[0][1]), [])
+
+    def check_attached(self, driver):
+        folder = self.session.folder
+        code, self.vars = (os.path.join(folder, name) for name in ('code.fd', 'guest_VARS.fd'))
+        self.driver = driver
+        shutil.copy(BIOS, code)
+        make_variables(self.vars, driver, 0x11)
+        extra_socket = os.path.join(folder, 'extra')
+        self.foreign(extra=['-drive', f'if=pflash,unit=0,format=raw,readonly=on,file={code}',
+                            '-drive', f'if=pflash,unit=1,format={driver},file={self.vars}',
+                            '-qmp', f'unix:{extra_socket},server=on,wait=off'])
+        self.attach()
+        monitor = self.monitor(extra_socket, 'pflash1')
+        self.fill(monitor, 0x22)
+        _, result = self.domain.create(document('s1'), DISK_ONLY)
+        self.fill(monitor, 0x33)
+        self.assertIn(self.copy('s1'), result['files'])
+        self.assert_holds(self.copy('s1'), 0x22)
+        self.assert_counts()
+        monitor.close()
+        self.qemu.end()
+        self.wait_connected(False)
+        wait_until(lambda: self.domain['State'] == 'shutoff', 20, 'the guest is off')
+        self.domain.create(document('s2'))
+        self.assert_holds(self.copy('s2'), 0x33)
+
+    def test_attached_raw(self):
+        self.check_attached('raw')
+
+    def test_attached_qcow2(self):
+        self.check_attached('qcow2')
+
+    def test_refused(self):
+        """What is in the way stays as it was, and so does all else."""
+        self.define('raw')
+        for make in (lambda path: os.mkfifo(path), lambda path: os.symlink(self.vars, path),
+                     lambda path: open(path, 'w', encoding='utf-8').close()):
+            make(self.copy('s1'))
+            before, info = self.files(), os.lstat(self.copy('s1'))
+            error = self.error_of(self.domain.create, document('s1', 'external'))
+            self.assertEqual(error.name, 'ConfigUnsupported')
+            self.assertIn(self.copy('s1'), error.message)
+            self.assertEqual(self.files(), before)
+            self.assertEqual(os.lstat(self.copy('s1')), info)
+            os.unlink(self.copy('s1'))
+        self.assert_holds(self.vars, 0x11)
+        self.assertEqual(images.tags(self.guest.disks[0][1]), [])
+
+    def test_moved_while_it_runs(self):
+        self.define('raw')
+        self.domain.start()
+        self.guest.serial.wait_more(3)
+        os.rename(self.vars, self.vars + '.away')
+        before = self.files()
+        error = self.error_of(self.domain.create, document('s1'), DISK_ONLY)
+        self.assertEqual(error.name, 'OperationInvalid')
+        self.assertEqual(self.files(), before)
+        self.guest.serial.wait_more(3)
+
+    def test_deleted_with_the_snapshot(self):
+        self.define('qcow2')
+        snapshot, _ = self.domain.create(document('s1'))
+        result = snapshot.delete()
+        self.assertIn(self.copy('s1'), result['removed'])
+        self.assertNotIn(os.path.basename(self.copy('s1')), self.files())
+        self.domain.create(document('s1'))
+        self.assert_holds(self.copy('s1'), 0x11)
+
+    def test_not_there_yet(self):
+        self.define('raw')
+        os.unlink(self.vars)
+        _, result = self.domain.create(document('s1'))
+        self.assertNotIn(self.copy('s1'), result['files'])
+        self.assertNotIn(os.path.basename(self.copy('s1')), self.files())
+
+    def test_no_metadata(self):
+        self.define('raw')
+        snapshot, result = self.domain.create(document('s1'), NO_METADATA)
+        self.assertIsNone(snapshot)
+        self.assertIn(self.copy('s1'), result['files'])
+        self.assert_holds(self.copy('s1'), 0x11)
+
+
+if __name__ == '__main__':
+    qs_tap.main()
