@@ -317,19 +317,23 @@ record_snapshot (const Redefine *redefine, QsChangeList *changes, gboolean unver
   return TRUE;
 }
 
+/* memory and firmware variables: a stream has no format that an image could have */
 static void
-record_memory_file (const Redefine *redefine, QsChangeList *changes, const QsImage *image)
+record_other_file (const Redefine *redefine, QsChangeList *changes, const Place *place)
 {
+  const QsImage *image = qs_redefine_image (redefine->facts, &place->claim);
   const QsFile *known = qs_facts_find_file (redefine->facts, image->path);
+  gboolean is_memory = g_str_equal (place->claim.target, QS_MEMORY_TARGET);
+  gboolean is_stream = is_memory && g_str_equal (image->format, "raw");
   guint64 dev, ino;
 
   if (known != NULL && known->ino != 0)
     return;
   qs_image_identity (image, &dev, &ino);
   qs_changes_add (changes, QS_CHANGE_FILE_PUT, "path", "s", image->path, "format", "s",
-                  g_str_equal (image->format, "raw") ? "migrate" : image->format, "role", "s",
-                  "memory", "backing", "s", "", "ours", "b", FALSE, "dev", "t", dev, "ino", "t",
-                  ino, "btime", "x", image->btime, NULL);
+                  is_stream ? "migrate" : image->format, "role", "s",
+                  is_memory ? "memory" : "nvram", "backing", "s", "", "ours", "b", FALSE, "dev",
+                  "t", dev, "ino", "t", ino, "btime", "x", image->btime, NULL);
 }
 
 /* what is not there is not recorded either: a name in a document makes no file ours to keep */
@@ -341,8 +345,8 @@ record_place (const Redefine *redefine, QsChangeList *changes, const Place *plac
 
   if (place->kept || place->fault != NULL)
     return;
-  if (g_str_equal (place->claim.target, QS_MEMORY_TARGET))
-    record_memory_file (redefine, changes, image);
+  if (*place->claim.target == '@')
+    record_other_file (redefine, changes, place);
   else
     qs_planning_record_chain (changes, facts, qs_facts_find_claim (facts, place->claim.target));
   qs_changes_add (changes, QS_CHANGE_SNAPSHOT_FILE, "uuid", "s", redefine->uuid, "target", "s",

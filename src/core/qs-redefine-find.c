@@ -123,6 +123,8 @@ is_active (const QsDomain *domain, const QsFacts *facts, const QsImage *image)
 {
   const QsDomainDef *def = qs_domain_get_def (domain);
 
+  if (g_strcmp0 (def->nvram, image->path) == 0)
+    return TRUE;
   for (guint i = 0; i < def->disks->len; i++)
     {
       const char *path = qs_domain_disk_path (domain, g_ptr_array_index (def->disks, i));
@@ -143,9 +145,8 @@ find_fault_as_whole (const QsDomain *domain, const QsFacts *facts, const QsClaim
   const QsImage *image = qs_redefine_image (facts, claim);
 
   if (is_active (domain, facts, image))
-    return g_strdup_printf ("‘%s’ is what a disk of the domain is on now, and is written to",
-                            image->path);
-  if (g_str_equal (claim->target, QS_MEMORY_TARGET) && image->size == 0)
+    return g_strdup_printf ("‘%s’ is what the domain uses now, and is written to", image->path);
+  if (*claim->target == '@' && image->size == 0)
     return g_strdup_printf ("‘%s’ is empty", image->path);
   return NULL;
 }

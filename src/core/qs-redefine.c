@@ -255,6 +255,14 @@ qs_redefine_claims (const QsDomain *domain, const QsSnapshotDef *def)
     }
   if (claim_memory (def, &claim))
     g_array_append_val (claims, claim);
+  claim = (QsClaim){ QS_NVRAM_TARGET,
+                     QS_LOCATION_EXTERNAL,
+                     def->nvram_file,
+                     def->nvram_format != NULL ? def->nvram_format : "raw",
+                     NULL,
+                     FALSE };
+  if (def->nvram_file != NULL)
+    g_array_append_val (claims, claim);
   return claims;
 }
 
@@ -266,8 +274,10 @@ qs_redefine_claims (const QsDomain *domain, const QsSnapshotDef *def)
 char *
 qs_redefine_part (const QsClaim *claim)
 {
-  if (*claim->target == '@')
-    return g_strdup (claim->target + 1);
+  if (g_str_equal (claim->target, QS_MEMORY_TARGET))
+    return g_strdup ("memory");
+  if (g_str_equal (claim->target, QS_NVRAM_TARGET))
+    return g_strdup ("firmware variables");
   return g_strdup_printf ("disk ‘%s’", claim->target);
 }
 
@@ -302,15 +312,13 @@ add_missing (GString *text, const QsClaim *claim)
 {
   const char *path = claim->path != NULL ? claim->path : "a file that nothing names";
   const char *below = claim->below ? "the backing file of " : "";
+  g_autofree char *part = qs_redefine_part (claim);
 
   g_string_append (text, text->len > 0 ? "; " : "");
-  if (g_str_equal (claim->target, QS_MEMORY_TARGET))
-    g_string_append_printf (text, "its memory in ‘%s’", path);
-  else if (claim->tag != NULL)
-    g_string_append_printf (text, "disk ‘%s’: the tag ‘%s’ in ‘%s’", claim->target, claim->tag,
-                            path);
+  if (claim->tag != NULL)
+    g_string_append_printf (text, "%s: the tag ‘%s’ in ‘%s’", part, claim->tag, path);
   else
-    g_string_append_printf (text, "disk ‘%s’: %s‘%s’", claim->target, below, path);
+    g_string_append_printf (text, "%s: %s‘%s’", part, below, path);
 }
 
 /* (transfer full): what was not found when it was redefined, in words */

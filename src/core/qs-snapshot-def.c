@@ -5,6 +5,7 @@
 #include "qs-snapshot-disk.h"
 
 static const char *const memory_formats[] = { "migrate", "qcow2", NULL };
+static const char *const nvram_formats[] = { "raw", "qcow2", NULL };
 
 static void
 snapshot_def_clear (QsSnapshotDef *def)
@@ -18,6 +19,8 @@ snapshot_def_clear (QsSnapshotDef *def)
   g_free (def->memory_disk);
   g_free (def->memory_sidecar);
   g_free (def->memory_format);
+  g_free (def->nvram_file);
+  g_free (def->nvram_format);
   g_ptr_array_unref (def->disks);
   qs_domain_def_unref (def->domain);
   qs_domain_def_unref (def->inactive_domain);
@@ -57,6 +60,8 @@ qs_snapshot_def_copy (const QsSnapshotDef *def)
   copy->memory_disk = g_strdup (def->memory_disk);
   copy->memory_sidecar = g_strdup (def->memory_sidecar);
   copy->memory_format = g_strdup (def->memory_format);
+  copy->nvram_file = g_strdup (def->nvram_file);
+  copy->nvram_format = g_strdup (def->nvram_format);
   copy->domain = def->domain != NULL ? qs_domain_def_ref (def->domain) : NULL;
   copy->inactive_domain =
       def->inactive_domain != NULL ? qs_domain_def_ref (def->inactive_domain) : NULL;
@@ -216,6 +221,22 @@ read_memory (QsSnapshotDef *def, const xmlNode *memory, GError **error)
 }
 
 static gboolean
+read_nvram (QsSnapshotDef *def, const xmlNode *nvram, GError **error)
+{
+  if (nvram == NULL)
+    return TRUE;
+  def->nvram_file = qs_xml_attribute (nvram, "file");
+  def->nvram_format = qs_xml_attribute (nvram, "format");
+  if (def->nvram_file == NULL || *def->nvram_file != '/')
+    qs_xml_fail (error, nvram, "<nvram> needs an absolute path as attribute ‘file’");
+  else if (def->nvram_format != NULL && !g_strv_contains (nvram_formats, def->nvram_format))
+    qs_xml_fail (error, nvram, "‘%s’ is no format of firmware variables", def->nvram_format);
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static gboolean
 read_disks (QsSnapshotDef *def, const xmlNode *disks, GError **error)
 {
   def->has_disks = disks != NULL;
@@ -254,6 +275,7 @@ snapshot_def_new_doc (xmlDoc *doc, GError **error)
   if (!read_labels (def, root, error) || !read_state (def, root, error)
       || !read_creation_time (def, root, error)
       || !read_memory (def, qs_xml_child (root, "memory"), error)
+      || !read_nvram (def, qs_xml_child (root, "nvram"), error)
       || !read_disks (def, qs_xml_child (root, "disks"), error)
       || !read_domain (&def->domain, qs_xml_child (root, "domain"), error)
       || !read_domain (&def->inactive_domain, qs_xml_child (root, "inactiveDomain"), error))

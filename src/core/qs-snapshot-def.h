@@ -45,6 +45,8 @@ typedef struct
   char *memory_disk;
   char *memory_sidecar;
   char *memory_format;
+  char *nvram_file; /* copy of the firmware variables, or NULL */
+  char *nvram_format;
   gboolean has_disks; /* there is a <disks>, perhaps an empty one */
   GPtrArray *disks;   /* of QsSnapshotDisk */
   QsDomainDef *domain;

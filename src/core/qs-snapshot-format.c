@@ -4,8 +4,8 @@
 
 /* libvirt's order; what a kept document holds besides stays where it is */
 static const char *const element_order[] = {
-  "name",   "description", "state", "parent", "creationTime",
-  "branch", "memory",      "disks", "domain", "inactiveDomain",
+  "name",   "description", "state", "parent", "creationTime",   "branch",
+  "memory", "nvram",       "disks", "domain", "inactiveDomain",
 };
 
 static guint
@@ -128,6 +128,21 @@ write_memory (const QsSnapshotDef *def, xmlNode *root)
   qs_xml_set (memory, "format", def->memory_format);
 }
 
+static void
+write_nvram (const QsSnapshotDef *def, xmlNode *root)
+{
+  xmlNode *nvram;
+
+  if (def->nvram_file == NULL)
+    {
+      qs_xml_remove (qs_xml_child (root, "nvram"));
+      return;
+    }
+  nvram = ensure_element (root, "nvram");
+  qs_xml_set (nvram, "file", def->nvram_file);
+  qs_xml_set (nvram, "format", def->nvram_format);
+}
+
 /* the node of @disk in the kept document, taken out of it; a new one if it has none */
 static xmlNode *
 take_disk (xmlNode *disks, const QsSnapshotDisk *disk)
@@ -210,6 +225,7 @@ qs_snapshot_def_format (const QsSnapshotDef *def, gboolean secure)
 
   write_labels (def, root);
   write_memory (def, root);
+  write_nvram (def, root);
   write_disks (def, root);
   write_domain (root, "domain", def->domain);
   write_domain (root, "inactiveDomain", def->inactive_domain);

@@ -4,6 +4,7 @@
 
 #include "qs-error.h"
 #include "qs-flags.h"
+#include "qs-plan-create.h"
 
 static char *
 domain_document (const QsDomain *domain, guint flags, GError **error)
@@ -11,6 +12,17 @@ domain_document (const QsDomain *domain, guint flags, GError **error)
   g_autoptr (QsDomainDef) def = qs_domain_true_def (domain, FALSE, error);
 
   return def != NULL ? qs_domain_def_format (def, (flags & QS_XML_SECURE) != 0) : NULL;
+}
+
+static void
+patch_nvram (QsSnapshotDef *def, const QsSnapshotFile *file)
+{
+  if (!g_str_equal (file->target, QS_NVRAM_TARGET))
+    return;
+  g_free (def->nvram_file);
+  g_free (def->nvram_format);
+  def->nvram_file = g_strdup (file->path);
+  def->nvram_format = g_strdup (file->format);
 }
 
 /* the definition of then, with the files in which its disks lie now: they may have been renamed */
@@ -23,6 +35,8 @@ patch_files (QsEngine *engine, QsSnapshotDef *def, const char *snapshot, GError 
 
   if (files == NULL)
     return FALSE;
+  for (guint i = 0; i < files->len; i++)
+    patch_nvram (def, g_ptr_array_index (files, i));
   for (guint i = 0; def->domain != NULL && i < files->len; i++)
     {
       const QsSnapshotFile *file = g_ptr_array_index (files, i);

@@ -149,7 +149,7 @@ test_case (gconstpointer data)
 static const char *const all_read[] = {
   "<memory snapshot='internal' disk='vda' sidecar='/m' format='qcow2'/>",
   "<memory snapshot='external' file='/m' format='migrate'/>",
-  "<memory snapshot='no'/>",
+  "<memory snapshot='no'/><nvram file='/v' format='qcow2'/>",
   "<disks><disk name='/a' snapshot='internal' tag='t'/>"
   "<disk name='vdb' snapshot='external' type='file' mode='no-backing-file'>"
   "<source file='/b'><seclabel model='dac' relabel='no'/><encryption format='luks'/>"

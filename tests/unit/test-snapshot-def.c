@@ -99,6 +99,8 @@ static const struct
   { "<disks><disk name='vda'><mirror/></disk></disks>",
     "line 1: disk ‘vda’: <mirror> names no file" },
   { "\n<memory snapshot='manual'/>", "line 2: memory cannot be ‘manual’" },
+  { "\n<nvram file='v'/>", "line 2: <nvram> needs an absolute path" },
+  { "\n<nvram file='/v' format='qed'/>", "line 2: ‘qed’ is no format of firmware variables" },
   { "<memory snapshot='yes'/>", "line 1: ‘yes’ is no value of attribute ‘snapshot’ of <memory>" },
   { "<memory snapshot='external'/>", "line 1: external memory needs attribute ‘file’" },
   { "<memory snapshot='internal' file='/m'/>",
