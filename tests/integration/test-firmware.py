@@ -14,6 +14,7 @@ from qs_foreign import BIOS
 from qs_testing import Guest, wait_until
 
 NO_METADATA, METADATA_ONLY = 4, 2
+REDEFINE, VALIDATE = 1, 1024
 SIZE = 128 * 1024
 DOCUMENT = "<domainsnapshot><name>{}</name>{}</domainsnapshot>"
 
@@ -110,8 +111,27 @@ class Firmware(Base):
         self.assert_holds(self.copy('s1'), 0x11)
         self.assert_holds(self.copy('s2'), 0x22)
         self.assert_private(self.copy('s1'))
+        xml = snapshot.GetXMLDesc(1)
         snapshot.delete(METADATA_ONLY)
         self.assert_holds(self.copy('s1'), 0x11)
+        self.check_redefine(xml)
+
+    def check_redefine(self, xml):
+        """The copy is part of what a record is written again with."""
+        self.assertIn(f'<nvram file="{self.copy("s1")}"', xml)
+        self.redefine(xml)
+        self.assertFalse(self.domain.snapshot('s1')['Unverified'])
+        self.assertEqual(self.domain.snapshot('s1').GetXMLDesc(1), xml)
+        self.domain.snapshot('s1').delete(METADATA_ONLY)
+        os.rename(self.copy('s1'), self.copy('away'))
+        self.assertIn('unverified: firmware variables: ', self.redefine(xml)[0])
+        os.rename(self.copy('away'), self.copy('s1'))
+        self.assertEqual(self.redefine(xml), [])
+
+    def redefine(self, xml):
+        _, job = self.domain.SnapshotCreateXML(xml, REDEFINE | VALIDATE)
+        self.domain.wait(job)
+        return self.domain.job(job)['Notes']
 
     def test_off_raw(self):
         self.check_off('raw')
