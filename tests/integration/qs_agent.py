@@ -9,8 +9,9 @@ import time
 class Agent:
     """Speaks what qemu-ga speaks. The tests set what it does instead:
 
-    mute: commands that are done and not answered; deaf: nothing is read; instead: command -> bytes
-    sent for an answer; before: command -> function called before it is done; fails: commands refused
+    mute: commands that are done and not answered; deaf: nothing is read; fails: commands refused;
+    instead: command -> bytes sent for an answer; before: command -> function called before it is
+    done
     """
 
     def __init__(self, path):

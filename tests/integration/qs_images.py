@@ -16,9 +16,9 @@ BUILD = os.environ.get('QS_BUILD', 'build')
 COUNTER = os.path.join(BUILD, 'tests', 'guests', 'counter.bin')
 
 
-def tool(*argv, **more):
+def tool(*argv, timeout=60, **more):
     """Run a program to its end; its standard output. A failure shows what it said."""
-    result = subprocess.run([str(word) for word in argv], capture_output=True, timeout=60,
+    result = subprocess.run([str(word) for word in argv], capture_output=True, timeout=timeout,
                             check=False, **more)
     if result.returncode:
         raise RuntimeError(f'{" ".join(map(str, argv))}: {result.stderr.decode().strip()}')
