@@ -34,8 +34,7 @@ find_file (QsWorker *worker, const char *path, QsFileId *id, gboolean *same, GEr
 
   if (!qs_worker_identify (worker, path, &found, &exists, error))
     return FALSE;
-  *same = exists && found.ino == id->ino
-          && (found.dev == id->dev || (id->btime != 0 && found.btime == id->btime));
+  *same = exists && qs_file_id_matches (id, &found);
   if (*same)
     id->dev = found.dev;
   return TRUE;

@@ -143,8 +143,7 @@ remove_file (QsStepCall *call, const char *path, const QsFileId *id, GError **er
 
   if (worker == NULL || !qs_worker_identify (worker, path, &found, &exists, error))
     return FALSE;
-  if (!exists || found.ino != id->ino
-      || (found.dev != id->dev && (id->btime == 0 || found.btime != id->btime)))
+  if (!exists || !qs_file_id_matches (id, &found))
     return TRUE;
   return qs_worker_unlink (worker, path, &found, error);
 }

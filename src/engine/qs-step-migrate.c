@@ -136,7 +136,8 @@ find_file (const QsStepCall *call, QsFileId *id, GError **error)
   GVariant *learnt = made < call->results->len ? g_ptr_array_index (call->results, made) : NULL;
 
   if (learnt != NULL && g_variant_lookup (learnt, "dev", "t", &id->dev)
-      && g_variant_lookup (learnt, "ino", "t", &id->ino))
+      && g_variant_lookup (learnt, "ino", "t", &id->ino)
+      && g_variant_lookup (learnt, "btime", "x", &id->btime))
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "the identity of ‘%s’ is not recorded",
                qs_step_string (call->step, "path"));

@@ -10,6 +10,22 @@
 #include <unistd.h>
 
 /**
+ * qs_file_id_matches:
+ *
+ * Whether a file that was found is the one that was recorded. The number of a file that has gone is
+ * given to the next one, and that of its device may change with a reboot: where the file system
+ * tells when a file was born, that decides.
+ */
+gboolean
+qs_file_id_matches (const QsFileId *recorded, const QsFileId *found)
+{
+  if (recorded->ino != found->ino)
+    return FALSE;
+  return recorded->btime != 0 && found->btime != 0 ? recorded->btime == found->btime
+                                                   : recorded->dev == found->dev;
+}
+
+/**
  * qs_worker_forget:
  *
  * Drops the files that were made and not linked.

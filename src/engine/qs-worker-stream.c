@@ -27,10 +27,16 @@ qs_worker_create_file (QsWorker *worker, const char *path, guint32 mode, guint32
   return TRUE;
 }
 
+static GVariant *
+make_file (const char *path, const QsFileId *id)
+{
+  return g_variant_new ("(sttx)", path, id->dev, id->ino, id->btime);
+}
+
 /**
  * qs_worker_open_stream:
  *
- * Opens the file @id, which is emptied, for somebody who writes to it.
+ * Opens the file @id, which must be empty still, for somebody who writes to it.
  *
  * Returns: a descriptor; -1 on failure
  */
@@ -39,7 +45,7 @@ qs_worker_open_stream (QsWorker *worker, const char *path, const QsFileId *id, G
 {
   g_autoptr (GArray) fds = qs_wire_fds_new ();
   const QsCall request = { .method = "open-stream",
-                           .arguments = g_variant_new ("(stt)", path, id->dev, id->ino),
+                           .arguments = make_file (path, id),
                            .reply = "()",
                            .seconds = QS_TOOL_QUERY_SECONDS,
                            .reply_fds = fds };
@@ -62,7 +68,7 @@ qs_worker_sync_stream (QsWorker *worker, const char *path, const QsFileId *id, g
                        GError **error)
 {
   const QsCall request = { .method = "sync-stream",
-                           .arguments = g_variant_new ("(stt)", path, id->dev, id->ino),
+                           .arguments = make_file (path, id),
                            .reply = "(t)",
                            .seconds = QS_SYNC_SECONDS };
   g_autoptr (GVariant) result = qs_worker_call (worker, &request, error);

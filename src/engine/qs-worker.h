@@ -39,6 +39,8 @@ typedef struct
   guint64 diskseq;
 } QsFileId;
 
+gboolean qs_file_id_matches (const QsFileId *recorded, const QsFileId *found);
+
 /**
  * QsNewImage:
  *

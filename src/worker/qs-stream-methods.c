@@ -40,18 +40,20 @@ open_recorded (QsWork *work, GVariant *arguments, struct stat *info, GError **er
   const char *path;
   guint64 dev;
   guint64 ino;
+  gint64 btime;
 
-  g_variant_get (arguments, "(&stt)", &path, &dev, &ino);
+  g_variant_get (arguments, "(&sttx)", &path, &dev, &ino, &btime);
   place = qs_place_existing (work, path, error);
   fd = place != NULL ? qs_place_open (place, QS_OPEN_WRITE, info, error) : -1;
   if (fd < 0)
     return -1;
-  if (!S_ISREG (info->st_mode))
+  /* a number is used again once its file has gone, and then means another one */
+  if (!S_ISREG (info->st_mode) || (btime != 0 && qs_fd_btime (fd) != btime))
     info->st_ino = 0; /* never what was recorded */
   return qs_place_check_identity (place, info, dev, ino, error) ? g_steal_fd (&fd) : -1;
 }
 
-/* what a try before this one has written is of no use */
+/* nobody but us has written to it, or it is not what it was made for */
 static GVariant *
 handle_open_stream (QsWork *work, GVariant *arguments, GError **error)
 {
@@ -62,9 +64,10 @@ handle_open_stream (QsWork *work, GVariant *arguments, GError **error)
   g_variant_get_child (arguments, 0, "&s", &path);
   if (fd < 0)
     return NULL;
-  if (ftruncate (fd, 0) != 0)
+  if (info.st_size != 0)
     {
-      qs_fail_errno (error, path, "empty");
+      g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+                   "‘%s’ is no longer the empty file that was made; it is left alone", path);
       return NULL;
     }
   qs_work_return_fd (work, g_steal_fd (&fd));
@@ -89,8 +92,8 @@ handle_sync_stream (QsWork *work, GVariant *arguments, GError **error)
 
 static const QsMethod methods[] = {
   { "create-file", "(suu)", handle_create_file },
-  { "open-stream", "(stt)", handle_open_stream },
-  { "sync-stream", "(stt)", handle_sync_stream },
+  { "open-stream", "(sttx)", handle_open_stream },
+  { "sync-stream", "(sttx)", handle_sync_stream },
 };
 
 const QsMethod *

@@ -104,8 +104,11 @@ test_stream (Fixture *f, gconstpointer data)
   g_autoptr (GError) error = NULL;
   guint64 size = 0;
 
-  write_stream (f, path, &id, "a try in vain, longer than");
   write_stream (f, path, &id, "what counts");
+  assert_contents (path, "what counts");
+  /* whoever has written it: never again */
+  assert_refused (qs_worker_open_stream (f->worker, path, &id, &error) >= 0, error,
+                  QS_ERROR_IMAGE_FAILED, "no longer the empty file");
   assert_contents (path, "what counts");
   g_assert_true (qs_worker_sync_stream (f->worker, path, &id, &size, &error));
   g_assert_no_error (error);
@@ -122,15 +125,12 @@ test_other (Fixture *f, gconstpointer data)
   QsFileId id = make_file (f, path, 0600);
   guint64 size = 0;
 
-  write_file (other, "dear data");
   g_assert_cmpint (g_rename (path, other), ==, 0);
-  write_file (path, "dear data");
+  write_file (path, "");
   assert_refused (qs_worker_open_stream (f->worker, path, &id, &error) >= 0, error,
                   QS_ERROR_IMAGE_FAILED, "no longer the file");
   assert_refused (qs_worker_sync_stream (f->worker, path, &id, &size, &error), error,
                   QS_ERROR_IMAGE_FAILED, "no longer the file");
-  assert_contents (path, "dear data");
-
   g_assert_cmpint (g_unlink (path), ==, 0);
   g_assert_cmpint (symlink (other, path), ==, 0);
   assert_refused (qs_worker_open_stream (f->worker, path, &id, &error) >= 0, error,
@@ -139,6 +139,23 @@ test_other (Fixture *f, gconstpointer data)
   g_assert_cmpint (link (other, path), ==, 0);
   assert_refused (qs_worker_open_stream (f->worker, path, &id, &error) >= 0, error,
                   QS_ERROR_CONFIG_UNSUPPORTED, "2 names");
+}
+
+/* the number of a file that has gone is given to the next one */
+static void
+test_same_number (Fixture *f, gconstpointer data)
+{
+  g_autofree char *path = in_folder (f, "memory");
+  g_autoptr (GError) error = NULL;
+  QsFileId id = make_file (f, path, 0600);
+  QsFileId next;
+
+  g_assert_cmpint (g_unlink (path), ==, 0);
+  write_file (path, "");
+  next = identify (f, path);
+  next.btime = id.btime;
+  assert_refused (qs_worker_open_stream (f->worker, path, &next, &error) >= 0, error,
+                  QS_ERROR_IMAGE_FAILED, "no longer the file");
 }
 
 int
@@ -150,5 +167,6 @@ main (int argc, char **argv)
   add_worker_test ("/worker-stream/taken-late", test_taken_late);
   add_worker_test ("/worker-stream/stream", test_stream);
   add_worker_test ("/worker-stream/other", test_other);
+  add_worker_test ("/worker-stream/same-number", test_same_number);
   return g_test_run ();
 }
