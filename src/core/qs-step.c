@@ -9,6 +9,7 @@
 #define IMAGE_CREATE                                                                               \
   "target:s path:s format:s size:t cluster-size:u extended-l2:b? backing:s? backing-format:s? "    \
   "mode:u gid:u"
+#define HEADER "backing:s? backing-format:s? old:s? old-format:s?"
 #define IMAGE_SNAPSHOT "target:s path:s format:s tag:s dev:t ino:t"
 
 static const QsStepType step_types[] = {
@@ -102,6 +103,26 @@ static const QsStepType step_types[] = {
   /* of the file @from, which is dev:ino and which nobody writes to */
   [QS_STEP_FILE_COPY] = { "file-copy", "unlink", QS_MAY_PREPARE | QS_MAKES_FILE,
                           "target:s path:s from:s dev:t ino:t mode:u gid:u" },
+  /* the content of the first of @files goes into the second, on which it stands; the rest is what that
+     stands on. Without @above the first is what the guest writes to, and the device goes over to the
+     second; else @above is the node on the first, and its file gets @backing for @old into its header.
+     @reopen: all that node @base was made with; @drop: nodes that are not needed afterwards */
+  [QS_STEP_BLOCK_COMMIT] = { "block-commit", "job-cancel",
+                             QS_MAY_PREPARE | QS_MAY_FINISH | QS_IS_FINAL,
+                             "target:s job:s device:s top:s base:s files:a(ssttx) drop:as above:s? "
+                             "above-file:(ssttx)? reopen:a{sv}? " HEADER },
+  /* the content of all @files goes into the first of them, node @node; it stands on @base then, or on
+     nothing */
+  [QS_STEP_BLOCK_STREAM] = { "block-stream", "job-cancel", QS_MAY_PREPARE,
+                             "target:s job:s node:s base:s? files:a(ssttx) drop:as "
+                             "reopen:a{sv}? " HEADER },
+  /* the rest of the steps belong to the merge of step @merge */
+  [QS_STEP_JOB_COMPLETE] = { "job-complete", "job-cancel", QS_MAY_PREPARE | QS_MAY_FINISH,
+                             "target:s merge:u" },
+  [QS_STEP_FLUSH] = { "flush", "job-cancel", QS_MAY_PREPARE | QS_MAY_FINISH, "target:s merge:u" },
+  [QS_STEP_JOB_FINALIZE] = { "job-finalize", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
+                             "target:s merge:u" },
+  [QS_STEP_JOB_DISMISS] = { "job-dismiss", NULL, QS_MAY_FINISH, "target:s merge:u" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 

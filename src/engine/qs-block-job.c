@@ -7,9 +7,6 @@
 
 #include <string.h>
 
-/* Only `query-jobs` is asked of a job: while one that streams is concluded and not dismissed, QEMU
-   7.2 dies of `query-named-block-nodes` */
-
 /* events may be lost, so that a waiter looks once in a while without one */
 #define LOOK_AGAIN (G_USEC_PER_SEC / 4)
 
@@ -55,6 +52,20 @@ read_job (JsonObject *object, QsBlockJob *job)
     job->problem = qs_json_clean (qs_json_string (object, "error"));
 }
 
+static JsonNode *
+query_jobs (QsQmp *qmp, GError **error)
+{
+  g_autoptr (JsonNode) jobs =
+      qs_qmp_execute (qmp, "query-jobs", NULL, QS_QMP_COMMAND_SECONDS, error);
+
+  if (jobs != NULL && JSON_NODE_HOLDS_ARRAY (jobs))
+    return g_steal_pointer (&jobs);
+  if (jobs != NULL)
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+                         "QEMU’s list of jobs cannot be understood");
+  return NULL;
+}
+
 /**
  * qs_block_job_look:
  * @job: (out): to be cleared by the caller; what it held is cleared before
@@ -62,21 +73,34 @@ read_job (JsonObject *object, QsBlockJob *job)
 gboolean
 qs_block_job_look (QsQmp *qmp, const char *id, QsBlockJob *job, GError **error)
 {
-  g_autoptr (JsonNode) jobs =
-      qs_qmp_execute (qmp, "query-jobs", NULL, QS_QMP_COMMAND_SECONDS, error);
-  JsonArray *array =
-      jobs != NULL && JSON_NODE_HOLDS_ARRAY (jobs) ? json_node_get_array (jobs) : NULL;
+  g_autoptr (JsonNode) jobs = query_jobs (qmp, error);
+  JsonArray *array = jobs != NULL ? json_node_get_array (jobs) : NULL;
 
   qs_block_job_clear (job);
-  if (jobs != NULL && array == NULL)
-    g_set_error_literal (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
-                         "QEMU’s list of jobs cannot be understood");
   for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
     {
       JsonObject *object = qs_json_element (array, i);
 
       if (object != NULL && g_strcmp0 (qs_json_string (object, "id"), id) == 0)
         read_job (object, job);
+    }
+  return array != NULL;
+}
+
+gboolean
+qs_block_job_may_ask_nodes (QsQmp *qmp, gboolean *may, GError **error)
+{
+  g_autoptr (JsonNode) jobs = query_jobs (qmp, error);
+  JsonArray *array = jobs != NULL ? json_node_get_array (jobs) : NULL;
+
+  *may = TRUE;
+  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
+    {
+      JsonObject *object = qs_json_element (array, i);
+
+      if (object != NULL && g_strcmp0 (qs_json_string (object, "type"), "stream") == 0
+          && read_state (qs_json_string (object, "status")) == QS_BLOCK_JOB_CONCLUDED)
+        *may = FALSE;
     }
   return array != NULL;
 }

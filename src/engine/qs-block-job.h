@@ -52,6 +52,9 @@ typedef struct
 gboolean qs_block_job_wait (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlockJob *job,
                             GError **error);
 
+/* while a job that streams is concluded and not dismissed, QEMU 7.2 dies of `query-named-block-nodes` */
+gboolean qs_block_job_may_ask_nodes (QsQmp *qmp, gboolean *may, GError **error);
+
 /* `job-complete`, `job-finalize`, `job-cancel`, `job-dismiss` */
 gboolean qs_block_job_do (QsQmp *qmp, const char *command, const char *id, GError **error);
 

@@ -44,6 +44,12 @@ static const QsExecutor executors[] = {
   [QS_STEP_FREEZE] = { qs_run_freeze, qs_undo_freeze, NULL },
   [QS_STEP_THAW] = { qs_run_thaw, qs_undo_thaw, NULL },
   [QS_STEP_FILE_COPY] = { qs_run_file_copy, qs_undo_image_create, qs_probe_image_create },
+  [QS_STEP_BLOCK_COMMIT] = { qs_run_merge, qs_undo_merge, NULL },
+  [QS_STEP_BLOCK_STREAM] = { qs_run_merge, qs_undo_merge, NULL },
+  [QS_STEP_JOB_COMPLETE] = { qs_run_job_complete, qs_undo_merge, NULL },
+  [QS_STEP_FLUSH] = { qs_run_flush, qs_undo_merge, NULL },
+  [QS_STEP_JOB_FINALIZE] = { qs_run_job_finalize, NULL, qs_probe_job_finalize },
+  [QS_STEP_JOB_DISMISS] = { qs_run_job_dismiss, NULL, NULL },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 

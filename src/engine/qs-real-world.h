@@ -126,6 +126,14 @@ QsProbe qs_probe_guest_step (QsStepCall *call, GError **error);
 QsProbe qs_probe_transaction (QsStepCall *call, GError **error);
 gboolean qs_undo_transaction (QsStepCall *call, GError **error);
 
+gboolean qs_run_merge (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_merge (QsStepCall *call, GError **error);
+gboolean qs_run_job_complete (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_run_flush (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_run_job_finalize (QsStepCall *call, GVariant **result, GError **error);
+QsProbe qs_probe_job_finalize (QsStepCall *call, GError **error);
+gboolean qs_run_job_dismiss (QsStepCall *call, GVariant **result, GError **error);
+
 gboolean qs_run_snapshot_sync (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_snapshot_sync (QsStepCall *call, GError **error);
 gboolean qs_run_image_discard (QsStepCall *call, GVariant **result, GError **error);

@@ -28,10 +28,10 @@ static gboolean
 run_map (const Window *window, guint index, GString *out, GError **error)
 {
   const QsImage *image = g_ptr_array_index (window->files->images, index);
-  g_autofree char *spec = qs_merge_files_spec_alone (window->files, index);
+  g_autofree char *spec = qs_merge_files_spec_unlocked (window->files, index);
   g_autofree char *offset = g_strdup_printf ("--start-offset=%" G_GUINT64_FORMAT, window->offset);
   g_autofree char *length = g_strdup_printf ("--max-length=%" G_GUINT64_FORMAT, window->length);
-  /* -U: a QEMU has it open; looking at it does no harm */
+  /* -U: a QEMU has it open for writing */
   const char *argv[] = { "map", "-U", "--output=json", offset, length, spec, NULL };
   const QsTool tool = { .class = QS_TOOL_QUERY,
                         .argv = argv,

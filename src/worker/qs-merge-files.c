@@ -125,14 +125,14 @@ qs_merge_files_open (const QsWork *work, GVariant *rows, GError **error)
 }
 
 static void
-append_image (GString *spec, const QsMergeFiles *files, guint index)
+append_image (GString *spec, const QsMergeFiles *files, guint index, const char *locking)
 {
   const QsImage *image = g_ptr_array_index (files->images, index);
 
   g_string_append_printf (
-      spec, "{\"driver\":\"%s\",\"file\":{\"driver\":\"%s\",\"filename\":\"/proc/self/fd/%d\"}",
+      spec, "{\"driver\":\"%s\",\"file\":{\"driver\":\"%s\",\"filename\":\"/proc/self/fd/%d\"%s}",
       image->format, image->rdev != 0 ? "host_device" : "file",
-      g_array_index (files->fds, QsFd, index));
+      g_array_index (files->fds, QsFd, index), locking);
 }
 
 /**
@@ -149,12 +149,23 @@ qs_merge_files_spec (const QsMergeFiles *files)
   for (guint i = 0; i < files->images->len; i++)
     {
       g_string_append (spec, i > 0 ? ",\"backing\":" : "");
-      append_image (spec, files, i);
+      append_image (spec, files, i, "");
       image = g_ptr_array_index (files->images, i);
     }
   g_string_append (spec, g_str_equal (image->format, "raw") ? "" : ",\"backing\":null");
   for (guint i = 0; i < files->images->len; i++)
     g_string_append_c (spec, '}');
+  return g_string_free (spec, FALSE);
+}
+
+static char *
+spec_alone (const QsMergeFiles *files, guint index, const char *locking)
+{
+  const QsImage *image = g_ptr_array_index (files->images, index);
+  GString *spec = g_string_new ("json:");
+
+  append_image (spec, files, index, locking);
+  g_string_append (spec, g_str_equal (image->format, "raw") ? "}" : ",\"backing\":null}");
   return g_string_free (spec, FALSE);
 }
 
@@ -166,10 +177,17 @@ qs_merge_files_spec (const QsMergeFiles *files)
 char *
 qs_merge_files_spec_alone (const QsMergeFiles *files, guint index)
 {
-  const QsImage *image = g_ptr_array_index (files->images, index);
-  GString *spec = g_string_new ("json:");
+  return spec_alone (files, index, "");
+}
 
-  append_image (spec, files, index);
-  g_string_append (spec, g_str_equal (image->format, "raw") ? "}" : ",\"backing\":null}");
-  return g_string_free (spec, FALSE);
+/**
+ * qs_merge_files_spec_unlocked:
+ *
+ * Returns: the same to look at its tables only: during a block job QEMU locks out even those who
+ *   only read, for what is between the files of the job makes no sense to a guest
+ */
+char *
+qs_merge_files_spec_unlocked (const QsMergeFiles *files, guint index)
+{
+  return spec_alone (files, index, ",\"locking\":\"off\"");
 }

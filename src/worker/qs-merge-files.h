@@ -25,6 +25,7 @@ void qs_merge_files_free (QsMergeFiles *files);
 
 char *qs_merge_files_spec (const QsMergeFiles *files);
 char *qs_merge_files_spec_alone (const QsMergeFiles *files, guint index);
+char *qs_merge_files_spec_unlocked (const QsMergeFiles *files, guint index);
 
 gboolean qs_merge_check_identity (const QsPlace *place, const struct stat *info, guint64 dev,
                                   guint64 ino, GError **error);

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-merge-step.h"
+
+#include "qs-block-graph.h"
+#include "qs-error.h"
+#include "qs-json-scan.h"
+#include "qs-limits.h"
+#include "qs-name.h"
+#include "qs-step-qmp-private.h"
+
+#include <string.h>
+
+/* more than there are states to go through */
+#define MAX_TURNS 16
+
+#define FILE_TYPE "(ssttx)"
+
+/**
+ * qs_merge_read:
+ * @call: of any step of the merge
+ */
+gboolean
+qs_merge_read (QsStepCall *call, QsMerge *merge, GError **error)
+{
+  g_autoptr (GVariant) index = qs_step_value (call->step, "merge");
+
+  *merge = (QsMerge){ .call = call, .step = call->step, .index = call->index };
+  if (index != NULL && g_variant_get_uint32 (index) < call->index)
+    {
+      merge->index = g_variant_get_uint32 (index);
+      merge->step = qs_plan_step (call->plan, merge->index);
+    }
+  merge->is_stream = merge->step->kind == QS_STEP_BLOCK_STREAM;
+  if (!merge->is_stream && merge->step->kind != QS_STEP_BLOCK_COMMIT)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "step ‘%s’ belongs to no merge",
+                   qs_step_type (call->step->kind)->name);
+      return FALSE;
+    }
+  merge->job = qs_step_string (merge->step, "job");
+  merge->written = qs_step_string (merge->step, merge->is_stream ? "node" : "base");
+  merge->header = qs_step_string (merge->step, merge->is_stream ? "node" : "above");
+  return TRUE;
+}
+
+/* the number of its device may have changed with a reboot */
+static GVariant *
+find_file (const QsMerge *merge, GVariant *row, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (merge->call->world, error);
+  const char *path;
+  const char *format;
+  QsFileId found = { 0 };
+  QsFileId id = { 0 };
+  gboolean exists = FALSE;
+
+  g_variant_get (row, "(&s&sttx)", &path, &format, &id.dev, &id.ino, &id.btime);
+  if (worker == NULL)
+    return NULL;
+  if (qs_path_is_device (path))
+    return g_variant_new ("(sstt)", path, format, id.dev, id.ino);
+  if (!qs_worker_identify (worker, path, &found, &exists, error))
+    return NULL;
+  if (exists && found.ino == id.ino
+      && (found.dev == id.dev || (id.btime != 0 && found.btime == id.btime)))
+    return g_variant_new ("(sstt)", path, format, found.dev, found.ino);
+  g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+               "‘%s’ is no longer the file that was recorded; it is left alone", path);
+  return NULL;
+}
+
+/**
+ * qs_merge_files:
+ *
+ * Returns: (transfer none): a floating QS_WORKER_FILES of all files of the merge
+ */
+GVariant *
+qs_merge_files (const QsMerge *merge, GError **error)
+{
+  g_autoptr (GVariant) rows = qs_step_value (merge->step, "files");
+  g_auto (GVariantBuilder) files = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE (QS_WORKER_FILES));
+
+  for (gsize i = 0; i < g_variant_n_children (rows); i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
+      GVariant *file = find_file (merge, row, error);
+
+      if (file == NULL)
+        return NULL;
+      g_variant_builder_add_value (&files, file);
+    }
+  return g_variant_builder_end (&files);
+}
+
+/**
+ * qs_merge_header_file:
+ *
+ * Returns: (transfer none): a floating QS_WORKER_FILES of the one file whose header changes
+ */
+GVariant *
+qs_merge_header_file (const QsMerge *merge, GError **error)
+{
+  g_autoptr (GVariant) rows = qs_step_value (merge->step, "files");
+  g_autoptr (GVariant) row = merge->is_stream ? g_variant_get_child_value (rows, 0)
+                                              : qs_step_value (merge->step, "above-file");
+  GVariant *file = row != NULL ? find_file (merge, row, error) : NULL;
+
+  return file != NULL ? g_variant_new_array (NULL, &file, 1) : NULL;
+}
+
+/* what the header names in the end; "": no backing file */
+const char *
+qs_merge_wanted_backing (const QsMerge *merge)
+{
+  return qs_step_string (merge->step, "backing");
+}
+
+/* QEMU will open the file of this node once more, by its name */
+static gboolean
+check_node (const QsMerge *merge, JsonNode *graph, JsonNode *nodes, const char *node,
+            GError **error)
+{
+  const char *file = qs_block_graph_child (graph, node, "file");
+  JsonObject *entry = file != NULL ? qs_node_find (nodes, file) : NULL;
+  const char *path = entry != NULL ? qs_json_string (entry, "file") : NULL;
+
+  if (path != NULL)
+    return qs_step_check_name (merge->call, path, QS_NAME_DOUBT_REFUSED, error);
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+               "QEMU has no block node ‘%s’ on a file any more", node);
+  return FALSE;
+}
+
+/* with a file that cannot be opened for writing above or below, QEMU 7.2 dies */
+static gboolean
+check_writable (const QsMerge *merge, GVariant *files, gsize n, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (merge->call->world, error);
+
+  for (gsize i = 0; i < n; i++)
+    {
+      g_autoptr (QsImage) image = NULL;
+      const char *path;
+      const char *format;
+
+      g_variant_get_child (files, i, "(&s&stt)", &path, &format, NULL, NULL);
+      if (worker == NULL || !qs_worker_inspect_image (worker, path, format, &image, error))
+        return FALSE;
+      if (image->writable)
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "‘%s’ cannot be written to", path);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_files (const QsMerge *merge, GError **error)
+{
+  g_autoptr (GVariant) files = qs_merge_files (merge, error);
+  g_autoptr (GVariant) header = NULL;
+
+  if (files == NULL || !check_writable (merge, files, merge->is_stream ? 1 : 2, error))
+    return FALSE;
+  if (merge->header == NULL)
+    return TRUE;
+  header = qs_merge_header_file (merge, error);
+  return header != NULL && check_writable (merge, header, 1, error);
+}
+
+static gboolean
+check_names (const QsMerge *merge, QsGuest *guest, GError **error)
+{
+  g_autoptr (JsonNode) graph = NULL;
+  g_autoptr (JsonNode) nodes = NULL;
+  gboolean may_ask = FALSE;
+
+  if (!qs_block_job_may_ask_nodes (qs_guest_get_qmp (guest), &may_ask, error))
+    return FALSE;
+  if (!may_ask)
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+                           "another merge in this QEMU has to be brought to its end first");
+      return FALSE;
+    }
+  graph = qs_block_graph_query (guest, error);
+  nodes = graph != NULL ? qs_node_query (guest, error) : NULL;
+  return nodes != NULL && check_node (merge, graph, nodes, merge->written, error)
+         && (merge->header == NULL || merge->header == merge->written
+             || check_node (merge, graph, nodes, merge->header, error));
+}
+
+static void
+add_string (const QsMerge *merge, GVariantDict *arguments, const char *key, const char *from)
+{
+  const char *value = qs_step_string (merge->step, from);
+
+  if (value != NULL)
+    g_variant_dict_insert (arguments, key, "s", value);
+}
+
+/* `backing-file` is always given, or QEMU may write down what only it knows; it is refused where the
+   whole chain is streamed */
+static GVariant *
+job_arguments (const QsMerge *merge)
+{
+  GVariantDict arguments;
+
+  g_variant_dict_init (&arguments, NULL);
+  g_variant_dict_insert (&arguments, "job-id", "s", merge->job);
+  g_variant_dict_insert (&arguments, "auto-finalize", "b", FALSE);
+  g_variant_dict_insert (&arguments, "auto-dismiss", "b", FALSE);
+  add_string (merge, &arguments, "device", merge->is_stream ? "node" : "device");
+  add_string (merge, &arguments, "base-node", "base");
+  if (!merge->is_stream && merge->header != NULL)
+    add_string (merge, &arguments, "top-node", "top");
+  if (merge->header != NULL && (!merge->is_stream || qs_step_string (merge->step, "base") != NULL))
+    add_string (merge, &arguments, "backing-file", "backing");
+  return g_variant_dict_end (&arguments);
+}
+
+static gboolean
+start_job (const QsMerge *merge, QsGuest *guest, GError **error)
+{
+  return qs_guest_check (guest, error) && check_files (merge, error)
+         && check_names (merge, guest, error)
+         && qs_qmp_run (qs_guest_get_qmp (guest), qs_step_type (merge->step->kind)->name,
+                        job_arguments (merge), QS_QMP_COMMAND_SECONDS, error);
+}
+
+/* the old chain is in use as before */
+static gboolean
+fail_job (const QsMerge *merge, QsGuest *guest, const QsBlockJob *job, GError **error)
+{
+  gboolean is_full = strstr (job->problem, "No space left") != NULL;
+
+  if (!qs_block_job_do (qs_guest_get_qmp (guest), "job-dismiss", merge->job, error))
+    return FALSE;
+  g_set_error (error, QS_ERROR, is_full ? QS_ERROR_NO_SPACE : QS_ERROR_MONITOR_FAILED,
+               "QEMU failed to do ‘%s’: %s; the guest goes on with the files it had",
+               qs_step_type (merge->step->kind)->name, job->problem);
+  return FALSE;
+}
+
+static void
+tell (const QsBlockJob *job, gpointer data)
+{
+  const QsMerge *merge = data;
+  const QsAmount amount = { .done = job->done, .total = job->total };
+
+  qs_step_call_tell (merge->call, &amount);
+}
+
+static gboolean
+take_turn (const QsMerge *merge, QsGuest *guest, const QsBlockJob *job, GError **error)
+{
+  if (job->state == QS_BLOCK_JOB_ABSENT)
+    return start_job (merge, guest, error);
+  if (job->state == QS_BLOCK_JOB_CONCLUDED)
+    return fail_job (merge, guest, job, error);
+  return job->state != QS_BLOCK_JOB_READY
+         || qs_block_job_do (qs_guest_get_qmp (guest), "job-complete", merge->job, error);
+}
+
+/**
+ * qs_merge_reach:
+ * @wanted: READY or PENDING
+ *
+ * Begins the job, or takes it where it is, and brings it so far; one that has come further is left
+ * alone.
+ */
+gboolean
+qs_merge_reach (const QsMerge *merge, QsGuest *guest, QsBlockJobState wanted, GError **error)
+{
+  const QsBlockJobWait wait = { .seconds = QS_TOOL_WORK_SECONDS,
+                                .cancellable = merge->call->cancellable,
+                                .tell = tell,
+                                .user_data = (gpointer)merge };
+  g_auto (QsBlockJob) job = { 0 };
+
+  for (guint i = 0; i < MAX_TURNS; i++)
+    {
+      if (!qs_block_job_wait (qs_guest_get_qmp (guest), merge->job, &wait, &job, error))
+        return FALSE;
+      if (job.state >= wanted && job.problem == NULL)
+        return TRUE;
+      if (!take_turn (merge, guest, &job, error))
+        return FALSE;
+    }
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+               "QEMU does not bring the job ‘%s’ to an end", merge->job);
+  return FALSE;
+}
+
+static gboolean
+is_pivoted (const QsMerge *merge, QsGuest *guest, gboolean *done, GError **error)
+{
+  g_autoptr (JsonNode) devices = qs_device_query (guest, error);
+
+  if (devices == NULL)
+    return FALSE;
+  *done = qs_device_find_root (devices, merge->written) != NULL
+          && qs_device_find_root (devices, qs_step_string (merge->step, "device")) == NULL;
+  return TRUE;
+}
+
+/**
+ * qs_merge_is_done:
+ *
+ * Whether the block nodes of the guest stand on each other as they should in the end.
+ */
+gboolean
+qs_merge_is_done (const QsMerge *merge, QsGuest *guest, gboolean *done, GError **error)
+{
+  g_autoptr (JsonNode) graph = NULL;
+
+  if (merge->header == NULL)
+    return is_pivoted (merge, guest, done, error);
+  graph = qs_block_graph_query (guest, error);
+  if (graph == NULL)
+    return FALSE;
+  *done = g_strcmp0 (qs_block_graph_child (graph, merge->header, "backing"),
+                     qs_step_string (merge->step, "base"))
+          == 0;
+  return TRUE;
+}

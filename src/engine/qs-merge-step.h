@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-block-job.h"
+#include "qs-real-world.h"
+
+/**
+ * QsMerge:
+ * @call: of the step that is carried out now
+ * @step: the `block-commit` or `block-stream` that it belongs to, which may be itself
+ * @written: the node that the job writes to
+ * @header: (nullable): the node whose file names another backing file afterwards; NULL: the device
+ *   goes over to @written
+ *
+ * One merge. Its steps, in this order, are block-commit or block-stream; job-complete, of a commit of
+ * what the guest writes to; flush, of all others; job-finalize; job-dismiss.
+ */
+typedef struct
+{
+  QsStepCall *call;
+  const QsStep *step;
+  guint index;
+  const char *job;
+  gboolean is_stream;
+  const char *written;
+  const char *header;
+} QsMerge;
+
+gboolean qs_merge_read (QsStepCall *call, QsMerge *merge, GError **error);
+
+/* of the file that is written, and of the one whose header changes: (sstt) as they are now */
+GVariant *qs_merge_files (const QsMerge *merge, GError **error);
+GVariant *qs_merge_header_file (const QsMerge *merge, GError **error);
+const char *qs_merge_wanted_backing (const QsMerge *merge);
+
+gboolean qs_merge_reach (const QsMerge *merge, QsGuest *guest, QsBlockJobState wanted,
+                         GError **error);
+gboolean qs_merge_is_done (const QsMerge *merge, QsGuest *guest, gboolean *done, GError **error);
+
+/* qs-merge-flush.c */
+gboolean qs_merge_flush (const QsMerge *merge, QsGuest *guest, GError **error);
+gboolean qs_merge_flush_again (const QsMerge *merge, QsGuest *guest, GError **error);
+
+/* qs-merge-offline.c: QEMU has ended */
+gboolean qs_merge_offline (const QsMerge *merge, GVariant **result, GError **error);
+gboolean qs_merge_header_is_new (const QsMerge *merge, gboolean *is_new, GError **error);
+gboolean qs_merge_put_back (const QsMerge *merge, GError **error);
