@@ -273,6 +273,39 @@ check_tag (const QsDomain *domain, const QsFacts *facts, const QsSnapshotFile *f
   return TRUE;
 }
 
+static gboolean
+stands_on (const QsFacts *facts, const QsDiskFacts *active, const char *state_file)
+{
+  const QsImage *top = g_ptr_array_index (active->chain, 0);
+
+  for (guint i = 0; i < active->chain->len; i++)
+    if (g_str_equal (((QsImage *)g_ptr_array_index (active->chain, i))->path, state_file))
+      return TRUE;
+  return is_backed_by (facts, qs_facts_find_file (facts, top->path), state_file);
+}
+
+/* a redefine may have made one current that the disks do not come from: what they hold is then no
+   later change of it, to be dropped with a revert */
+static gboolean
+check_own_changes (const QsFacts *facts, const QsSnapshot *snapshot, GError **error)
+{
+  for (guint i = 0; i < facts->snapshot_files->len; i++)
+    {
+      const QsSnapshotFile *file = g_ptr_array_index (facts->snapshot_files, i);
+      const QsDiskFacts *active = qs_facts_find_disk (facts, file->target);
+
+      if (file->tag != NULL || active == NULL || active->chain->len == 0
+          || stands_on (facts, active, file->path))
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+                   "disk ‘%s’: what it holds now would belong to no snapshot: snapshot ‘%s’ is "
+                   "current, but the disk does not stand on its file ‘%s’; take a snapshot first",
+                   file->target, snapshot->name, file->path);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 /* st_dev may change with a reboot; an inode with its birth time does not */
 static gboolean
 check_identity (const QsFacts *facts, const QsSnapshotFile *file, const QsImage *image,
@@ -417,7 +450,8 @@ qs_plan_revert (const QsDomain *domain, const QsRequest *request, const QsFacts 
     return NULL;
   if (revert.snapshot->kind != QS_KIND_INTERNAL
       && (!check_descendants (domain, revert.snapshot, facts, error)
-          || !check_left_overlay (domain, revert.snapshot, error)))
+          || !check_left_overlay (domain, revert.snapshot, error)
+          || !check_own_changes (facts, revert.snapshot, error)))
     return NULL;
   if (qs_revert_is_in_place (domain) && !qs_revert_check_in_place (&revert, error))
     return NULL;

@@ -281,6 +281,23 @@ class Missing(Base):
         snapshot.revert()
         self.assertEqual(self.hashes(), before)
 
+    def test_current_by_force(self):
+        """What the disks hold is no later change of one that they do not stand on."""
+        self.define()
+        self.take('s1', vda='external')
+        old = self.active()['vda'][0]
+        xml = self.domain.snapshot('s1').GetXMLDesc(1)
+        self.domain.snapshot('s1').delete(METADATA_ONLY)
+        other = os.path.join(self.guest.folder, 'other.qcow2')
+        images.make_disk(other)
+        before = self.write()
+        self.redefine(xml.replace(f'"{self.guest.disks[0][1]}"', f'"{other}"'), CURRENT)
+        self.assertFalse(self.domain.snapshot('s1')['Unverified'], self.notes)
+        message = self.refuse('RevertRisky', self.domain.snapshot('s1').revert)
+        self.assertIn('would belong to no snapshot', message)
+        self.assertEqual(self.hashes(), before)
+        self.assertEqual(self.active()['vda'][0], old)
+
     def test_state_file_is_active(self):
         """What the guest writes now is no state of the past."""
         self.define()

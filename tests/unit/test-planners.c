@@ -397,6 +397,27 @@ test_snapshot (gconstpointer data)
   fake_world_exercise (plan);
 }
 
+/* one that the disk does not come from was made the current one: its revert would drop what belongs
+   to no snapshot */
+static void
+test_stranger_is_current (void)
+{
+  g_autoptr (QsDomain) domain = fixture_with_snapshot (fixture_domain (1), "s1", QS_KIND_EXTERNAL);
+  g_autoptr (QsRequest) request = fixture_request (QS_VERB_SNAPSHOT_REVERT, 0, FIXTURE_SNAPSHOT);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, &error);
+  g_autoptr (QsPlan) plan = NULL;
+  QsFile *overlay;
+
+  g_assert_no_error (error);
+  overlay = g_ptr_array_index (facts->files, facts->files->len - 1);
+  g_clear_pointer (&overlay->backing, g_free);
+  plan = qs_operation_get (request->verb)->plan (domain, request, facts, &error);
+  g_assert_null (plan);
+  g_assert_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY);
+  g_assert_nonnull (strstr (error->message, "disk ‘vda’: what it holds now"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -409,6 +430,7 @@ main (int argc, char **argv)
       g_test_add_data_func (path, &create_cases[i], test_create);
     }
   g_test_add_func ("/planners/refusal/not-atomic", test_not_atomic);
+  g_test_add_func ("/planners/refusal/stranger-is-current", test_stranger_is_current);
   g_test_add_func ("/planners/refusal/device-out-of-reach", test_device_out_of_reach);
   for (guint i = 0; i < G_N_ELEMENTS (refusal_cases); i++)
     {
