@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qmp-peer.h"
+#include "qs-block-job.h"
+#include "qs-error.h"
+#include "qs-json-scan.h"
+#include "qs-merge-back.h"
+#include "qs-process.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* jobs that do not end as they should, in a QEMU that is played */
+
+#define JOB "snapd-1-m"
+#define DONE "\"return\": {}"
+#define ON(node) "\"return\": [{\"device\": \"\", \"inserted\": {\"node-name\": \"" node "\"}}]"
+#define JOBS(status) "\"return\": [{\"id\": \"" JOB "\", \"type\": \"commit\", " status "}]"
+#define NO_JOBS "\"return\": []"
+
+/* what is asked for, and answered, in this order */
+typedef struct
+{
+  const char *command;
+  const char *answer;
+} Line;
+
+typedef struct
+{
+  const Line *lines;
+  guint n; /* answered */
+} Play;
+
+static void
+play (Peer *peer, gpointer data)
+{
+  Play *script = data;
+
+  peer_greet (peer);
+  while (TRUE)
+    {
+      g_autoptr (JsonNode) command = peer_read (peer);
+      const char *name =
+          command != NULL ? qs_json_string (json_node_get_object (command), "execute") : NULL;
+      const Line *line = &script->lines[script->n];
+
+      if (command == NULL)
+        return;
+      if (g_str_equal (name, "query-uuid"))
+        {
+          peer_answer (peer, "\"return\": {\"UUID\": \"00000000-0000-0000-0000-000000000000\"}");
+          continue;
+        }
+      g_assert_cmpstr (name, ==, line->command);
+      peer_answer (peer, line->answer);
+      script->n++;
+    }
+}
+
+typedef struct
+{
+  Play script;
+  Peer *peer;
+  QsGuest *guest;
+  GString *notes;
+  gboolean notes_fail;
+} Stage;
+
+static void
+stage_open (Stage *stage, const Line *lines)
+{
+  g_autoptr (QsProcess) process = qs_process_identify (getpid (), getuid (), "", "");
+  const QsGuestIdentity identity = { NULL, NULL, getuid (), process };
+  g_autoptr (GError) error = NULL;
+  int fd;
+
+  stage->script.lines = lines;
+  stage->notes = g_string_new (NULL);
+  stage->peer = peer_new (play, &stage->script, &fd);
+  stage->guest = qs_guest_new (fd, &identity, NULL, &error);
+  g_assert_no_error (error);
+}
+
+/* all of the script was played */
+static void
+stage_clear (Stage *stage)
+{
+  g_clear_pointer (&stage->guest, qs_guest_unref);
+  g_clear_pointer (&stage->peer, peer_free);
+  g_assert_null (stage->script.lines[stage->script.n].command);
+  g_string_free (stage->notes, TRUE);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Stage, stage_clear)
+
+static gboolean
+note (gboolean merged, gpointer data, GError **error)
+{
+  Stage *stage = data;
+
+  g_string_append (stage->notes, merged ? "+" : "-");
+  if (!stage->notes_fail)
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_DEGRADED, "cannot be written down");
+  return FALSE;
+}
+
+static gboolean
+merge_back (Stage *stage, GError **error)
+{
+  const QsMergeBack back = { "snapd-vda", "snapd-1", note, stage };
+
+  return qs_merge_back (stage->guest, &back, error);
+}
+
+static void
+test_whole (void)
+{
+  static const Line lines[] = {
+    { "query-jobs", NO_JOBS },
+    { "query-block", ON ("snapd-1") },
+    { "block-commit", DONE },
+    { "query-jobs", JOBS ("\"status\": \"running\", \"current-progress\": 1") },
+    { "query-jobs", JOBS ("\"status\": \"ready\"") },
+    { "job-complete", DONE },
+    { "query-jobs", JOBS ("\"status\": \"waiting\"") },
+    { "query-jobs", JOBS ("\"status\": \"pending\"") },
+    { "job-finalize", DONE },
+    { "query-jobs", JOBS ("\"status\": \"concluded\"") },
+    { "job-dismiss", DONE },
+    { "query-jobs", NO_JOBS },
+    { "query-block", ON ("snapd-vda") },
+    { NULL, NULL },
+  };
+  g_auto (Stage) stage = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  stage_open (&stage, lines);
+  merge_back (&stage, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (stage.notes->str, ==, "-+");
+}
+
+static void
+assert_fails (const Line *lines, QsError code, const char *text, const char *notes)
+{
+  g_auto (Stage) stage = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  stage_open (&stage, lines);
+  g_assert_false (merge_back (&stage, &error));
+  g_assert_error (error, QS_ERROR, (int)code);
+  g_assert_nonnull (strstr (error->message, text));
+  g_assert_cmpstr (stage.notes->str, ==, notes);
+}
+
+/* the guest goes on with its overlay; the job is forgotten, so that there may be another one */
+static void
+test_no_space (void)
+{
+  static const Line lines[] = {
+    { "query-jobs", NO_JOBS },
+    { "query-block", ON ("snapd-1") },
+    { "block-commit", DONE },
+    { "query-jobs", JOBS ("\"status\": \"concluded\", \"error\": \"No space left on device\"") },
+    { "job-dismiss", DONE },
+    { NULL, NULL },
+  };
+
+  assert_fails (lines, QS_ERROR_MONITOR_FAILED, "No space left on device", "-");
+}
+
+static void
+test_refused (void)
+{
+  static const Line lines[] = {
+    { "query-jobs", NO_JOBS },
+    { "query-block", ON ("snapd-1") },
+    { "block-commit", "\"error\": {\"class\": \"GenericError\", \"desc\": \"busy\"}" },
+    { NULL, NULL },
+  };
+
+  assert_fails (lines, QS_ERROR_MONITOR_FAILED, "busy", "-");
+}
+
+/* neither the old node nor the overlay: nothing of ours */
+static void
+test_elsewhere (void)
+{
+  static const Line lines[] = {
+    { "query-jobs", NO_JOBS },
+    { "query-block", ON ("other") },
+    { NULL, NULL },
+  };
+
+  assert_fails (lines, QS_ERROR_MONITOR_FAILED, "neither on", "");
+}
+
+static void
+test_nonsense (void)
+{
+  static const Line lines[] = {
+    { "query-jobs", "\"return\": {\"id\": 1}" },
+    { NULL, NULL },
+  };
+  static const Line second[] = {
+    { "query-jobs", "\"return\": [1, {}, {\"id\": 5}]" },
+    { "query-block", "\"return\": {}" },
+    { NULL, NULL },
+  };
+
+  assert_fails (lines, QS_ERROR_MONITOR_FAILED, "cannot be understood", "");
+  assert_fails (second, QS_ERROR_MONITOR_FAILED, "cannot be understood", "");
+}
+
+/* without the record it does not go over; and the guest, whose requests wait, is not left so */
+static void
+test_not_noted (void)
+{
+  static const Line lines[] = {
+    { "query-jobs", JOBS ("\"status\": \"pending\"") },
+    { "query-jobs", JOBS ("\"status\": \"pending\"") },
+    { "job-cancel", DONE },
+    { "query-jobs", JOBS ("\"status\": \"aborting\"") },
+    { "query-jobs", JOBS ("\"status\": \"concluded\", \"error\": \"Operation canceled\"") },
+    { "job-dismiss", DONE },
+    { NULL, NULL },
+  };
+  g_auto (Stage) stage = { .notes_fail = TRUE };
+  g_autoptr (GError) error = NULL;
+
+  stage_open (&stage, lines);
+  g_assert_false (merge_back (&stage, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_DEGRADED);
+  g_assert_cmpstr (stage.notes->str, ==, "+");
+}
+
+/* one that is never over is given up some time */
+static void
+test_never_over (void)
+{
+  static Line lines[40];
+
+  for (guint i = 0; i < 16; i++)
+    {
+      lines[2 * i] = (Line){ "query-jobs", JOBS ("\"status\": \"ready\"") };
+      lines[2 * i + 1] = (Line){ "job-complete", DONE };
+    }
+  assert_fails (lines, QS_ERROR_MONITOR_FAILED, "to an end", "");
+}
+
+static void
+test_cancel (void)
+{
+  static const Line absent[] = { { "query-jobs", NO_JOBS }, { NULL, NULL } };
+  static const Line ended[] = {
+    { "query-jobs", JOBS ("\"status\": \"concluded\"") },
+    { "job-dismiss", DONE },
+    { NULL, NULL },
+  };
+  const Line *const scripts[] = { absent, ended };
+
+  for (guint i = 0; i < G_N_ELEMENTS (scripts); i++)
+    {
+      g_auto (Stage) stage = { 0 };
+      g_autoptr (GError) error = NULL;
+
+      stage_open (&stage, scripts[i]);
+      qs_block_job_cancel (qs_guest_get_qmp (stage.guest), JOB, &error);
+      g_assert_no_error (error);
+    }
+}
+
+/* a stream that is concluded is what QEMU dies of when its nodes are asked for */
+static void
+test_may_ask_nodes (void)
+{
+#define STREAM(status)                                                                             \
+  "\"return\": [{\"id\": \"x\", \"type\": \"stream\", \"status\": \"" status "\"}]"
+  static const struct
+  {
+    Line lines[2];
+    gboolean may;
+  } cases[] = {
+    { { { "query-jobs", NO_JOBS } }, TRUE },
+    { { { "query-jobs", JOBS ("\"status\": \"concluded\"") } }, TRUE },
+    { { { "query-jobs", STREAM ("pending") } }, TRUE },
+    { { { "query-jobs", STREAM ("concluded") } }, FALSE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_auto (Stage) stage = { 0 };
+      gboolean may = !cases[i].may;
+
+      stage_open (&stage, cases[i].lines);
+      g_assert_true (qs_block_job_may_ask_nodes (qs_guest_get_qmp (stage.guest), &may, NULL));
+      g_assert_cmpint (may, ==, cases[i].may);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/merge-back/whole", test_whole);
+  g_test_add_func ("/merge-back/no-space", test_no_space);
+  g_test_add_func ("/merge-back/refused", test_refused);
+  g_test_add_func ("/merge-back/elsewhere", test_elsewhere);
+  g_test_add_func ("/merge-back/nonsense", test_nonsense);
+  g_test_add_func ("/merge-back/not-noted", test_not_noted);
+  g_test_add_func ("/merge-back/never-over", test_never_over);
+  g_test_add_func ("/merge-back/cancel", test_cancel);
+  g_test_add_func ("/merge-back/may-ask-nodes", test_may_ask_nodes);
+  return g_test_run ();
+}
