@@ -32,6 +32,15 @@ tell_unrecorded (const QsCtl *ctl, const QsCtlOutcome *outcome)
     qs_ctl_print ("%-15s %s", "File:", files[i]);
 }
 
+static void
+tell_frozen (const QsCtl *ctl, const QsCtlOutcome *outcome)
+{
+  guint64 milliseconds;
+
+  if (!ctl->quiet && g_variant_lookup (outcome->result, "freeze-time", "t", &milliseconds))
+    qs_ctl_print ("%-15s %" G_GUINT64_FORMAT " ms", "Frozen:", milliseconds);
+}
+
 /* @name, @file: (nullable): for what is said at the end */
 static gboolean
 create (QsCtl *ctl, const QsCtlArguments *arguments, const char *xml, const char *name,
@@ -56,6 +65,7 @@ create (QsCtl *ctl, const QsCtlArguments *arguments, const char *xml, const char
                        made, file != NULL ? " from '" : "", file != NULL ? file : "",
                        file != NULL ? "'" : "");
   tell_unrecorded (ctl, &outcome);
+  tell_frozen (ctl, &outcome);
   return TRUE;
 }
 

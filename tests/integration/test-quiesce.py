@@ -79,6 +79,13 @@ class Well(QuiesceCase):
         self.assertNotIn('quiesced', result)
         self.assertEqual((snapshot['Quiesced'], snapshot['FreezeTime']), (False, 0))
 
+    def test_ctl(self):
+        said = self.session.ctl('snapshot-create-as', self.qemu.name, 's1', '--disk-only',
+                                '--quiesce')
+        self.assertRegex(said, r'^Domain snapshot s1 created\nFrozen: +[0-9]+ ms\n$')
+        self.assertNotIn('Frozen', self.session.ctl('snapshot-create-as', self.qemu.name, 's2',
+                                                    '--disk-only'))
+
     def test_paused(self):
         self.domain.wait(self.domain.Suspend())
         error = self.error_of(self.create)
@@ -176,6 +183,24 @@ class Badly(QuiesceCase):
         self.assertTrue(self.is_owed())
         self.qemu.end()
         wait_until(lambda: not self.is_owed(), 20, 'what is owed is forgotten')
+
+
+class Slowly(QuiesceCase):
+    def test_no_answer(self):
+        """It freezes and never says so; whoever asks again learns that it is frozen."""
+        self.agent.mute.add(FREEZE)
+        self.assert_fails('does not answer')
+        self.wait_thawed()
+        self.assertEqual(self.agent.commands(), [FREEZE, THAW])
+
+    def test_late(self):
+        """A guest that hangs freezes when nobody waits for it any more."""
+        self.agent.before[FREEZE] = lambda: time.sleep(22)
+        self.assert_fails('does not answer')
+        self.assertTrue(self.is_owed())
+        self.assertEqual((self.agent.frozen, self.agent.commands()), (False, [FREEZE]))
+        wait_until(lambda: THAW in self.agent.commands(), 20, 'it freezes and is asked to thaw')
+        self.wait_thawed()
 
 
 class Killed(QuiesceCase):
