@@ -103,6 +103,7 @@ sum_up (GPtrArray *plans)
     {
       const QsPlan *plan = g_ptr_array_index (plans, i);
 
+      sums.bytes += plan->memory_bytes;
       for (guint k = 0; k < plan->steps->len; k++)
         {
           const QsStep *step = g_ptr_array_index (plan->steps, k);

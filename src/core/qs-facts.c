@@ -108,6 +108,7 @@ qs_node_free (QsNode *node)
   g_free (node->format);
   g_free (node->device);
   g_free (node->detect_zeroes);
+  g_free (node->bitmap);
   g_free (node);
 }
 

@@ -142,6 +142,7 @@ typedef struct
   gboolean direct;
   gboolean no_flush;
   char *detect_zeroes;
+  char *bitmap; /* name of its first dirty bitmap, or NULL */
 } QsNode;
 
 /**

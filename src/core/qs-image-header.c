@@ -98,7 +98,8 @@ check_features (const QsImageInput *in, QsImageHeader *header, GError **error)
   guint64 known = QS_QCOW2_DIRTY | QS_QCOW2_CORRUPT | QS_QCOW2_COMPRESSION | QS_QCOW2_EXTENDED_L2;
 
   if (bits & QS_QCOW2_DATA_FILE)
-    return qs_input_refused (error, "it keeps its data in another file");
+    return qs_input_refused (error, "it keeps its data in another file; make one file of both with "
+                                    "qemu-img convert, or leave the disk out with snapshot='no'");
   if (bits & ~known)
     return qs_input_refused (error, "it needs a feature of qcow2 that is not known here");
   if ((bits & QS_QCOW2_EXTENDED_L2) && header->cluster_size < 16384)

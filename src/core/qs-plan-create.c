@@ -401,6 +401,23 @@ list_overlays (const QsCreate *create)
   return paths;
 }
 
+/* what a backup program relies on */
+static void
+note_bitmaps (QsCreate *create, QsPlan *plan)
+{
+  for (guint i = 0; i < create->selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (create->selection->disks, i);
+      const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
+
+      if (selected->choice == QS_LOCATION_EXTERNAL && node != NULL && node->bitmap != NULL)
+        qs_plan_note (plan,
+                      "disk ‘%s’: its dirty bitmap ‘%s’ stays with ‘%s’ and knows nothing of what "
+                      "is written from now on; let the next incremental backup be a full one",
+                      selected->disk->target, node->bitmap, selected->active);
+    }
+}
+
 static void
 add_result (QsCreate *create, QsPlan *plan)
 {
@@ -425,6 +442,7 @@ add_result (QsCreate *create, QsPlan *plan)
         qs_plan_note (plan, "disk ‘%s’ has a chain of %u files; delete snapshots to shorten it",
                       disk->target, disk->chain->len);
     }
+  note_bitmaps (create, plan);
   if (create->facts->has_tpm)
     qs_plan_note (plan, "TPM state not covered: no snapshot holds the state of the guest's TPM");
 }
@@ -469,6 +487,8 @@ qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts 
                       .syncs = syncs };
   if (!build (&create, plan, error))
     return NULL;
+  if (selection->save != QS_SAVE_NONE)
+    plan->memory_bytes = qs_check_memory_bytes (facts);
   if (selection->save != QS_SAVE_NONE && facts->state == QS_DOMAIN_RUNNING)
     qs_plan_set_pause (plan, selection->save == QS_SAVE_STREAM_LIVE ? "short" : "memory");
   add_result (&create, plan);

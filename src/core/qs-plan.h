@@ -13,10 +13,11 @@
  */
 typedef struct
 {
-  GPtrArray *steps;  /* of QsStep */
-  GVariant *result;  /* a{sv}: what the job's Result will hold besides what steps learn */
-  GPtrArray *notes;  /* of char: sentences for people */
-  char *pause_class; /* none, short, memory, long */
+  GPtrArray *steps;     /* of QsStep */
+  GVariant *result;     /* a{sv}: what the job's Result will hold besides what steps learn */
+  GPtrArray *notes;     /* of char: sentences for people */
+  char *pause_class;    /* none, short, memory, long */
+  guint64 memory_bytes; /* that memory may take when it is saved; not kept in the journal */
 } QsPlan;
 
 QsPlan *qs_plan_new (void);

@@ -113,6 +113,23 @@ is_node_name (const char *name)
          && strspn (name + 1, allowed) == strlen (name) - 1;
 }
 
+/* the name of one that whoever made it has given, or that QEMU uses for a job of its own */
+static char *
+read_bitmap (JsonObject *inserted)
+{
+  JsonArray *bitmaps = qs_json_array (inserted, "dirty-bitmaps");
+
+  for (guint i = 0; bitmaps != NULL && i < json_array_get_length (bitmaps); i++)
+    {
+      JsonObject *bitmap = qs_json_element (bitmaps, i);
+      const char *name = bitmap != NULL ? qs_json_string (bitmap, "name") : NULL;
+
+      if (name != NULL && *name != '\0')
+        return qs_json_clean (name);
+    }
+  return NULL;
+}
+
 static QsNode *
 read_node (const char *target, JsonObject *device)
 {
@@ -138,6 +155,7 @@ read_node (const char *target, JsonObject *device)
   node->direct = qs_json_boolean (cache, "direct");
   node->no_flush = qs_json_boolean (cache, "no-flush");
   node->detect_zeroes = g_strdup (detect_zeroes == NULL ? "off" : detect_zeroes);
+  node->bitmap = read_bitmap (inserted);
   return node;
 }
 

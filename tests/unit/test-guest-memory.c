@@ -122,6 +122,35 @@ test_room (void)
   g_assert_nonnull (strstr (error->message, "‘/memory/s1’"));
 }
 
+/* a backup program must know that its bitmap does not follow the overlay */
+static void
+test_bitmap (void)
+{
+  g_autoptr (RealQemu) qemu = real_qemu_new ();
+  g_autoptr (QsGuest) guest = real_qemu_guest (qemu, NULL);
+  g_autoptr (QsDomain) domain = fixture_running_domain (1);
+  g_autoptr (QsRequest) request =
+      fixture_create ("<domainsnapshot><name>s1</name></domainsnapshot>", QS_CREATE_DISK_ONLY);
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, NULL);
+  g_autoptr (GPtrArray) nodes = NULL;
+  g_autoptr (QsPlan) plan = NULL;
+  g_autoptr (GError) error = NULL;
+  QsNode *node = g_ptr_array_index (facts->nodes, 0);
+
+  real_qemu_do (qemu, "block-dirty-bitmap-add", "{'node': <'snapd-vdb'>, 'name': <'weekly'>}");
+  g_assert_true (qs_guest_nodes (guest, qemu->domain, &nodes, &error));
+  g_assert_null (((QsNode *)g_ptr_array_index (nodes, 0))->bitmap);
+  g_assert_cmpstr (((QsNode *)g_ptr_array_index (nodes, 1))->bitmap, ==, "weekly");
+
+  node->bitmap = g_strdup ("weekly");
+  facts->has_tpm = TRUE;
+  plan = qs_plan_create (domain, request, facts, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (plan->notes->len, ==, 2);
+  g_assert_nonnull (strstr (g_ptr_array_index (plan->notes, 0), "‘weekly’"));
+  g_assert_nonnull (strstr (g_ptr_array_index (plan->notes, 1), "TPM"));
+}
+
 static void
 test_busy (void)
 {
@@ -146,6 +175,7 @@ main (int argc, char **argv)
   g_test_add_func ("/guest-memory/blockers", test_blockers);
   g_test_add_func ("/guest-memory/refused", test_refused);
   g_test_add_func ("/guest-memory/room", test_room);
+  g_test_add_func ("/guest-memory/bitmap", test_bitmap);
   g_test_add_func ("/guest-memory/busy", test_busy);
   return g_test_run ();
 }
