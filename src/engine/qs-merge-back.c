@@ -4,6 +4,7 @@
 
 #include "qs-block-job.h"
 #include "qs-limits.h"
+#include "qs-migration.h"
 #include "qs-step-qmp-private.h"
 
 /* more than there are states to go through */
@@ -126,23 +127,6 @@ run_plain (QsGuest *guest, const char *command, GError **error)
   return qs_qmp_run (qs_guest_get_qmp (guest), command, NULL, QS_QMP_COMMAND_SECONDS, error);
 }
 
-/* a migration that is told as completed is not over for some moments */
-static gboolean
-wait_migrated (QsGuest *guest, char **run_state, GError **error)
-{
-  gint64 deadline = g_get_monotonic_time () + QS_QMP_COMMAND_SECONDS * G_USEC_PER_SEC;
-  QsDomainState state;
-
-  while (qs_guest_query_state (guest, &state, run_state, error))
-    {
-      if (g_strcmp0 (*run_state, "finish-migrate") != 0 || g_get_monotonic_time () >= deadline)
-        return TRUE;
-      g_clear_pointer (run_state, g_free);
-      qs_qmp_wait_news (qs_guest_get_qmp (guest), G_USEC_PER_SEC / 100);
-    }
-  return FALSE;
-}
-
 /**
  * qs_merge_back_wake:
  * @was_running: before the operation
@@ -153,9 +137,15 @@ wait_migrated (QsGuest *guest, char **run_state, GError **error)
 gboolean
 qs_merge_back_wake (QsGuest *guest, gboolean was_running, GError **error)
 {
+  g_auto (QsMigrationState) state = { 0 };
   g_autofree char *run_state = NULL;
 
-  if (!wait_migrated (guest, &run_state, error))
+  if (!qs_migration_query (guest, &state, error))
+    return FALSE;
+  /* it stands still before the end, for as long as nobody continues it, and has its images */
+  if (state.phase == QS_MIGRATION_WAITING)
+    return TRUE;
+  if (!qs_migration_settle (guest, &run_state, error))
     return FALSE;
   if (g_strcmp0 (run_state, "postmigrate") != 0)
     return TRUE;
