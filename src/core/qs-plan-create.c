@@ -254,7 +254,8 @@ add_late_protection (QsCreate *create, QsPlan *plan, GError **error)
 }
 
 /* disks and memory of one instant: the guest stands still while they are saved one after the other. A
-   frozen guest is not stopped, for it has to be thawed; it is halted all the same */
+   frozen guest is not stopped, for it has to be thawed, nor one that runs while its memory is
+   written; both are halted all the same */
 static gboolean
 needs_stop (const QsCreate *create)
 {
@@ -264,9 +265,9 @@ needs_stop (const QsCreate *create)
                       || (create->selection->recipe == QS_RECIPE_SC && save == QS_SAVE_IN_DISK)
                       || create->selection->memory == QS_LOCATION_EXTERNAL;
 
-  if (create->request->flags & QS_CREATE_QUIESCE)
+  if ((create->request->flags & QS_CREATE_QUIESCE) || save == QS_SAVE_STREAM_LIVE)
     return FALSE;
-  return halts || (together && save != QS_SAVE_STREAM_LIVE);
+  return halts || together;
 }
 
 static gboolean

@@ -70,6 +70,7 @@ static const Case cases[] = {
   { "stream-live-no-disk", "32", RUNNING, SNAPSHOT (MEMORY_EXT, DISKS ("no", "no")),
     QS_CREATE_LIVE },
   { "stream-halt", "34", RUNNING, SNAPSHOT (MEMORY_EXT, ""), QS_CREATE_HALT },
+  { "stream-halt-live", "34", RUNNING, SNAPSHOT (MEMORY_EXT, ""), QS_CREATE_HALT | QS_CREATE_LIVE },
   { "stream-paused", "31, 34", PAUSED, SNAPSHOT (MEMORY_EXT, ""), 0 },
   { "stream-paused-live", "31, 34", PAUSED, SNAPSHOT (MEMORY_EXT, ""), QS_CREATE_LIVE },
   { "stream-attached", "34", ATTACHED, SNAPSHOT (MEMORY_EXT, ""), 0 },
