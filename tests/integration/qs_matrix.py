@@ -212,7 +212,7 @@ class World:
         written = [*self.active.values(), *(path for path in self.files if path.endswith('.log'))]
         inodes = {os.stat(path).st_ino for path in written}
         return {path: (os.lstat(path).st_size, os.lstat(path).st_mtime_ns)
-                for path in self.files if os.lstat(path).st_ino not in inodes}
+                for path in self.tags if os.lstat(path).st_ino not in inodes}
 
     def differences(self, later):
         """What is not as it was, in words."""
