@@ -109,7 +109,7 @@
 /* what waits for a disk to take a whole memory */
 #define QS_SYNC_SECONDS (30 * 60)
 #define QS_AGENT_SYNC_SECONDS 5
-#define QS_AGENT_FREEZE_SECONDS 14
+#define QS_AGENT_FREEZE_SECONDS 12
 #define QS_AGENT_UNDO_SECONDS 3
 #define QS_AGENT_THAW_SECONDS 10
 #define QS_TOOL_QUERY_SECONDS 30
