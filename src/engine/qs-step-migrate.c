@@ -11,6 +11,9 @@
 
 /* memory goes to a file as the stream of a migration */
 
+/* so much may be in the kernel's memory alone */
+#define FLUSH_BYTES ((guint64)64 * 1024 * 1024)
+
 typedef struct
 {
   QsStepCall *call;
@@ -19,6 +22,7 @@ typedef struct
   gint64 deadline; /* monotonic; 0: as long as it gets on */
   guint64 done;    /* when it was looked at last */
   gint64 moved_at; /* when that was more than before */
+  guint64 flushed; /* what is on its way to the disk */
 } Watch;
 
 static Watch
@@ -107,6 +111,38 @@ tell (const Watch *watch, const QsMigrationState *state)
   qs_step_call_tell (watch->call, &amount);
 }
 
+/* the file that an earlier step has made */
+static gboolean
+find_file (const QsStepCall *call, QsFileId *id, GError **error)
+{
+  guint64 made = qs_step_uint64 (call->step, "file");
+  GVariant *learnt = made < call->results->len ? g_ptr_array_index (call->results, made) : NULL;
+
+  if (learnt != NULL && g_variant_lookup (learnt, "dev", "t", &id->dev)
+      && g_variant_lookup (learnt, "ino", "t", &id->ino)
+      && g_variant_lookup (learnt, "btime", "x", &id->btime))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "the identity of ‘%s’ is not recorded",
+               qs_step_string (call->step, "path"));
+  return FALSE;
+}
+
+/* the guest stands still while the rest is made durable: that shall not be much */
+static void
+flush (Watch *watch, const QsMigrationState *state)
+{
+  QsStepCall *call = watch->call;
+  QsWorker *worker = NULL;
+  QsFileId id = { 0 };
+
+  if (state->done - MIN (watch->flushed, state->done) < FLUSH_BYTES)
+    return;
+  watch->flushed = state->done;
+  worker = qs_real_world_worker (call->world, NULL);
+  if (worker != NULL && find_file (call, &id, NULL))
+    qs_worker_flush_stream (worker, watch->path, &id, NULL);
+}
+
 /* until the migration has come to @wanted */
 static gboolean
 wait_for (Watch *watch, QsMigrationPhase wanted, QsMigrationState *state, GError **error)
@@ -123,24 +159,9 @@ wait_for (Watch *watch, QsMigrationPhase wanted, QsMigrationState *state, GError
       if (g_cancellable_set_error_if_cancelled (watch->call->cancellable, error)
           || !check_time (watch, state, error) || !check_running (watch, error))
         return FALSE;
+      flush (watch, state);
       qs_qmp_wait_news (qmp, QS_PROGRESS_MILLISECONDS * G_TIME_SPAN_MILLISECOND);
     }
-  return FALSE;
-}
-
-/* the file that an earlier step has made */
-static gboolean
-find_file (const QsStepCall *call, QsFileId *id, GError **error)
-{
-  guint64 made = qs_step_uint64 (call->step, "file");
-  GVariant *learnt = made < call->results->len ? g_ptr_array_index (call->results, made) : NULL;
-
-  if (learnt != NULL && g_variant_lookup (learnt, "dev", "t", &id->dev)
-      && g_variant_lookup (learnt, "ino", "t", &id->ino)
-      && g_variant_lookup (learnt, "btime", "x", &id->btime))
-    return TRUE;
-  g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "the identity of ‘%s’ is not recorded",
-               qs_step_string (call->step, "path"));
   return FALSE;
 }
 

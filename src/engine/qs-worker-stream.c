@@ -60,6 +60,17 @@ qs_worker_open_stream (QsWorker *worker, const char *path, const QsFileId *id, G
 }
 
 /**
+ * qs_worker_flush_stream:
+ *
+ * Begins to make durable what was written to the file so far, so that the end of it takes less time.
+ */
+gboolean
+qs_worker_flush_stream (QsWorker *worker, const char *path, const QsFileId *id, GError **error)
+{
+  return qs_worker_do (worker, "flush-stream", make_file (path, id), error);
+}
+
+/**
  * qs_worker_sync_stream:
  * @size: (out): of what is durable now
  */

@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-unnamed.h"
 
+#include <fcntl.h>
+
 /* files that QEMU writes a stream to */
 
 static gboolean
@@ -74,6 +76,20 @@ handle_open_stream (QsWork *work, GVariant *arguments, GError **error)
   return qs_work_done ();
 }
 
+/* begins to write to the disk what is only in the kernel's memory, and does not wait for it: what the
+   kernel cannot do so is left to `sync-stream` */
+static GVariant *
+handle_flush_stream (QsWork *work, GVariant *arguments, GError **error)
+{
+  struct stat info;
+  g_auto (QsFd) fd = open_recorded (work, arguments, &info, error);
+
+  if (fd < 0)
+    return NULL;
+  (void)sync_file_range (fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+  return qs_work_done ();
+}
+
 static GVariant *
 handle_sync_stream (QsWork *work, GVariant *arguments, GError **error)
 {
@@ -93,6 +109,7 @@ handle_sync_stream (QsWork *work, GVariant *arguments, GError **error)
 static const QsMethod methods[] = {
   { "create-file", "(suu)", handle_create_file },
   { "open-stream", "(sttx)", handle_open_stream },
+  { "flush-stream", "(sttx)", handle_flush_stream },
   { "sync-stream", "(sttx)", handle_sync_stream },
 };
 

@@ -145,6 +145,17 @@ class Interrupted(Failed):
         wait_until(lambda: job['Step'] == step, 20, step)
         return job
 
+    def test_progress(self):
+        """How much of the memory is written, while it is."""
+        told = []
+        job = self.begin('migrate', document('s1', self.external_memory(), 'no'), LIVE)
+        while job['State'] == 'running':
+            told.append((job['BytesDone'], job['BytesTotal']))
+        job.wait()
+        most = max(told, key=lambda amount: amount[1])
+        self.assertGreater(most[1], 0)
+        self.assertLessEqual(most[0], most[1])
+
     def test_cancel(self):
         for step, request, flags in self.requests():
             with self.subTest(request=request, flags=flags):

@@ -110,6 +110,7 @@ test_stream (Fixture *f, gconstpointer data)
   assert_refused (qs_worker_open_stream (f->worker, path, &id, &error) >= 0, error,
                   QS_ERROR_IMAGE_FAILED, "no longer the empty file");
   assert_contents (path, "what counts");
+  g_assert_true (qs_worker_flush_stream (f->worker, path, &id, &error));
   g_assert_true (qs_worker_sync_stream (f->worker, path, &id, &size, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (size, ==, strlen ("what counts"));
