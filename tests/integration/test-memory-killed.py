@@ -95,8 +95,8 @@ class Killed(Base):
     def side_car(self, with_qemu):
         self.go(lambda name: document(name, disk='external'), 0, with_qemu)
 
-    def stream(self, flags, with_qemu):
-        self.go(lambda name: document(name, self.external_memory(f'm-{name}'), 'no'), flags,
+    def stream(self, flags, with_qemu, disk='no'):
+        self.go(lambda name: document(name, self.external_memory(f'm-{name}'), disk), flags,
                 with_qemu)
 
     def test_daemon_in_a_disk(self):
@@ -116,6 +116,18 @@ class Killed(Base):
 
     def test_both_stream(self):
         self.stream(0, True)
+
+    def test_daemon_stream_and_disks(self):
+        self.stream(0, False, 'external')
+
+    def test_daemon_live_and_disks(self):
+        self.stream(LIVE, False, 'external')
+
+    def test_both_stream_and_disks(self):
+        self.stream(0, True, 'external')
+
+    def test_both_live_and_disks(self):
+        self.stream(LIVE, True, 'external')
 
     def test_daemon_live(self):
         self.stream(LIVE, False)

@@ -117,7 +117,10 @@ class Failed(Base):
         """No file gets larger than this: enough for the disks, not for memory."""
         requests = [(document('s1'), 0), (document('s1', disk='no'), 0),
                     (document('s1', self.external_memory(), 'no'), 0),
-                    (document('s1', self.external_memory(), 'no'), LIVE)]
+                    (document('s1', self.external_memory(), 'no'), LIVE),
+                    (document('s1', self.external_memory(), 'external'), 0),
+                    (document('s1', self.external_memory(), 'external'), LIVE),
+                    (document('s1', self.external_memory(), 'internal'), 0)]
         resource.prlimit(self.pid(), resource.RLIMIT_FSIZE, (600000, resource.RLIM_INFINITY))
         for request, flags in requests:
             with self.subTest(request=request, flags=flags):
