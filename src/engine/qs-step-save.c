@@ -105,7 +105,25 @@ qs_snapshot_save_run (QsGuest *guest, const QsStep *step, GVariant **result, GEr
   return TRUE;
 }
 
-/* those that have the tag */
+/* the file that is made for memory alone goes as a whole: a tag in it cannot be deleted where the file
+   system is full, and need not be */
+static gboolean
+is_of_disk (const QsStep *step, const char *device)
+{
+  g_autoptr (GVariant) disks = qs_step_value (step, "disks");
+
+  for (gsize i = 0; i < g_variant_n_children (disks); i++)
+    {
+      g_autoptr (GVariant) disk = g_variant_get_child_value (disks, i);
+      const char *node = NULL;
+
+      if (g_variant_lookup (disk, "node", "&s", &node) && g_str_equal (node, device))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* those disks that have the tag */
 static GVariant *
 find_tagged (JsonNode *nodes, const QsStep *step)
 {
@@ -118,7 +136,8 @@ find_tagged (JsonNode *nodes, const QsStep *step)
       JsonObject *node = qs_node_find (nodes, devices[i]);
       gint64 vm_state;
 
-      if (node != NULL && count_tag (node, qs_step_string (step, "tag"), &vm_state) > 0)
+      if (node != NULL && is_of_disk (step, devices[i])
+          && count_tag (node, qs_step_string (step, "tag"), &vm_state) > 0)
         g_variant_builder_add (&tagged, "s", devices[i]);
     }
   return g_variant_ref_sink (g_variant_builder_end (&tagged));

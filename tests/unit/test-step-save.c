@@ -8,9 +8,12 @@
 
 /* a real QEMU saves memory in images */
 
+#define ROW(name)                                                                                  \
+  "{'target': <'" name "'>, 'node': <'snapd-" name "'>, 'path': <'/" name "'>,"                    \
+  " 'format': <'qcow2'>, 'dev': <uint64 1>, 'ino': <uint64 1>}"
 #define DISKS                                                                                      \
   "{'job': <'snapd-s'>, 'tag': <'t'>, 'vmstate': <'snapd-vda'>,"                                   \
-  " 'devices': <['snapd-vda', 'snapd-vdb']>, 'disks': <@aa{sv} []>}"
+  " 'devices': <['snapd-vda', 'snapd-vdb']>, 'disks': <[" ROW ("vda") ", " ROW ("vdb") "]>}"
 #define SIDE_CAR                                                                                   \
   "{'job': <'snapd-s'>, 'tag': <'t'>, 'vmstate': <'snapd-m'>,"                                     \
   " 'devices': <['snapd-m']>, 'disks': <@aa{sv} []>}"
@@ -126,8 +129,10 @@ test_side_car (void)
   real_qemu_do (qemu, "blockdev-add", node);
   must_run (guest, step);
   g_assert_cmpuint (real_image_n_tags (path), ==, 1);
+  /* the file goes as a whole, by the undo of the step that made it; full, it would not let go of one
+     tag */
   must_undo (qemu, guest, step);
-  g_assert_cmpuint (real_image_n_tags (path), ==, 0);
+  g_assert_cmpuint (real_image_n_tags (path), ==, 1);
 }
 
 /* the guest goes on, and the images are as they were, but for their size */
