@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Where memory and overlays would go there is something already, or there is no way: nothing that
 is there is touched, and all stays as it was."""
-import errno
+import ctypes
 import os
 import subprocess
 import threading
@@ -16,6 +16,7 @@ from qs_testing import Guest, Session
 
 DISK_ONLY, REUSE_EXT, LIVE = 16, 32, 256
 MIB = 1 << 20
+MS_REMOUNT = 32
 QEMU_NAMESPACE = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
 
 
@@ -234,47 +235,50 @@ class Full(Base):
         place = self.mount('read-only', MIB, ',ro')
         self.refuse('ConfigUnsupported', external(os.path.join(place, 'memory')))
 
-    def fill_when(self, path, place):
-        """Somebody else takes all room as soon as the file is there."""
-        def fill():
+    def shrink_when(self, path, place, size):
+        """As soon as the file is there, most of the room has gone."""
+        def shrink():
             while not os.path.lexists(path) and not self.over:
                 time.sleep(0.001)
-            with open(os.path.join(place, 'ballast'), 'wb', 0) as file:
-                try:
-                    while file.write(chunk):
-                        pass
-                except OSError as error:
-                    self.assertEqual(error.errno, errno.ENOSPC)
-        chunk, self.over = bytes(MIB), False
-        thread = threading.Thread(target=fill)
+            self.resize(place, size)
+        self.over = False
+        thread = threading.Thread(target=shrink)
         thread.start()
         return thread
 
-    def check_gets_full(self, state, flags, disks):
-        place = self.mount(f'filled-{state}-{flags}', 200 * MIB)
+    @staticmethod
+    def resize(place, size):
+        """Without a program: that would take too long."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.mount(b'none', place.encode(), b'tmpfs', MS_REMOUNT, f'size={size}'.encode()):
+            raise OSError(ctypes.get_errno(), 'remount')
+
+    def check_gets_full(self, state, flags, size):
+        place = self.mount(f'filled-{state}-{flags}-{size}', 200 * MIB)
         path = os.path.join(place, 'memory')
         if state == 'paused':
             self.domain.wait(self.domain.Suspend())
         before = World(self.domain, self.guest.folder)
-        thread = self.fill_when(path, place)
+        thread = self.shrink_when(path, place, size)
         try:
             with self.assertRaises(DBusError) as caught:
-                self.domain.create(external(path, disks), flags)
+                self.domain.create(external(path, OVERLAYS), flags)
         finally:
             self.over = True
             thread.join()
         self.assertEqual(caught.exception.name, 'NoSpace', caught.exception.message)
-        os.unlink(os.path.join(place, 'ballast'))
         self.assertEqual(before.differences(World(self.domain, self.guest.folder)), [])
         self.check_counts()
         for _, image, driver in self.guest.disks:
             self.assertEqual(images.chain(image), [image])
 
     def test_gets_full(self):
+        """At once, and on the way."""
         for state in ('running', 'paused'):
             for flags in (0, LIVE):
-                with self.subTest(state=state, flags=flags):
-                    self.check_gets_full(state, flags, OVERLAYS)
+                for size in (MIB, 24 * MIB):
+                    with self.subTest(state=state, flags=flags, size=size):
+                        self.check_gets_full(state, flags, size)
 
 
 if __name__ == '__main__':
