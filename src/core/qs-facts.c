@@ -168,8 +168,8 @@ qs_file_free (QsFile *file)
 /**
  * qs_file_is:
  *
- * Whether @image is the recorded file. Numbers of devices may change with a reboot; an inode with
- * its time of birth does not.
+ * Whether @image is the recorded file. Numbers of devices may change with a reboot, and that of an
+ * inode is given to another file after it; an inode with its time of birth tells.
  */
 gboolean
 qs_file_is (const QsFile *file, const QsImage *image)
@@ -177,8 +177,11 @@ qs_file_is (const QsFile *file, const QsImage *image)
   guint64 dev, ino;
 
   qs_image_identity (image, &dev, &ino);
-  return file->ino == ino
-         && (file->dev == dev || (file->btime != 0 && file->btime == image->btime));
+  if (file->ino != ino)
+    return FALSE;
+  if (image->rdev == 0 && file->btime != 0 && image->btime != 0)
+    return file->btime == image->btime;
+  return file->dev == dev;
 }
 
 /**

@@ -136,10 +136,9 @@ add_migrate (QsCreate *create, QsPlan *plan)
 
   create->migrate = plan->steps->len;
   qs_plan_add (plan, QS_STEP_MIGRATE, QS_PHASE_PREPARE, QS_MEMORY_TARGET,
-               g_variant_new_parsed ("{'path': <%s>, 'file': <%u>, 'live': <%b>, 'timeout': <%u>,"
-                                     " 'background': <%b>}",
+               g_variant_new_parsed ("{'path': <%s>, 'file': <%u>, 'live': <%b>, 'timeout': <%u>}",
                                      qs_create_memory_path (create), create->memory_file, live,
-                                     live ? create->facts->live_seconds : 0u, live));
+                                     live ? create->facts->live_seconds : 0u));
   return TRUE;
 }
 

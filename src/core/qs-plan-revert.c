@@ -306,18 +306,14 @@ check_own_changes (const QsFacts *facts, const QsSnapshot *snapshot, GError **er
   return TRUE;
 }
 
-/* st_dev may change with a reboot; an inode with its birth time does not */
 static gboolean
 check_identity (const QsFacts *facts, const QsSnapshotFile *file, const QsImage *image,
                 GError **error)
 {
   const QsFile *record = qs_facts_find_file (facts, file->path);
-  guint64 dev, ino;
 
-  qs_image_identity (image, &dev, &ino);
   /* of a device only its name lasts over a reboot */
-  if (record == NULL || image->rdev != 0
-      || (record->ino == ino && (record->dev == dev || record->btime == image->btime)))
+  if (record == NULL || image->rdev != 0 || qs_file_is (record, image))
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
                "disk ‘%s’: ‘%s’ is not the file that the snapshot was taken with", file->target,

@@ -90,9 +90,9 @@ static const QsStepType step_types[] = {
                               "job:s tag:s vmstate:s devices:as disks:aa{sv}",
                               "target:s node:s path:s format:s dev:t ino:t" },
   /* memory goes to the file that step @file has made. @live: while the guest runs, up to where it
-     stands still; within @timeout seconds, or, if it may, by `background` */
+     stands still, which it has to within @timeout seconds */
   [QS_STEP_MIGRATE] = { "migrate", "migrate_cancel", QS_MAY_PREPARE,
-                        "path:s file:u live:b timeout:u background:b" },
+                        "path:s file:u live:b timeout:u" },
   /* the rest of what step @migrate has begun */
   [QS_STEP_MIGRATE_CONTINUE] = { "migrate-continue", "cont", QS_MAY_PREPARE,
                                  "path:s file:u migrate:u" },

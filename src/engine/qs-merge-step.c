@@ -62,8 +62,7 @@ find_file (const QsMerge *merge, GVariant *row, GError **error)
     return g_variant_new ("(sstt)", path, format, id.dev, id.ino);
   if (!qs_worker_identify (worker, path, &found, &exists, error))
     return NULL;
-  if (exists && found.ino == id.ino
-      && (found.dev == id.dev || (id.btime != 0 && found.btime == id.btime)))
+  if (exists && qs_file_id_matches (&id, &found))
     return g_variant_new ("(sstt)", path, format, found.dev, found.ino);
   g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
                "‘%s’ is no longer the file that was recorded; it is left alone", path);

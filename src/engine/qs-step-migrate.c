@@ -259,7 +259,6 @@ make_note (GVariant *settings, gboolean live)
 
   g_variant_dict_init (&note, settings);
   g_variant_dict_insert (&note, "changed", "b", live);
-  g_variant_dict_insert (&note, "converged", "b", TRUE);
   return g_variant_ref_sink (g_variant_dict_end (&note));
 }
 

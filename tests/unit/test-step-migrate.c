@@ -63,7 +63,7 @@ make_plan (Bench *b, gboolean live)
   qs_plan_add (b->plan, QS_STEP_STOP, QS_PHASE_PREPARE, "real", NULL);
   qs_plan_add (b->plan, QS_STEP_MIGRATE, QS_PHASE_PREPARE, "@memory",
                g_variant_new_parsed ("{'path': <%s>, 'file': <%u>, 'live': <%b>,"
-                                     " 'timeout': <%u>, 'background': <true>}",
+                                     " 'timeout': <%u>}",
                                      b->path, (guint32)FILE_STEP, live, live ? 1u : 0u));
 }
 
