@@ -10,12 +10,22 @@ from qs_restore import UNCOVERED, InDisk, Point, SideCar, Stream
 from qs_testing import Guest, Session
 
 HALT, DISK_ONLY, REUSE_EXT, LIVE = 8, 16, 32, 256
+QEMU_NAMESPACE = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
 ROWS = matrix.read_table()
 
 
 def named(name, memory="snapshot='internal'", disks=''):
     return f"<domainsnapshot><name>{name}</name><memory {memory}/>" \
            f"{f'<disks>{disks}</disks>' if disks else ''}</domainsnapshot>"
+
+
+def with_loader(xml, path, address, mebibytes):
+    """The domain with as much memory, and what is in the file at @address of it."""
+    return xml.replace("<domain type='qemu'>", f"<domain type='qemu' {QEMU_NAMESPACE}>").replace(
+        '>32</memory>', f'>{mebibytes}</memory>').replace('</domain>', f"""<qemu:commandline>
+        <qemu:arg value='-device'/>
+        <qemu:arg value='loader,file={path},addr={address:#x},force-raw=on'/>
+        </qemu:commandline></domain>""")
 
 
 class MemoryCase(unittest.TestCase):

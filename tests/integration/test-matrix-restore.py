@@ -1,9 +1,14 @@
 #!/usr/bin/python3
 """Each row of the table that saves memory: a bare QEMU goes on from what it has left, with memory
 and all disks of one instant."""
+import os
+import shutil
+import time
+
+import qs_restore
 import qs_tap
 from qs_matrix import Combination, Expected
-from qs_memory import LIVE, MemoryCase
+from qs_memory import LIVE, MemoryCase, with_loader
 
 MIXED = [('int', 'ext'), ('ext', 'int')]
 SOME = [('int', 'no'), ('no', 'int'), ('ext', 'no')]
@@ -96,6 +101,45 @@ class RawDisk(Restore):
     def test_rows(self):
         self.each('ext', [('int', 'no'), ('no', 'no'), ('int', 'ext')])
         self.each('int', [('int', 'ext')])
+
+
+class LargeMemory(Restore):
+    """Memory that is not empty: all of it is saved, and with LIVE the guest runs meanwhile."""
+
+    SIZE, AT = 64 << 20, 16 << 20
+
+    def document(self):
+        self.content = os.urandom(self.SIZE)
+        path = os.path.join(self.session.folder, 'content')
+        with open(path, 'wb') as file:
+            file.write(self.content)
+        return with_loader(self.guest.xml(), path, self.AT, 128)
+
+    def check_content(self, flags):
+        asked = Combination('running', 'ext', ('ext', 'ext'), 0)
+        row, name, xml, memory_file = self.ask(asked)
+        before, start = self.world(), time.monotonic()
+        _, result = self.domain.create(xml, flags)
+        milliseconds = (time.monotonic() - start) * 1000
+        expected = Expected(row, asked, before, name, memory_file)
+        guest = qs_restore.Restored(os.path.join(self.session.folder, 'restored'), self.argv,
+                                    self.point(before, expected, result.get('tag')))
+        try:
+            self.assertTrue(guest.start().memory(self.AT, self.SIZE) == self.content)
+        finally:
+            guest.end()
+            shutil.rmtree(guest.folder)
+        self.assertGreater(result['memory-bytes'], self.SIZE)
+        return result['pause-time'], milliseconds
+
+    def test_pause(self):
+        """With LIVE it is a part of the time that the whole takes."""
+        stopped, _ = self.check_content(0)
+        live, whole = self.check_content(LIVE)
+        print(f'# the guest stood still for {stopped} ms, with LIVE for {live} of {whole:.0f} ms')
+        self.assertLess(live, whole)
+        self.guest.serial.wait_more(3)
+        self.assertEqual(self.guest.serial.errors(), 0)
 
 
 if __name__ == '__main__':

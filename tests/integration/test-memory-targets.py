@@ -12,12 +12,12 @@ import qs_images as images
 import qs_tap
 from qs_client import DBusError
 from qs_matrix import World
+from qs_memory import with_loader
 from qs_testing import Guest, Session
 
 DISK_ONLY, REUSE_EXT, LIVE = 16, 32, 256
 MIB = 1 << 20
 MS_REMOUNT = 32
-QEMU_NAMESPACE = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
 
 
 def external(path, disks=''):
@@ -210,12 +210,7 @@ class Full(Base):
         content = os.path.join(cls.session.folder, 'content')
         with open(content, 'wb') as file:
             file.write(os.urandom(cls.SIZE))
-        return cls.guest.xml().replace("<domain type='qemu'>",
-                                       f"<domain type='qemu' {QEMU_NAMESPACE}>").replace(
-            '>32</memory>', '>96</memory>').replace('</domain>', f'''<qemu:commandline>
-            <qemu:arg value='-device'/>
-            <qemu:arg value='loader,file={content},addr=0x1000000,force-raw=on'/>
-            </qemu:commandline></domain>''')
+        return with_loader(cls.guest.xml(), content, 16 * MIB, 96)
 
     def mount(self, name, size, options=''):
         path = self.path(name)
