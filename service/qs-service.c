@@ -161,7 +161,7 @@ is_followed (const QsDomain *domain)
  * qs_service_is_idle:
  *
  * Returns: whether nobody would miss the service: no client, no open job, no running domain,
- *   no QEMU that is listened to or waited for
+ *   no QEMU that is listened to or waited for, no guest that may be frozen still
  */
 gboolean
 qs_service_is_idle (QsService *self)
@@ -169,7 +169,8 @@ qs_service_is_idle (QsService *self)
   GHashTableIter iter;
   QsDomain *domain;
 
-  if (qs_peers_count (self->peers) > 0 || qs_jobs_count_open (self->jobs) > 0)
+  if (qs_peers_count (self->peers) > 0 || qs_jobs_count_open (self->jobs) > 0
+      || qs_engine_is_thawing (self->engine))
     return FALSE;
   g_hash_table_iter_init (&iter, self->domains);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&domain))

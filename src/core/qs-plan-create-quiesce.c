@@ -45,6 +45,24 @@ agent_fault (const QsCreate *create)
 }
 
 /**
+ * qs_create_check_thawed:
+ *
+ * Memory holds that the file systems are frozen: reverting to it would bring back a guest that stays
+ * so, for nobody would thaw that one.
+ */
+gboolean
+qs_create_check_thawed (const QsCreate *create, GError **error)
+{
+  if (!create->facts->thaw_owed || create->selection->save == QS_SAVE_NONE)
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_AGENT_UNRESPONSIVE,
+                       "the memory of a guest that may be frozen still is not saved: its agent has "
+                       "not answered an earlier request to thaw it yet, and is being asked until "
+                       "it does; look after the guest first, or take the disks only (DISK_ONLY)");
+  return FALSE;
+}
+
+/**
  * qs_create_add_freeze:
  *
  * Adds the step that freezes the guest's file systems, the last one before the disks' point in time.

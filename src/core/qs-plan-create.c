@@ -486,7 +486,7 @@ qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts 
                       .steps = steps,
                       .exchanged = exchanged,
                       .syncs = syncs };
-  if (!build (&create, plan, error))
+  if (!qs_create_check_thawed (&create, error) || !build (&create, plan, error))
     return NULL;
   if (selection->save != QS_SAVE_NONE)
     plan->memory_bytes = qs_check_memory_bytes (facts);

@@ -70,6 +70,7 @@ void qs_create_record_memory (const QsCreate *create, QsChangeList *changes, gbo
 
 /* qs-plan-create-quiesce.c */
 gboolean qs_create_check_quiesce (const QsRequest *request, QsDomainState state, GError **error);
+gboolean qs_create_check_thawed (const QsCreate *create, GError **error);
 gboolean qs_create_add_freeze (QsCreate *create, QsPlan *plan, GError **error);
 gboolean qs_create_add_thaw (QsCreate *create, QsPlan *plan, GError **error);
 void qs_create_record_quiesce (const QsCreate *create, QsChangeList *changes);

@@ -100,6 +100,8 @@ char *qs_engine_degraded (QsEngine *engine);
 /* on the main context: whether the sockets of attached domains are being looked at just now; who
    listens there is told by then */
 gboolean qs_engine_is_looking (QsEngine *engine);
+/* on the main context: whether a guest that was frozen has not been thawed yet, as far as is known */
+gboolean qs_engine_is_thawing (QsEngine *engine);
 
 /* all below: in the job's thread */
 

@@ -415,14 +415,16 @@ survey_monitor (Survey *survey, GError **error)
 static gboolean
 survey_agent (Survey *survey, GError **error)
 {
-  const QsAttachment *attachment = survey->domain->attachment;
+  const QsAttachment *attachment = survey->domain != NULL ? survey->domain->attachment : NULL;
   const char *known = attachment != NULL && *attachment->agent != '\0' ? attachment->agent : NULL;
   QsFacts *facts = survey->facts;
   g_autoptr (QsGuest) guest = NULL;
 
-  if (!survey->questions->agent || !qs_domain_is_active (survey->domain))
+  if (survey->domain == NULL || !qs_domain_is_active (survey->domain))
     return TRUE;
   facts->thaw_owed = qs_thaw_is_owed (survey->engine, survey->domain);
+  if (!survey->questions->agent)
+    return TRUE;
   guest = find_guest (survey, error);
   return guest != NULL
          && qs_guest_find_agent (guest, known, &facts->agent, &facts->agent_open, error);

@@ -347,6 +347,21 @@ qs_thaw_begin (QsEngine *engine, GError **error)
 }
 
 gboolean
+qs_engine_is_thawing (QsEngine *engine)
+{
+  GHashTableIter iter;
+  Thaw *thaw;
+
+  if (engine->thaws == NULL)
+    return FALSE;
+  g_hash_table_iter_init (&iter, engine->thaws);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&thaw))
+    if (!g_atomic_int_get (&thaw->settled))
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
 qs_thaw_is_owed (QsEngine *engine, const QsDomain *domain)
 {
   Thaw *thaw = find (engine, domain->id);

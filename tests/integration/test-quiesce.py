@@ -1,58 +1,12 @@
 #!/usr/bin/python3
 """Snapshots of a guest whose agent is asked to freeze it: an agent that answers, and others."""
-import os
 import time
 
-import qs_agent
 import qs_tap
-from qs_attach import DISK_ONLY, Base
+from qs_attach import DISK_ONLY
 from qs_client import DBusError
-from qs_ear import Ear
+from qs_quiesce import FREEZE, QUIESCE, S1, THAW, QuiesceCase
 from qs_testing import wait_until
-
-QUIESCE = 64
-FREEZE, THAW = 'guest-fsfreeze-freeze', 'guest-fsfreeze-thaw'
-S1 = '<domainsnapshot><name>s1</name></domainsnapshot>'
-
-
-class QuiesceCase(Base):
-    def setUp(self):
-        super().setUp()
-        self.foreign(disks=2)
-        self.agent = qs_agent.Agent(os.path.join(self.session.folder, 'agent'))
-        self.addCleanup(self.agent.close)
-        self.domain = self.attach(**{'guest-agent': self.agent.path})
-        self.ear = Ear(self.session.address)
-
-    def create(self, xml=S1):
-        return self.domain.create(xml, DISK_ONLY | QUIESCE)
-
-    def files(self):
-        return {name: os.stat(os.path.join(self.qemu.folder, name)).st_ino
-                for name in os.listdir(self.qemu.folder)}
-
-    def assert_fails(self, why):
-        """Within 20 seconds, and nothing is left of it."""
-        before, disks, start = self.files(), self.disks(), time.monotonic()
-        error = self.error_of(self.create)
-        self.assertLess(time.monotonic() - start, 20)
-        self.assertEqual((error.name, why in error.message), ('AgentUnresponsive', True),
-                         error.message)
-        self.assertEqual(self.files(), before)
-        self.assertEqual(self.disks(), disks)
-        self.assertEqual(self.domain.NumSnapshots(0), 0)
-        self.assert_counts()
-
-    def wait_thawed(self, seconds=10):
-        wait_until(lambda: not self.agent.frozen, seconds, 'the guest is thawed')
-        wait_until(lambda: not self.is_owed(), 5, 'what is owed is forgotten')
-
-    def is_owed(self):
-        for folder, _, names in os.walk(self.session.folder):
-            if 'snapshotd.db' in names:
-                return os.path.exists(os.path.join(folder, 'pending'))
-        self.fail('no store was found')
-        return False
 
 
 class Well(QuiesceCase):
@@ -154,23 +108,14 @@ class Badly(QuiesceCase):
 
     def test_dies_thawing(self):
         """The snapshot stays; until the agent is back no other one is quiesced."""
-        def die():
-            self.agent.before.clear()
-            self.agent.die()
-            self.agent.fails.add(THAW)
-        self.agent.before[THAW] = die
-        path, job = self.domain.SnapshotCreateXML(S1, DISK_ONLY | QUIESCE)
-        result = self.domain.wait(job)
-        self.assertFalse(result['quiesced'])
-        self.assertIn('does not confirm', self.domain.job(job)['Notes'][0])
-        self.assertFalse(self.domain.snapshot('s1')['Quiesced'], path)
+        self.fail_to_thaw()
+        self.assertFalse(self.domain.snapshot('s1')['Quiesced'])
         error = self.error_of(self.create, S1.replace('s1', 's2'))
         self.assertEqual((error.name, 'earlier request' in error.message),
                          ('AgentUnresponsive', True), error.message)
         self.domain.create(S1.replace('s1', 's2'), DISK_ONLY)
         self.assertTrue(self.agent.frozen)
-        self.agent.fails.clear()
-        self.agent.start()
+        self.revive()
         self.wait_thawed(15)
         self.ear.flush()
         self.assertEqual(self.ear.heard[-1][2:3] + self.ear.heard[-1][3][:1],

@@ -118,6 +118,12 @@ qs_engine_is_looking (QsEngine *engine)
   return FALSE;
 }
 
+gboolean
+qs_engine_is_thawing (QsEngine *engine)
+{
+  return FALSE;
+}
+
 /* what waits in a hold goes on waiting */
 void
 qs_engine_end_visits (QsEngine *engine)

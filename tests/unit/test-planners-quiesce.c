@@ -142,6 +142,36 @@ test_agent (void)
   check_agent (domain, facts, QS_ERROR_OPERATION_INVALID, "this one is paused");
 }
 
+/* disks alone hold nothing of it */
+static void
+test_owed (void)
+{
+  static const Case memory = { NULL, "<domainsnapshot/>", 0 };
+  static const Case live = {
+    NULL, "<domainsnapshot><memory snapshot='external' file='/images/m'/></domainsnapshot>",
+    QS_CREATE_LIVE
+  };
+  static const Case disks = { NULL, "<domainsnapshot/>", QS_CREATE_DISK_ONLY };
+  static const Case *const wanted[] = { &memory, &live, &disks };
+
+  for (guint i = 0; i < G_N_ELEMENTS (wanted); i++)
+    {
+      g_autoptr (QsDomain) domain = fixture_running_domain (2);
+      g_autoptr (QsRequest) request = fixture_create (wanted[i]->xml, wanted[i]->flags);
+      g_autoptr (QsFacts) facts = fixture_facts (domain, request, NULL);
+      g_autoptr (QsPlan) plan = NULL;
+      g_autoptr (GError) error = NULL;
+
+      facts->thaw_owed = TRUE;
+      plan = qs_operation_get (request->verb)->plan (domain, request, facts, &error);
+      g_assert_true ((plan != NULL) == (wanted[i] == &disks));
+      if (plan != NULL)
+        continue;
+      g_assert_error (error, QS_ERROR, QS_ERROR_AGENT_UNRESPONSIVE);
+      g_assert_nonnull (strstr (error->message, "look after the guest first"));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -157,5 +187,6 @@ main (int argc, char **argv)
   g_test_add_func ("/planners-quiesce/state", test_state);
   g_test_add_func ("/planners-quiesce/flags", test_flags);
   g_test_add_func ("/planners-quiesce/agent", test_agent);
+  g_test_add_func ("/planners-quiesce/owed", test_owed);
   return g_test_run ();
 }
