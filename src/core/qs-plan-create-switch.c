@@ -104,16 +104,53 @@ plan_node (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **
   return TRUE;
 }
 
-/* of an overlay that is not new: what tells later whether the guest has written to it */
+/* of an overlay that is not new: what tells later whether it is still this one, and whether the guest
+   has written to it */
 static void
 add_before (const QsCreate *create, const QsSelected *selected, GVariantBuilder *arguments)
 {
   const QsDiskFacts *reused = qs_facts_find_reused (create->facts, selected->path);
   const QsImage *image = reused != NULL ? g_ptr_array_index (reused->chain, 0) : NULL;
+  guint64 dev;
+  guint64 ino;
 
-  if (image != NULL)
-    g_variant_builder_add_parsed (arguments, "{'before', <(%t, %t, %b)>}", image->size,
-                                  image->mtime, reused->has_data);
+  if (image == NULL)
+    return;
+  qs_image_identity (image, &dev, &ino);
+  g_variant_builder_add_parsed (arguments, "{'before', <(%t, %t, %b)>}", image->size, image->mtime,
+                                reused->has_data);
+  g_variant_builder_add_parsed (arguments, "{'dev', <%t>}", dev);
+  g_variant_builder_add_parsed (arguments, "{'ino', <%t>}", ino);
+  g_variant_builder_add_parsed (arguments, "{'btime', <%x>}",
+                                image->rdev != 0 ? (gint64)0 : image->btime);
+}
+
+/* it is the commit unless something comes after it that may fail */
+static gboolean
+is_last_to_fail (const QsCreate *create)
+{
+  return !qs_create_is_stream (create) && !qs_create_copies_firmware (create);
+}
+
+/* an overlay is taken back by merging it: what it held before would go down with it into the file that
+   the guest went on with */
+static gboolean
+check_undo (const QsCreate *create, const QsSelected *selected, GError **error)
+{
+  const QsDiskFacts *reused = qs_facts_find_reused (create->facts, selected->path);
+  const char *way = "save memory along with the firmware variables, in an image (<memory "
+                    "snapshot='internal'/>)";
+
+  if (reused == NULL || !reused->has_data || is_last_to_fail (create))
+    return TRUE;
+  if (qs_create_is_stream (create))
+    way = "save memory in an image (<memory snapshot='internal'/>), or take a disk-only snapshot "
+          "(DISK_ONLY)";
+  g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+               "disk ‘%s’: target ‘%s’ holds data already, and cannot be told from what the guest "
+               "writes if this snapshot has to be taken back; give an empty overlay, or %s",
+               selected->disk->target, selected->path, way);
+  return FALSE;
 }
 
 /* by the node that stands in the plan before it */
@@ -124,6 +161,8 @@ add_external_row (QsCreate *create, const QsPlan *plan, const QsSelected *select
   const QsStep *added = qs_create_find_added (plan, selected->disk->target);
   const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
 
+  if (!check_undo (create, selected, error))
+    return FALSE;
   g_variant_builder_open (disks, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add_parsed (disks, "{'target', <%s>}", selected->disk->target);
   g_variant_builder_add_parsed (disks, "{'node', <%s>}", node->node_name);
@@ -176,16 +215,6 @@ add_rows (QsCreate *create, const QsPlan *plan, GVariantBuilder *disks, GError *
         return FALSE;
     }
   return TRUE;
-}
-
-/* it is the commit unless something comes after it that may fail */
-static gboolean
-is_last_to_fail (const QsCreate *create)
-{
-  QsMemorySave save = create->selection->save;
-
-  return save != QS_SAVE_STREAM && save != QS_SAVE_STREAM_LIVE
-         && !qs_create_copies_firmware (create);
 }
 
 static gboolean

@@ -31,12 +31,12 @@ static const QsStepType step_types[] = {
   [QS_STEP_TRANSACTION] = { "transaction", "block-commit",
                             QS_MAY_PREPARE | QS_MAY_COMMIT | QS_CLEARS_COMMIT, "disks:aa{sv}",
                             "target:s node:s overlay:s? path:s active:s? format:s? before:(ttb)? "
-                            "tag:s? dev:t? ino:t? backup:s? job:s?" },
+                            "tag:s? dev:t? ino:t? btime:x? backup:s? job:s?" },
   /* for a QEMU that has no `transaction`: one disk after the other */
   [QS_STEP_BLOCKDEV_SNAPSHOT_SYNC] = { "blockdev-snapshot-sync", NULL,
                                        QS_MAY_COMMIT | QS_MAY_FINISH,
                                        "target:s node:s overlay:s path:s format:s size:t "
-                                       "before:(ttb)?" },
+                                       "before:(ttb)? dev:t? ino:t? btime:x?" },
   [QS_STEP_NODE_SNAPSHOT_DELETE] = { "blockdev-snapshot-delete-internal-sync", NULL,
                                      QS_MAY_FINISH | QS_IS_FINAL,
                                      "target:s node:s tag:s path:s format:s dev:t ino:t" },

@@ -75,3 +75,19 @@ qs_block_graph_child (JsonNode *graph, const char *node, const char *edge)
     }
   return NULL;
 }
+
+gboolean
+qs_block_graph_has_parent (JsonNode *graph, const char *node)
+{
+  JsonArray *edges = qs_json_array (json_node_get_object (graph), "edges");
+  gint64 child = find_id (graph, node);
+
+  for (guint i = 0; child != 0 && i < json_array_get_length (edges); i++)
+    {
+      JsonObject *row = qs_json_element (edges, i);
+
+      if (row != NULL && qs_json_int64 (row, "child") == child)
+        return TRUE;
+    }
+  return FALSE;
+}

@@ -14,3 +14,10 @@ JsonNode *qs_block_graph_query (QsGuest *guest, GError **error);
  * Returns: (nullable) (transfer none): name of the node below
  */
 const char *qs_block_graph_child (JsonNode *graph, const char *node, const char *edge);
+
+/**
+ * qs_block_graph_has_parent:
+ *
+ * Whether another node, a device, a job or an export stands on @node.
+ */
+gboolean qs_block_graph_has_parent (JsonNode *graph, const char *node);

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-merge-back.h"
 
+#include "qs-block-graph.h"
 #include "qs-block-job.h"
 #include "qs-limits.h"
 #include "qs-migration.h"
@@ -13,9 +14,26 @@
 typedef enum
 {
   PLACE_ERROR,
-  PLACE_BACK, /* the device stands on the old node, and may never have left it */
+  PLACE_BACK, /* no device stands on the overlay, and none may ever have done so */
   PLACE_AWAY, /* on the overlay */
 } Place;
+
+/* somebody else has put the device elsewhere. Where our overlay is not even in use, it was never gone
+   over to, and nothing was written to it; else what is on top of it would lose what it stands on */
+static Place
+find_elsewhere (QsGuest *guest, const QsMergeBack *back, GError **error)
+{
+  g_autoptr (JsonNode) graph = qs_block_graph_query (guest, error);
+
+  if (graph == NULL)
+    return PLACE_ERROR;
+  if (!qs_block_graph_has_parent (graph, back->overlay))
+    return PLACE_BACK;
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+               "the device stands neither on ‘%s’ nor on its overlay ‘%s’, and something else does",
+               back->node, back->overlay);
+  return PLACE_ERROR;
+}
 
 static Place
 find_place (QsGuest *guest, const QsMergeBack *back, GError **error)
@@ -26,12 +44,8 @@ find_place (QsGuest *guest, const QsMergeBack *back, GError **error)
     return PLACE_ERROR;
   if (qs_device_find_root (devices, back->node) != NULL)
     return PLACE_BACK;
-  if (qs_device_find_root (devices, back->overlay) != NULL)
-    return PLACE_AWAY;
-  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
-               "the device stands neither on ‘%s’ nor on its overlay ‘%s’", back->node,
-               back->overlay);
-  return PLACE_ERROR;
+  return qs_device_find_root (devices, back->overlay) != NULL ? PLACE_AWAY
+                                                              : find_elsewhere (guest, back, error);
 }
 
 static gboolean
@@ -70,6 +84,13 @@ settle_job (QsGuest *guest, const QsBlockJob *job, const char *id, GError **erro
   return FALSE;
 }
 
+/* before anything is written to the file below */
+static gboolean
+start_merge (QsGuest *guest, const QsMergeBack *back, const char *id, GError **error)
+{
+  return back->check (back->user_data, error) && start_job (guest, back, id, error);
+}
+
 /* one step from where the job is now, whoever has begun it */
 static gboolean
 take_turn (QsGuest *guest, const QsMergeBack *back, const char *id, const QsBlockJob *job,
@@ -78,7 +99,7 @@ take_turn (QsGuest *guest, const QsMergeBack *back, const char *id, const QsBloc
   switch (job->state)
     {
     case QS_BLOCK_JOB_ABSENT:
-      return start_job (guest, back, id, error);
+      return start_merge (guest, back, id, error);
     case QS_BLOCK_JOB_READY:
       return qs_block_job_do (qs_guest_get_qmp (guest), "job-complete", id, error);
     case QS_BLOCK_JOB_PENDING:

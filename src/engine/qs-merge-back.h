@@ -8,6 +8,7 @@
  * QsMergeBack:
  * @node: the node that the device stood on, below the overlay now
  * @overlay: the node that the device went over to
+ * @check: asked before anything is written to the file of @node
  * @note: writes down, before it takes effect, that @node is the disk's again and what the overlay
  *   holds is out of date (@merged); or that it is not so after all
  *
@@ -17,6 +18,7 @@ typedef struct
 {
   const char *node;
   const char *overlay;
+  gboolean (*check) (gpointer user_data, GError **error);
   gboolean (*note) (gboolean merged, gpointer user_data, GError **error);
   gpointer user_data;
 } QsMergeBack;

@@ -78,8 +78,10 @@ void qs_step_call_explain_end (QsStepCall *call, GError **error);
 void qs_step_call_tell (QsStepCall *call, const QsAmount *amount);
 gboolean qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error);
 
-/* @arguments: with `path`, and perhaps `format` and `before`: DONE if a guest has written to it */
+/* @arguments: with `target` and `path`, and perhaps `format`, `before` and its identity: DONE if a guest
+   has written to it */
 QsProbe qs_step_probe_overlay (QsStepCall *call, GVariant *arguments, GError **error);
+gboolean qs_step_check_merge (GVariant *arguments, GError **error);
 gboolean qs_step_check_name (QsStepCall *call, const char *path, QsNameDoubt doubt, GError **error);
 
 /* the executors, by what they work on */

@@ -176,62 +176,6 @@ qs_probe_guest_step (QsStepCall *call, GError **error)
   return qs_step_qmp_probe (guest, call->step, qs_step_call_result (call), error);
 }
 
-/* what is known of the overlay of one disk: @arguments are those of a step, or of its row */
-typedef struct
-{
-  const char *path;
-  const char *format;
-  guint64 size; /* these three of an overlay that was there before */
-  guint64 mtime;
-  gboolean had_data;
-} Overlay;
-
-static Overlay
-read_overlay (GVariant *arguments)
-{
-  Overlay overlay = { .format = "qcow2" };
-
-  g_variant_lookup (arguments, "path", "&s", &overlay.path);
-  g_variant_lookup (arguments, "format", "&s", &overlay.format);
-  g_variant_lookup (arguments, "before", "(ttb)", &overlay.size, &overlay.mtime, &overlay.had_data);
-  return overlay;
-}
-
-/* a cluster that is written again shows in no table, and on a device in no time either */
-static QsProbe
-probe_old_data (QsWorker *worker, const Overlay *overlay, GError **error)
-{
-  g_autoptr (QsImage) image = NULL;
-
-  if (!qs_worker_inspect_image (worker, overlay->path, overlay->format, &image, error))
-    return QS_PROBE_UNKNOWN;
-  if (image->size != overlay->size || (image->rdev == 0 && image->mtime != overlay->mtime))
-    return QS_PROBE_DONE;
-  if (image->rdev == 0)
-    return QS_PROBE_NOT_DONE;
-  g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
-               "QEMU has ended, and ‘%s’ does not tell whether the guest wrote to it",
-               overlay->path);
-  return QS_PROBE_UNKNOWN;
-}
-
-/* QEMU is gone and cannot be asked. An overlay with data in it was switched to; an empty one gives
-   the same view as its base, so that going back loses nothing */
-QsProbe
-qs_step_probe_overlay (QsStepCall *call, GVariant *arguments, GError **error)
-{
-  QsWorker *worker = qs_real_world_worker (call->world, error);
-  const Overlay overlay = read_overlay (arguments);
-  gboolean has_data = FALSE;
-
-  if (worker == NULL
-      || !qs_worker_has_data (worker, overlay.path, overlay.format, &has_data, error))
-    return QS_PROBE_UNKNOWN;
-  if (overlay.had_data)
-    return probe_old_data (worker, &overlay, error);
-  return has_data ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
-}
-
 static QsProbe
 probe_tag (QsStepCall *call, GVariant *row, GError **error)
 {

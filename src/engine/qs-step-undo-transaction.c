@@ -123,15 +123,28 @@ check_name (const Row *row, GError **error)
          || qs_step_check_name (row->call, path, QS_NAME_DOUBT_ALLOWED, error);
 }
 
+/* only of what has to be merged: a transaction that never took effect is taken back whatever stands there
+   now */
+static gboolean
+check_running (gpointer data, GError **error)
+{
+  const Row *row = data;
+
+  return qs_step_check_merge (row->row, error)
+         && put_back_write_bits (row->call, row_string (row->row, "target"), error)
+         && check_name (row, error);
+}
+
 static gboolean
 merge_running (const Row *row, QsGuest *guest, GError **error)
 {
   const QsMergeBack back = { .node = row_string (row->row, "node"),
                              .overlay = row_string (row->row, "overlay"),
+                             .check = check_running,
                              .note = note_merged,
                              .user_data = (gpointer)row };
 
-  return check_name (row, error) && qs_merge_back (guest, &back, error);
+  return qs_merge_back (guest, &back, error);
 }
 
 /* what the guest has last written to, whole; the record of it does not change before the commit */
@@ -203,7 +216,9 @@ merge_gone (const Row *row, GError **error)
     case QS_PROBE_NOT_DONE:
       return TRUE;
     case QS_PROBE_DONE:
-      return commit_overlay (row, worker, error);
+      return qs_step_check_merge (row->row, error)
+             && put_back_write_bits (row->call, row_string (row->row, "target"), error)
+             && commit_overlay (row, worker, error);
     case QS_PROBE_UNKNOWN:
       return FALSE;
     }
@@ -239,8 +254,7 @@ undo_row (const Row *row, QsGuest *guest, GError **error)
   if (row_string (row->row, "overlay") == NULL)
     return guest == NULL || job == NULL
            || qs_block_job_cancel (qs_guest_get_qmp (guest), job, error);
-  return put_back_write_bits (row->call, row_string (row->row, "target"), error)
-         && (guest != NULL ? merge_running (row, guest, error) : merge_gone (row, error));
+  return guest != NULL ? merge_running (row, guest, error) : merge_gone (row, error);
 }
 
 /* before any step of this operation */

@@ -64,6 +64,7 @@ typedef struct
   QsGuest *guest;
   GString *notes;
   gboolean notes_fail;
+  gboolean check_fails;
 } Stage;
 
 static void
@@ -105,9 +106,20 @@ note (gboolean merged, gpointer data, GError **error)
 }
 
 static gboolean
+check (gpointer data, GError **error)
+{
+  Stage *stage = data;
+
+  if (!stage->check_fails)
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_QUARANTINED, "not to be merged");
+  return FALSE;
+}
+
+static gboolean
 merge_back (Stage *stage, GError **error)
 {
-  const QsMergeBack back = { "snapd-vda", "snapd-1", note, stage };
+  const QsMergeBack back = { "snapd-vda", "snapd-1", check, note, stage };
 
   return qs_merge_back (stage->guest, &back, error);
 }
@@ -182,17 +194,59 @@ test_refused (void)
   assert_fails (lines, QS_ERROR_MONITOR_FAILED, "busy", "-");
 }
 
-/* neither the old node nor the overlay: nothing of ours */
+#define GRAPH(edges)                                                                               \
+  "\"return\": {\"nodes\": [{\"id\": 1, \"type\": \"block-driver\", \"name\": \"other\"}, "        \
+  "{\"id\": 2, \"type\": \"block-driver\", \"name\": \"snapd-1\"}], \"edges\": [" edges "]}"
+
+/* on a node of somebody else's, which stands on our overlay: that has to stay */
 static void
 test_elsewhere (void)
 {
   static const Line lines[] = {
     { "query-jobs", NO_JOBS },
     { "query-block", ON ("other") },
+    { "x-debug-query-block-graph", GRAPH ("{\"parent\": 1, \"child\": 2, \"name\": \"backing\"}") },
     { NULL, NULL },
   };
 
   assert_fails (lines, QS_ERROR_MONITOR_FAILED, "neither on", "");
+}
+
+/* the overlay was never gone over to: what stands there now is not looked at */
+static void
+test_never_away (void)
+{
+  static const Line lines[] = {
+    { "query-jobs", NO_JOBS },
+    { "query-block", ON ("other") },
+    { "x-debug-query-block-graph", GRAPH ("") },
+    { NULL, NULL },
+  };
+  g_auto (Stage) stage = { .check_fails = TRUE };
+  g_autoptr (GError) error = NULL;
+
+  stage_open (&stage, lines);
+  g_assert_true (merge_back (&stage, &error));
+  g_assert_no_error (error);
+  g_assert_cmpstr (stage.notes->str, ==, "");
+}
+
+/* nothing is written down, and no job begun */
+static void
+test_not_to_be_merged (void)
+{
+  static const Line lines[] = {
+    { "query-jobs", NO_JOBS },
+    { "query-block", ON ("snapd-1") },
+    { NULL, NULL },
+  };
+  g_auto (Stage) stage = { .check_fails = TRUE };
+  g_autoptr (GError) error = NULL;
+
+  stage_open (&stage, lines);
+  g_assert_false (merge_back (&stage, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_QUARANTINED);
+  g_assert_cmpstr (stage.notes->str, ==, "");
 }
 
 static void
@@ -305,6 +359,8 @@ main (int argc, char **argv)
   g_test_add_func ("/merge-back/no-space", test_no_space);
   g_test_add_func ("/merge-back/refused", test_refused);
   g_test_add_func ("/merge-back/elsewhere", test_elsewhere);
+  g_test_add_func ("/merge-back/never-away", test_never_away);
+  g_test_add_func ("/merge-back/not-to-be-merged", test_not_to_be_merged);
   g_test_add_func ("/merge-back/nonsense", test_nonsense);
   g_test_add_func ("/merge-back/not-noted", test_not_noted);
   g_test_add_func ("/merge-back/never-over", test_never_over);

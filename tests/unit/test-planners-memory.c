@@ -16,6 +16,9 @@
   "<domainsnapshot><name>s1</name>" memory "<disks>" disks "</disks></domainsnapshot>"
 #define MEMORY_INT "<memory snapshot='internal'/>"
 #define MEMORY_EXT "<memory snapshot='external' file='/memory/s1.mem'/>"
+#define LENT                                                                                       \
+  "<disk name='vda' snapshot='no'/>"                                                               \
+  "<disk name='vdb' snapshot='external' mode='existing'><source file='/images/own'/></disk>"
 #define DISKS(a, b) "<disk name='vda' snapshot='" a "'/><disk name='vdb' snapshot='" b "'/>"
 
 typedef enum
@@ -34,6 +37,7 @@ typedef struct
   const char *xml;
   guint flags;
   QsTargetType found; /* at the memory file */
+  gboolean has_data;  /* the overlay of the caller */
 } Case;
 
 static const Case cases[] = {
@@ -76,6 +80,9 @@ static const Case cases[] = {
   { "stream-attached", "34", ATTACHED, SNAPSHOT (MEMORY_EXT, ""), 0 },
   { "stream-replacing", "32", RUNNING, SNAPSHOT (MEMORY_EXT, DISKS ("no", "no")),
     QS_CREATE_REUSE_EXT, QS_TARGET_REGULAR },
+  { "stream-lent", "M7, into the caller's own overlay", RUNNING, SNAPSHOT (MEMORY_EXT, LENT), 0 },
+  { "side-car-lent-data", "14, into the caller's own overlay", RUNNING, SNAPSHOT (MEMORY_INT, LENT),
+    0, QS_TARGET_ABSENT, TRUE },
   { "stream-paused-replacing", "32", PAUSED, SNAPSHOT (MEMORY_EXT, DISKS ("no", "no")),
     QS_CREATE_REUSE_EXT, QS_TARGET_EMPTY },
 };
@@ -93,6 +100,8 @@ make_domain (State state)
 static void
 find_target (QsTarget *target, QsTargetType type)
 {
+  if (g_str_equal (target->path, "/images/own"))
+    target->type = QS_TARGET_REGULAR;
   if (!g_str_has_prefix (target->path, "/memory/") && !g_str_has_suffix (target->path, ".vmstate"))
     return;
   target->type = type;
@@ -109,6 +118,8 @@ make_plan (const Case *test, GError **error)
 
   for (guint i = 0; facts != NULL && i < facts->targets->len; i++)
     find_target (g_ptr_array_index (facts->targets, i), test->found);
+  for (guint i = 0; facts != NULL && i < facts->reused->len; i++)
+    ((QsDiskFacts *)g_ptr_array_index (facts->reused, i))->has_data = test->has_data;
   return facts == NULL ? NULL
                        : qs_operation_get (request->verb)->plan (domain, request, facts, error);
 }
@@ -134,6 +145,7 @@ typedef struct
   QsError code;
   const char *why;
   QsTargetType found;
+  gboolean has_data; /* the overlay of the caller */
 } Refusal;
 
 static const Refusal refusals[] = {
@@ -166,9 +178,11 @@ static void
 test_refusal (gconstpointer data)
 {
   const Refusal *test = data;
-  const Case wanted = {
-    .state = test->state, .xml = test->xml, .flags = test->flags, .found = test->found
-  };
+  const Case wanted = { .state = test->state,
+                        .xml = test->xml,
+                        .flags = test->flags,
+                        .found = test->found,
+                        .has_data = test->has_data };
   g_autoptr (GError) error = NULL;
   g_autoptr (QsPlan) plan = make_plan (&wanted, &error);
 

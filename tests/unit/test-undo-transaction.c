@@ -71,16 +71,20 @@ add_mode (const RealDomain *domain, QsPlan *plan, const char *target)
   real_plan_add (plan, QS_STEP_FILE_MODE, QS_PHASE_PREPARE, text);
 }
 
+/* what else the row of vda has */
+static const char *before_vda = "";
+
 static void
 append_overlay (const RealDomain *domain, GString *text, const char *target)
 {
   g_autofree char *node = root_node (domain, target);
 
-  g_string_append_printf (text,
-                          "{'target': <'%s'>, 'node': <'%s'>, 'overlay': <'snapd-0-%s'>,"
-                          " 'path': <'%s/%s.s1'>, 'active': <'%s/%s.qcow2'>, 'format': <'qcow2'>}",
-                          target, node, target, domain->qemu->folder, target, domain->qemu->folder,
-                          target);
+  g_string_append_printf (
+      text,
+      "{'target': <'%s'>, 'node': <'%s'>, 'overlay': <'snapd-0-%s'>,"
+      " 'path': <'%s/%s.s1'>, 'active': <'%s/%s.qcow2'>, 'format': <'qcow2'>%s}",
+      target, node, target, domain->qemu->folder, target, domain->qemu->folder, target,
+      g_str_equal (target, "vda") ? before_vda : "");
 }
 
 static void
@@ -400,6 +404,64 @@ test_name_moved (void)
   check_nodes (domain, before);
 }
 
+/* an image of somebody else's has taken the name of the overlay: it goes nowhere */
+static void
+test_overlay_replaced (void)
+{
+  g_autoptr (RealDomain) domain = real_domain_new (BLOCKDEV);
+  g_autofree char *base = real_domain_path (domain, "vda.qcow2");
+  g_autofree char *overlay = real_domain_path (domain, "vda.s1");
+  g_autofree char *aside = real_domain_path (domain, "vda.moved");
+  const char *const create[] = { "qemu-img", "create", "-q", "-f",    "qcow2", "-F",
+                                 "qcow2",    "-b",     base, overlay, NULL };
+  const char *const write[] = { "qemu-io", "-f", "qcow2", "-c", "write -q -P 7 2M 64k",
+                                overlay,   NULL };
+  g_autoptr (QsPlan) plan = NULL;
+  g_autoptr (GError) error = NULL;
+
+  write_all (domain, "write -q -P 1 0 64k");
+  plan = make_plan (domain);
+  real_domain_run_until (domain, plan, TRANSACTION, REAL_AFTER);
+  write_all (domain, "write -q -P 2 1M 1M");
+  real_domain_kill_qemu (domain);
+  g_assert_no_errno (g_rename (overlay, aside));
+  real_run (create);
+  real_run (write);
+  g_assert_cmpint (real_domain_resume (domain, NULL, &error), ==, QS_OUTCOME_OPEN);
+  g_assert_error (error, QS_ERROR, QS_ERROR_QUARANTINED);
+  g_assert_nonnull (strstr (error->message, overlay));
+  g_assert_true (real_image_reads (base, "read -P 0 2M 64k"));
+  g_assert_true (real_image_reads (overlay, "read -P 7 2M 64k"));
+  g_clear_error (&error);
+  /* it is told what to do */
+  g_assert_no_errno (g_rename (aside, overlay));
+  g_assert_cmpint (real_domain_resume (domain, NULL, &error), ==, QS_OUTCOME_UNDONE);
+  g_assert_no_error (error);
+  check_back (domain, "read -P 2 1M 1M");
+}
+
+/* whether QEMU lives or not: of an overlay that was not empty nobody can tell what the guest wrote */
+static void
+test_had_data (gconstpointer gone)
+{
+  g_autoptr (RealDomain) domain = real_domain_new (BLOCKDEV);
+  g_autofree char *base = real_domain_path (domain, "vda.qcow2");
+  g_autoptr (QsPlan) plan = NULL;
+  g_autoptr (GError) error = NULL;
+
+  before_vda = ", 'before': <(uint64 1, uint64 1, true)>";
+  write_all (domain, "write -q -P 1 0 64k");
+  plan = make_plan (domain);
+  before_vda = "";
+  real_domain_run_until (domain, plan, TRANSACTION, REAL_AFTER);
+  write_all (domain, "write -q -P 2 1M 1M");
+  if (gone != NULL)
+    real_domain_kill_qemu (domain);
+  g_assert_cmpint (real_domain_resume (domain, NULL, &error), ==, QS_OUTCOME_OPEN);
+  g_assert_error (error, QS_ERROR, QS_ERROR_QUARANTINED);
+  g_assert_true (real_image_reads (base, "read -P 0 1M 1M"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -418,5 +480,8 @@ main (int argc, char **argv)
   g_test_add_data_func ("/undo-transaction/running", NULL, test_running);
   g_test_add_data_func ("/undo-transaction/running-drive", "", test_running);
   g_test_add_func ("/undo-transaction/name-moved", test_name_moved);
+  g_test_add_func ("/undo-transaction/overlay-replaced", test_overlay_replaced);
+  g_test_add_data_func ("/undo-transaction/had-data", NULL, test_had_data);
+  g_test_add_data_func ("/undo-transaction/had-data-gone", "", test_had_data);
   return g_test_run ();
 }
