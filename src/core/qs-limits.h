@@ -102,6 +102,8 @@
 #define QS_MAX_RESET_QUESTIONS 200
 #define QS_MAX_MIGRATION_CAPABILITIES 64
 #define QS_MIGRATE_CANCEL_SECONDS 120
+/* for which QEMU may refuse to let a guest go on */
+#define QS_WAKE_SECONDS 30
 /* without a byte of memory written */
 #define QS_MIGRATE_STALL_SECONDS 60
 /* in which QEMU answers nobody */

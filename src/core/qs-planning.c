@@ -241,14 +241,34 @@ qs_planning_is_foreign (const QsFacts *facts, const char *path)
   return g_ptr_array_find_with_equal_func (facts->foreign_images, path, g_str_equal, NULL);
 }
 
+/* QEMU has given up the images of such a guest, or has not taken them yet */
+static const char *const away[] = { "postmigrate", "finish-migrate", "inmigrate",
+                                    "restore-vm",  "save-vm",        NULL };
+
+static gboolean
+check_home (const QsFacts *facts, GError **error)
+{
+  if (facts->run_state == NULL || !g_strv_contains (away, facts->run_state))
+    return TRUE;
+  g_set_error (
+      error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+      "the guest is in QEMU’s state ‘%s’: it may have been migrated, and run elsewhere on the "
+      "same images; end this QEMU if it does, and if not, resume the guest first",
+      facts->run_state);
+  return FALSE;
+}
+
 /**
  * qs_planning_check_block_jobs:
  *
- * Nothing is done beside a block job or a migration that somebody else has started.
+ * Nothing is done beside a block job or a migration that somebody else has started, nor after such a
+ * migration.
  */
 gboolean
 qs_planning_check_block_jobs (const QsFacts *facts, GError **error)
 {
+  if (!check_home (facts, error))
+    return FALSE;
   if (facts->migration != NULL)
     {
       g_set_error (

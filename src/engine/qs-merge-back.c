@@ -7,6 +7,7 @@
 #include "qs-limits.h"
 #include "qs-migration.h"
 #include "qs-step-qmp-private.h"
+#include "qs-wake.h"
 
 /* more than there are states to go through */
 #define MAX_TURNS 16
@@ -142,21 +143,14 @@ qs_merge_back (QsGuest *guest, const QsMergeBack *back, GError **error)
   return FALSE;
 }
 
-static gboolean
-run_plain (QsGuest *guest, const char *command, GError **error)
-{
-  return qs_qmp_run (qs_guest_get_qmp (guest), command, NULL, QS_QMP_COMMAND_SECONDS, error);
-}
-
 /**
- * qs_merge_back_wake:
- * @was_running: before the operation
+ * qs_merge_back_check:
  *
- * When memory has been saved by `migrate`, QEMU has given up its images, and only `cont` lets it take
- * them again.
+ * A guest that a migration has left without its images cannot write to them: what a migration of ours
+ * has done to it was taken back before.
  */
 gboolean
-qs_merge_back_wake (QsGuest *guest, gboolean was_running, GError **error)
+qs_merge_back_check (QsGuest *guest, GError **error)
 {
   g_auto (QsMigrationState) state = { 0 };
   g_autofree char *run_state = NULL;
@@ -166,9 +160,5 @@ qs_merge_back_wake (QsGuest *guest, gboolean was_running, GError **error)
   /* it stands still before the end, for as long as nobody continues it, and has its images */
   if (state.phase == QS_MIGRATION_WAITING)
     return TRUE;
-  if (!qs_migration_settle (guest, &run_state, error))
-    return FALSE;
-  if (g_strcmp0 (run_state, "postmigrate") != 0)
-    return TRUE;
-  return run_plain (guest, "cont", error) && (was_running || run_plain (guest, "stop", error));
+  return qs_migration_settle (guest, &run_state, error) && qs_wake_check_home (guest, error);
 }

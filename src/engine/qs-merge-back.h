@@ -24,4 +24,4 @@ typedef struct
 } QsMergeBack;
 
 gboolean qs_merge_back (QsGuest *guest, const QsMergeBack *back, GError **error);
-gboolean qs_merge_back_wake (QsGuest *guest, gboolean was_running, GError **error);
+gboolean qs_merge_back_check (QsGuest *guest, GError **error);

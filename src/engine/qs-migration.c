@@ -213,6 +213,14 @@ qs_migration_restore (QsGuest *guest, GVariant *learnt, GError **error)
 }
 
 gboolean
+qs_migration_forget_fd (QsGuest *guest)
+{
+  return qs_qmp_run (qs_guest_get_qmp (guest), "closefd",
+                     g_variant_new_parsed ("{'fdname': <'" FD_NAME "'>}"), QS_QMP_COMMAND_SECONDS,
+                     NULL);
+}
+
+gboolean
 qs_migration_start (QsGuest *guest, int fd, GError **error)
 {
   QsQmp *qmp = qs_guest_get_qmp (guest);
@@ -225,8 +233,7 @@ qs_migration_start (QsGuest *guest, int fd, GError **error)
   if (qs_qmp_run (qmp, "migrate", g_variant_new_parsed ("{'uri': <'fd:" FD_NAME "'>}"),
                   QS_QMP_COMMAND_SECONDS, error))
     return TRUE;
-  qs_qmp_run (qmp, "closefd", g_variant_new_parsed ("{'fdname': <'" FD_NAME "'>}"),
-              QS_QMP_COMMAND_SECONDS, NULL);
+  qs_migration_forget_fd (guest);
   return FALSE;
 }
 
@@ -288,15 +295,4 @@ qs_migration_settle (QsGuest *guest, char **run_state, GError **error)
     }
   *run_state = g_steal_pointer (&word);
   return TRUE;
-}
-
-gboolean
-qs_migration_resume (QsGuest *guest, GError **error)
-{
-  g_autofree char *run_state = NULL;
-
-  if (!qs_migration_settle (guest, &run_state, error))
-    return FALSE;
-  return !g_str_equal (run_state, "postmigrate")
-         || qs_qmp_run (qs_guest_get_qmp (guest), "cont", NULL, QS_QMP_COMMAND_SECONDS, error);
 }

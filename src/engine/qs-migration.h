@@ -57,6 +57,9 @@ gboolean qs_migration_restore (QsGuest *guest, GVariant *learnt, GError **error)
 /* @fd: to which the stream goes; stays the caller's */
 gboolean qs_migration_start (QsGuest *guest, int fd, GError **error);
 
+/* a descriptor that was passed, and that no migration has taken: FALSE: there is none */
+gboolean qs_migration_forget_fd (QsGuest *guest);
+
 /* that there is none is a success; what was completed stays so */
 gboolean qs_migration_cancel (QsGuest *guest, GError **error);
 
@@ -68,8 +71,5 @@ gboolean qs_migration_cancel (QsGuest *guest, GError **error);
  * a moment later than the end: to continue it before that fails, or does nothing.
  */
 gboolean qs_migration_settle (QsGuest *guest, char **run_state, GError **error);
-
-/* a guest that a migration has left standing, its images given up, gets them back and goes on */
-gboolean qs_migration_resume (QsGuest *guest, GError **error);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (QsMigrationState, qs_migration_state_clear)

@@ -6,6 +6,7 @@
 #include "qs-error.h"
 #include "qs-limits.h"
 #include "qs-thaw.h"
+#include "qs-wake-later.h"
 
 static const QsExecutor executors[] = {
   [QS_STEP_IMAGE_CREATE] = { qs_run_image_create, qs_undo_image_create, qs_probe_image_create },
@@ -125,9 +126,20 @@ qs_real_world_init (QsRealWorld *world, QsEngine *engine, const char *domain, gu
                           .part = part };
 }
 
+static void
+pay_later (QsRealWorld *world)
+{
+  g_autoptr (QsGuest) guest =
+      world->owes_wake ? qs_registry_get_guest (world->engine->registry, world->domain) : NULL;
+
+  if (guest != NULL)
+    qs_wake_later (world->engine, guest, world->owed);
+}
+
 void
 qs_real_world_clear (QsRealWorld *world)
 {
+  pay_later (world);
   if (world->engine != NULL)
     qs_thaw_release (world->engine, world->domain, world->op);
   g_clear_pointer (&world->worker, qs_worker_release);

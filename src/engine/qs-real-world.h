@@ -3,6 +3,7 @@
 #pragma once
 
 #include "qs-engine-private.h"
+#include "qs-wake.h"
 #include "qs-world.h"
 
 /**
@@ -23,7 +24,9 @@ typedef struct
   guint part;
   gboolean recovering; /* an earlier try may have been killed in the middle of any step */
   gboolean tool_ended; /* qemu-img, or QEMU, was ended before it was done */
-  gint64 told_at;      /* monotonic time of what was told last */
+  gboolean owes_wake;  /* QEMU has not let the guest go on; @owed: from what */
+  QsWakeFrom owed;
+  gint64 told_at; /* monotonic time of what was told last */
 } QsRealWorld;
 
 /**
@@ -102,6 +105,14 @@ gboolean qs_run_file_unlink (QsStepCall *call, GVariant **result, GError **error
 gboolean qs_run_file_create (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_snapshot_save (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_undo_snapshot_save (QsStepCall *call, GError **error);
+/* qs-step-wake.c: what a result has of a migration that is complete */
+#define QS_STEP_TRANSFERRED "transferred"
+gboolean qs_step_stream_file (const QsStepCall *call, QsFileId *id, GError **error);
+gboolean qs_step_stream_is_ours (QsStepCall *call, QsGuest *guest, gboolean *ours, GError **error);
+gboolean qs_step_wake (QsStepCall *call, QsGuest *guest, QsWakeFrom from, QsDomainState *state,
+                       GError **error);
+gboolean qs_step_wake_migrated (QsStepCall *call, QsGuest *guest, GError **error);
+
 gboolean qs_run_migrate (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_undo_migrate (QsStepCall *call, GError **error);
 gboolean qs_run_migrate_continue (QsStepCall *call, GVariant **result, GError **error);

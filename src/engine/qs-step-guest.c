@@ -10,7 +10,7 @@
 /* steps that are QMP commands: qs-step-qmp.c knows the commands, this file what is around them */
 
 /* the event would tell, too, but the caller shall find it in the property when the job has ended */
-static void
+static gboolean
 note_state (QsStepCall *call, QsDomainState state)
 {
   g_autoptr (GVariant) changes = NULL;
@@ -21,6 +21,7 @@ note_state (QsStepCall *call, QsDomainState state)
                   qs_enum_to_string (QS_ENUM_DOMAIN_STATE, state), NULL);
   changes = g_variant_ref_sink (qs_changes_end (&list));
   qs_registry_apply (call->world->engine->registry, call->world->domain, changes, NULL);
+  return TRUE;
 }
 
 static gboolean
@@ -33,14 +34,17 @@ sets_state (const QsStep *step, QsDomainState *state)
 /* whether the step will change the guest is in the journal before it does, so that undo, also after
    a crash, resumes a guest that we have paused and no other */
 static gboolean
-note_before (QsStepCall *call, QsGuest *guest, QsDomainState wanted, GError **error)
+note_before (QsStepCall *call, QsGuest *guest, GError **error)
 {
   g_autoptr (GVariant) learnt = NULL;
   QsDomainState state;
+  gboolean changes;
 
   if (!qs_guest_query_state (guest, &state, NULL, error))
     return FALSE;
-  learnt = g_variant_ref_sink (g_variant_new_parsed ("{'changed': <%b>}", state != wanted));
+  changes =
+      call->step->kind == QS_STEP_STOP ? qs_step_stop_changes (state) : state != QS_DOMAIN_RUNNING;
+  learnt = g_variant_ref_sink (g_variant_new_parsed ("{'changed': <%b>}", changes));
   return qs_step_call_note (call, learnt, error);
 }
 
@@ -127,6 +131,13 @@ is_not_ours_to_continue (const QsStepCall *call)
   return stopped == NULL || !g_variant_lookup (stopped, "changed", "b", &changed) || !changed;
 }
 
+/* what was asked for is not tried for long: whoever asks may ask again */
+static gboolean
+lets_go_on (const QsStep *step)
+{
+  return step->kind == QS_STEP_CONT && step->phase == QS_PHASE_FINISH;
+}
+
 gboolean
 qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error)
 {
@@ -148,22 +159,29 @@ qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error)
     }
   if (call->step->phase != QS_PHASE_FINISH && !qs_guest_check (guest, error))
     return FALSE;
-  if (settles && call->step->phase == QS_PHASE_PREPARE && !note_before (call, guest, state, error))
+  if (settles && call->step->phase == QS_PHASE_PREPARE && !note_before (call, guest, error))
     return FALSE;
+  if (lets_go_on (call->step))
+    return qs_step_wake (call, guest, qs_step_wake_from (call->step), &state, error)
+           && note_state (call, state);
   if (!qs_step_qmp_run (guest, call->step, result, error))
     return FALSE;
-  if (settles)
-    note_state (call, state);
-  return TRUE;
+  return !settles || note_state (call, state);
 }
 
 gboolean
 qs_undo_guest_step (QsStepCall *call, GError **error)
 {
   g_autoptr (QsGuest) guest = NULL;
+  GVariant *learnt = qs_step_call_result (call);
+  gboolean changed = FALSE;
 
-  return qs_step_call_find_guest (call, &guest, error)
-         && qs_step_qmp_undo (guest, call->step, qs_step_call_result (call), error);
+  if (!qs_step_call_find_guest (call, &guest, error))
+    return FALSE;
+  if (call->step->kind == QS_STEP_STOP && guest != NULL)
+    return learnt == NULL || !g_variant_lookup (learnt, "changed", "b", &changed) || !changed
+           || qs_step_wake (call, guest, QS_WAKE_PAUSED, NULL, error);
+  return qs_step_qmp_undo (guest, call->step, learnt, error);
 }
 
 QsProbe

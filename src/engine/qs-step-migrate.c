@@ -25,6 +25,13 @@ typedef struct
   guint64 flushed; /* what is on its way to the disk */
 } Watch;
 
+/* @transferred: by QEMU's count, which tells this migration from others */
+typedef struct
+{
+  guint64 size;
+  guint64 transferred;
+} Written;
+
 static Watch
 start_watch (QsStepCall *call, QsGuest *guest, guint64 seconds)
 {
@@ -111,22 +118,6 @@ tell (const Watch *watch, const QsMigrationState *state)
   qs_step_call_tell (watch->call, &amount);
 }
 
-/* the file that an earlier step has made */
-static gboolean
-find_file (const QsStepCall *call, QsFileId *id, GError **error)
-{
-  guint64 made = qs_step_uint64 (call->step, "file");
-  GVariant *learnt = made < call->results->len ? g_ptr_array_index (call->results, made) : NULL;
-
-  if (learnt != NULL && g_variant_lookup (learnt, "dev", "t", &id->dev)
-      && g_variant_lookup (learnt, "ino", "t", &id->ino)
-      && g_variant_lookup (learnt, "btime", "x", &id->btime))
-    return TRUE;
-  g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "the identity of ‘%s’ is not recorded",
-               qs_step_string (call->step, "path"));
-  return FALSE;
-}
-
 /* the guest stands still while the rest is made durable: that shall not be much */
 static void
 flush (Watch *watch, const QsMigrationState *state)
@@ -139,7 +130,7 @@ flush (Watch *watch, const QsMigrationState *state)
     return;
   watch->flushed = state->done;
   worker = qs_real_world_worker (call->world, NULL);
-  if (worker != NULL && find_file (call, &id, NULL))
+  if (worker != NULL && qs_step_stream_file (call, &id, NULL))
     qs_worker_flush_stream (worker, watch->path, &id, NULL);
 }
 
@@ -174,7 +165,7 @@ sync_file (QsStepCall *call, const QsMigrationState *state, guint64 *size, GErro
   const char *path = qs_step_string (call->step, "path");
   QsFileId id = { 0 };
 
-  if (worker == NULL || !find_file (call, &id, error)
+  if (worker == NULL || !qs_step_stream_file (call, &id, error)
       || !qs_worker_sync_stream (worker, path, &id, size, error))
     return FALSE;
   if (*size > 0 && *size >= state->done)
@@ -189,7 +180,16 @@ sync_file (QsStepCall *call, const QsMigrationState *state, guint64 *size, GErro
 static void
 put_settings_back (QsGuest *guest, GVariant *learnt)
 {
+  g_auto (QsMigrationState) state = { 0 };
   g_autoptr (GError) error = NULL;
+
+  /* while somebody else's is under way QEMU takes none */
+  if (qs_migration_query (guest, &state, NULL)
+      && (state.phase == QS_MIGRATION_UNDERWAY || state.phase == QS_MIGRATION_WAITING))
+    {
+      g_message ("QEMU keeps settings of a migration that were not its own: another is under way");
+      return;
+    }
 
   if (learnt != NULL && !qs_migration_restore (guest, learnt, &error))
     g_warning ("QEMU keeps settings of a migration that were not its own: %s, ignoring",
@@ -197,15 +197,16 @@ put_settings_back (QsGuest *guest, GVariant *learnt)
 }
 
 static gboolean
-finish (Watch *watch, GVariant *learnt, guint64 *size, GError **error)
+finish (Watch *watch, GVariant *learnt, Written *written, GError **error)
 {
   g_auto (QsMigrationState) state = { 0 };
   g_autofree char *run_state = NULL;
 
   if (!wait_for (watch, QS_MIGRATION_COMPLETED, &state, error)
       || !qs_migration_settle (watch->guest, &run_state, error)
-      || !sync_file (watch->call, &state, size, error))
+      || !sync_file (watch->call, &state, &written->size, error))
     return FALSE;
+  written->transferred = state.done;
   put_settings_back (watch->guest, learnt);
   return TRUE;
 }
@@ -269,7 +270,7 @@ begin (QsStepCall *call, QsGuest *guest, QsMigrateWay way, GVariant *learnt, GEr
   g_auto (QsFd) fd = -1;
   QsFileId id = { 0 };
 
-  if (worker == NULL || !find_file (call, &id, error))
+  if (worker == NULL || !qs_step_stream_file (call, &id, error))
     return FALSE;
   fd = qs_worker_open_stream (worker, qs_step_string (call->step, "path"), &id, error);
   return fd >= 0 && qs_migration_set (guest, learnt, way, error)
@@ -277,12 +278,13 @@ begin (QsStepCall *call, QsGuest *guest, QsMigrateWay way, GVariant *learnt, GEr
 }
 
 static gboolean
-add_size (GVariant **result, guint64 size)
+add_size (GVariant **result, const Written *written)
 {
   GVariantDict dict;
 
   g_variant_dict_init (&dict, *result);
-  g_variant_dict_insert (&dict, "memory-bytes", "t", size);
+  g_variant_dict_insert (&dict, "memory-bytes", "t", written->size);
+  g_variant_dict_insert (&dict, QS_STEP_TRANSFERRED, "t", written->transferred);
   g_clear_pointer (result, g_variant_unref);
   *result = g_variant_ref_sink (g_variant_dict_end (&dict));
   return TRUE;
@@ -295,7 +297,7 @@ migrate (QsStepCall *call, GVariant **result, GError **error)
   g_autoptr (QsGuest) guest = qs_step_call_need_guest (call, error);
   g_autoptr (GVariant) settings = NULL;
   g_auto (QsMigrationState) state = { 0 };
-  guint64 size = 0;
+  Written written = { 0 };
   Watch watch;
 
   if (guest == NULL || !check_free (guest, error) || !check_state (call, guest, error))
@@ -310,7 +312,7 @@ migrate (QsStepCall *call, GVariant **result, GError **error)
   watch = start_watch (call, guest, live ? MAX (qs_step_uint64 (call->step, "timeout"), 1) : 0);
   if (live)
     return wait_for (&watch, QS_MIGRATION_WAITING, &state, error);
-  return finish (&watch, settings, &size, error) && add_size (result, size);
+  return finish (&watch, settings, &written, error) && add_size (result, &written);
 }
 
 gboolean
@@ -320,6 +322,19 @@ qs_run_migrate (QsStepCall *call, GVariant **result, GError **error)
     return TRUE;
   qs_step_call_explain_end (call, error);
   return FALSE;
+}
+
+/* one that somebody else has begun, before ours or after it, is left to him */
+static gboolean
+cancel (QsStepCall *call, QsGuest *guest, GError **error)
+{
+  gboolean ours = FALSE;
+
+  if (!qs_step_stream_is_ours (call, guest, &ours, error))
+    return FALSE;
+  if (!ours)
+    return qs_wake_check_home (guest, error);
+  return qs_migration_cancel (guest, error) && qs_step_wake_migrated (call, guest, error);
 }
 
 /* where nothing was learnt, nothing was begun */
@@ -335,7 +350,7 @@ end_migration (QsStepCall *call, GVariant *learnt, GError **error)
   /* its file goes by the undo of the step that made it */
   if (guest == NULL)
     return TRUE;
-  if (!qs_migration_cancel (guest, error) || !qs_migration_resume (guest, error))
+  if (!cancel (call, guest, error))
     return FALSE;
   put_settings_back (guest, learnt);
   return TRUE;
@@ -359,7 +374,7 @@ gboolean
 qs_run_migrate_continue (QsStepCall *call, GVariant **result, GError **error)
 {
   g_autoptr (QsGuest) guest = qs_step_call_need_guest (call, error);
-  guint64 size = 0;
+  Written written = { 0 };
   Watch watch;
 
   if (guest == NULL
@@ -368,8 +383,8 @@ qs_run_migrate_continue (QsStepCall *call, GVariant **result, GError **error)
                       QS_QMP_COMMAND_SECONDS, error))
     return FALSE;
   watch = start_watch (call, guest, 0);
-  if (finish (&watch, begun_by (call), &size, error))
-    return add_size (result, size);
+  if (finish (&watch, begun_by (call), &written, error))
+    return add_size (result, &written);
   qs_step_call_explain_end (call, error);
   return FALSE;
 }

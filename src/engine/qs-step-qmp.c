@@ -4,6 +4,7 @@
 #include "qs-launcher.h"
 #include "qs-limits.h"
 #include "qs-step-qmp-private.h"
+#include "qs-wake.h"
 
 static gboolean
 run_plain (QsGuest *guest, const char *command, GError **error)
@@ -11,28 +12,26 @@ run_plain (QsGuest *guest, const char *command, GError **error)
   return qs_qmp_run (qs_guest_get_qmp (guest), command, NULL, QS_QMP_COMMAND_SECONDS, error);
 }
 
-/* what stop and cont learn: whether they changed anything, which their undo must know. It is told
-   before the effect: a guest that somebody else paused is never continued */
-static gboolean
-switch_to (QsGuest *guest, QsDomainState wanted, const char *command, GVariant **result,
-           GError **error)
+/* whether a `stop` changes anything, which its undo must know. One that has crashed, or that somebody
+   else has stopped, is never continued */
+gboolean
+qs_step_stop_changes (QsDomainState state)
 {
-  QsDomainState state;
+  return state == QS_DOMAIN_RUNNING || state == QS_DOMAIN_PMSUSPENDED;
+}
 
-  if (!qs_guest_query_state (guest, &state, NULL, error))
-    return FALSE;
-  *result = g_variant_ref_sink (g_variant_new_parsed ("{'changed': <%b>}", state != wanted));
-  return state == wanted || run_plain (guest, command, error);
+static GVariant *
+changed_to (gboolean changed)
+{
+  return g_variant_ref_sink (g_variant_new_parsed ("{'changed': <%b>}", changed));
 }
 
 static gboolean
-undo_switch (QsGuest *guest, const char *command, GVariant *result, GError **error)
+has_changed (GVariant *result)
 {
   gboolean changed = FALSE;
 
-  if (result != NULL)
-    g_variant_lookup (result, "changed", "b", &changed);
-  return guest == NULL || !changed || run_plain (guest, command, error);
+  return result != NULL && g_variant_lookup (result, "changed", "b", &changed) && changed;
 }
 
 static QsProbe
@@ -50,13 +49,19 @@ probe_switch (QsGuest *guest, QsDomainState wanted, GError **error)
 static gboolean
 stop_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error)
 {
-  return switch_to (guest, QS_DOMAIN_PAUSED, "stop", result, error);
+  QsDomainState state;
+
+  if (!qs_guest_query_state (guest, &state, NULL, error))
+    return FALSE;
+  *result = changed_to (qs_step_stop_changes (state));
+  return !has_changed (*result) || run_plain (guest, "stop", error);
 }
 
 static gboolean
 stop_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
 {
-  return undo_switch (guest, "cont", result, error);
+  return guest == NULL || !has_changed (result)
+         || qs_wake (guest, QS_WAKE_PAUSED, QS_WAKE_SECONDS, NULL, error);
 }
 
 static QsProbe
@@ -65,16 +70,33 @@ stop_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error
   return probe_switch (guest, QS_DOMAIN_PAUSED, error);
 }
 
+/* as the call itself, whatever the guest stands still for; after a stop of ours, only for that */
+QsWakeFrom
+qs_step_wake_from (const QsStep *step)
+{
+  g_autoptr (GVariant) stop = qs_step_value (step, "stop");
+
+  if (step->phase == QS_PHASE_COMMIT)
+    return QS_WAKE_ANY;
+  return stop != NULL ? QS_WAKE_PAUSED : QS_WAKE_STOPPED;
+}
+
 static gboolean
 cont_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error)
 {
-  return switch_to (guest, QS_DOMAIN_RUNNING, "cont", result, error);
+  guint seconds = step->phase == QS_PHASE_COMMIT ? 0 : QS_WAKE_SECONDS;
+  QsDomainState state;
+
+  if (!qs_guest_query_state (guest, &state, NULL, error))
+    return FALSE;
+  *result = changed_to (state != QS_DOMAIN_RUNNING);
+  return qs_wake (guest, qs_step_wake_from (step), seconds, NULL, error);
 }
 
 static gboolean
 cont_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
 {
-  return undo_switch (guest, "stop", result, error);
+  return guest == NULL || !has_changed (result) || run_plain (guest, "stop", error);
 }
 
 static QsProbe

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "qs-guest.h"
+#include "qs-wake.h"
 #include "qs-step.h"
 #include "qs-world.h"
 
@@ -33,6 +34,9 @@ gboolean qs_step_qmp_undo (QsGuest *guest, const QsStep *step, GVariant *result,
  * For a blockdev-snapshot whose QEMU is gone the answer is UNKNOWN: only the images can tell.
  */
 QsProbe qs_step_qmp_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
+
+gboolean qs_step_stop_changes (QsDomainState state);
+QsWakeFrom qs_step_wake_from (const QsStep *step); /* for a `cont` */
 
 /* the process that a step `quit` means */
 QsProcess *qs_step_quit_process (const QsStep *step);

@@ -3,6 +3,7 @@
 #include "qs-json-scan.h"
 #include "qs-limits.h"
 #include "qs-step-qmp-private.h"
+#include "qs-wake.h"
 
 #include <string.h>
 
@@ -220,7 +221,8 @@ qs_transaction_run (QsGuest *guest, const QsStep *step, GVariant **result, GErro
 {
   g_autoptr (GArray) disks = read_disks (step);
 
-  if (!qs_guest_check (guest, error) || !check_disks (guest, disks, error))
+  if (!qs_guest_check (guest, error) || !qs_wake_check_images (guest, error)
+      || !check_disks (guest, disks, error))
     return FALSE;
   if (qs_qmp_run (qs_guest_get_qmp (guest), "transaction", transaction (disks),
                   QS_QMP_TRANSACTION_SECONDS, error))

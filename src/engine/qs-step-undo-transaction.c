@@ -257,25 +257,6 @@ undo_row (const Row *row, QsGuest *guest, GError **error)
   return guest != NULL ? merge_running (row, guest, error) : merge_gone (row, error);
 }
 
-/* before any step of this operation */
-static gboolean
-was_running (const QsStepCall *call)
-{
-  for (guint i = 0; i < call->index; i++)
-    {
-      const QsStep *step = qs_plan_step (call->plan, i);
-      GVariant *result = i < call->results->len ? g_ptr_array_index (call->results, i) : NULL;
-      gboolean changed = FALSE;
-
-      if (step->kind == QS_STEP_MIGRATE && qs_step_boolean (step, "live"))
-        return TRUE;
-      if (step->kind == QS_STEP_STOP && result != NULL
-          && g_variant_lookup (result, "changed", "b", &changed) && changed)
-        return TRUE;
-    }
-  return FALSE;
-}
-
 gboolean
 qs_undo_transaction (QsStepCall *call, GError **error)
 {
@@ -283,7 +264,7 @@ qs_undo_transaction (QsStepCall *call, GError **error)
   g_autoptr (QsGuest) guest = NULL;
 
   if (!qs_step_call_find_guest (call, &guest, error)
-      || (guest != NULL && !qs_merge_back_wake (guest, was_running (call), error)))
+      || (guest != NULL && !qs_merge_back_check (guest, error)))
     return FALSE;
   for (gsize i = g_variant_n_children (disks); i-- > 0;)
     {

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-error.h"
 #include "qs-migration.h"
+#include "qs-wake.h"
 #include "real-qemu.h"
 
 #include <fcntl.h>
@@ -103,10 +104,14 @@ static void
 cancel (Fixture *f)
 {
   g_autoptr (GError) error = NULL;
+  g_autofree char *word = NULL;
 
   g_assert_true (qs_migration_cancel (f->guest, &error));
   g_assert_no_error (error);
-  g_assert_true (qs_migration_resume (f->guest, &error));
+  g_assert_true (qs_migration_settle (f->guest, &word, &error));
+  g_assert_no_error (error);
+  if (g_str_equal (word, "postmigrate"))
+    qs_wake (f->guest, QS_WAKE_MIGRATED, 0, NULL, &error);
   g_assert_no_error (error);
 }
 

@@ -313,6 +313,103 @@ test_killed (Bench *b, gconstpointer live)
   assert_absent (b->path);
 }
 
+/* what the step writes down before it begins */
+static void
+note_begun (Bench *b)
+{
+  set_result (b, MIGRATE_STEP, g_variant_ref (b->before));
+}
+
+static void
+migrate_to (Bench *b, const char *uri, QsMigrationPhase wanted)
+{
+  g_autoptr (GVariant) arguments = g_variant_ref_sink (g_variant_new_parsed ("{'uri': <%s>}", uri));
+  g_autofree char *text = g_variant_print (arguments, FALSE);
+  g_auto (QsMigrationState) state = { 0 };
+  g_autofree char *word = NULL;
+
+  real_qemu_do (b->qemu, "migrate", text);
+  while (qs_migration_query (b->guest, &state, NULL) && state.phase != wanted)
+    g_usleep (5000);
+  if (wanted == QS_MIGRATION_COMPLETED)
+    g_assert_true (qs_migration_settle (b->guest, &word, NULL));
+}
+
+static void
+must_not_undo (Bench *b, guint index)
+{
+  QsStepCall call = make_call (b, index);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (index == STOP_STEP ? qs_undo_guest_step (&call, &error)
+                                     : qs_undo_migrate (&call, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID);
+  g_assert_nonnull (strstr (error->message, "may have been migrated by somebody else"));
+  assert_run_state (b, "postmigrate");
+}
+
+/* after an interruption: the intent is written down, and the owner migrates the guest away */
+static void
+test_migrated_away (Bench *b, gconstpointer live)
+{
+  note_begun (b);
+  migrate_to (b, "exec:cat > /dev/null", QS_MIGRATION_COMPLETED);
+  must_not_undo (b, MIGRATE_STEP);
+  must_not_undo (b, MIGRATE_STEP);
+  set_result (b, STOP_STEP, g_variant_ref_sink (g_variant_new_parsed ("{'changed': <true>}")));
+  must_not_undo (b, STOP_STEP);
+}
+
+static void
+test_foreign_under_way (Bench *b, gconstpointer live)
+{
+  g_auto (QsMigrationState) state = { 0 };
+
+  note_begun (b);
+  real_qemu_do (b->qemu, "migrate-set-parameters", "{'max-bandwidth': <1000>}");
+  migrate_to (b, "exec:cat > /dev/null", QS_MIGRATION_UNDERWAY);
+  must_undo (b);
+  g_assert_true (qs_migration_query (b->guest, &state, NULL));
+  g_assert_cmpint (state.phase, ==, QS_MIGRATION_UNDERWAY);
+  assert_run_state (b, "running");
+}
+
+/* what is complete is ours by what is in the file, or by what was counted then; a later one is not */
+static void
+test_complete (Bench *b, gconstpointer counted)
+{
+  QsStepCall call = make_call (b, MIGRATE_STEP);
+  GVariant *result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (qs_run_migrate (&call, &result, &error));
+  g_assert_no_error (error);
+  assert_run_state (b, "postmigrate");
+  set_result (b, MIGRATE_STEP, result);
+  call = make_call (b, STOP_STEP);
+  g_assert_true (qs_undo_guest_step (&call, &error));
+  g_assert_no_error (error);
+  assert_run_state (b, "running");
+  migrate_to (b, "exec:cat > /dev/null", QS_MIGRATION_COMPLETED);
+  must_not_undo (b, MIGRATE_STEP);
+  must_not_undo (b, STOP_STEP);
+}
+
+static void
+test_interrupted (Bench *b, gconstpointer live)
+{
+  QsStepCall call = make_call (b, MIGRATE_STEP);
+  GVariant *result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (qs_run_migrate (&call, &result, &error));
+  g_assert_no_error (error);
+  unref_result (result);
+  note_begun (b);
+  must_undo (b);
+  assert_as_before (b, "running");
+}
+
 #define add(path, live, func) g_test_add (path, Bench, live, set_up, func, tear_down)
 
 int
@@ -330,5 +427,9 @@ main (int argc, char **argv)
   add ("/step-migrate/paused-by-others", NULL, test_paused_by_others);
   add ("/step-migrate/other-file", "live", test_other_file);
   add ("/step-migrate/killed", "live", test_killed);
+  add ("/step-migrate/migrated-away", "live", test_migrated_away);
+  add ("/step-migrate/foreign-under-way", "live", test_foreign_under_way);
+  add ("/step-migrate/complete", NULL, test_complete);
+  add ("/step-migrate/interrupted", NULL, test_interrupted);
   return g_test_run ();
 }
