@@ -164,9 +164,11 @@ typedef struct
  */
 typedef struct
 {
-  gint64 now;          /* microseconds since the epoch */
-  char *fresh_uuid;    /* random, not used before */
-  guint live_seconds;  /* of the configuration */
+  gint64 now;         /* microseconds since the epoch */
+  char *fresh_uuid;   /* random, not used before */
+  guint live_seconds; /* of the configuration */
+  gboolean system_mode;
+  const char *const *image_roots; /* of the configuration, which outlives this */
   char *op;            /* 8 hex digits, part of the names of temporaries, nodes and jobs */
   QsDomainState state; /* by QMP; SHUTOFF if there is no process */
   char *run_state;     /* QEMU's own word, or NULL */

@@ -37,9 +37,15 @@ check_image (const QsCreate *create, GError **error)
   const QsDiskFacts *firmware = create->facts->firmware;
   const QsImage *image = find_image (create);
 
-  if (image == NULL || firmware->error != NULL)
+  if (firmware->error != NULL)
     {
       g_set_error (error, QS_ERROR, firmware->error->code, WHAT ": %s", firmware->error->message);
+      return FALSE;
+    }
+  if (image == NULL)
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+                           WHAT ": their file could not be looked at");
       return FALSE;
     }
   if (image->encrypted)

@@ -77,7 +77,7 @@ qs_ask_define (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
                    domain->name);
       return FALSE;
     }
-  if (!qs_scope_check_definition (domain, request, questions, error))
+  if (!qs_scope_check_definition (domain, request, questions, def, error))
     return FALSE;
   return domain == NULL
          || (check_same_sources (domain, def, error) && check_running_sources (domain, def, error));

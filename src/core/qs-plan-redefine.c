@@ -94,6 +94,22 @@ ask_actives (const QsDomain *domain, QsQuestions *questions)
     }
 }
 
+/* a revert brings these back: they say no more than a definition of this caller may */
+static gboolean
+check_scope (const QsDomain *domain, const QsRequest *request, const QsQuestions *questions,
+             GError **error)
+{
+  const QsDomainDef *const defs[] = { request->def->domain, request->def->inactive_domain };
+
+  for (guint i = 0; i < G_N_ELEMENTS (defs); i++)
+    if (defs[i] != NULL && !qs_scope_check_definition (domain, request, questions, defs[i], error))
+      {
+        g_prefix_error (error, "<%s>: ", i == 0 ? "domain" : "inactiveDomain");
+        return FALSE;
+      }
+  return TRUE;
+}
+
 /* no guest is asked, and nothing that the number of snapshots makes larger */
 gboolean
 qs_ask_redefine (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
@@ -102,7 +118,8 @@ qs_ask_redefine (const QsDomain *domain, const QsRequest *request, QsQuestions *
   const QsSnapshot *before;
   g_autoptr (QsSnapshotDef) def = NULL;
 
-  if (!qs_redefine_check (domain, request, error))
+  if (!qs_redefine_check (domain, request, error)
+      || !check_scope (domain, request, questions, error))
     return FALSE;
   def = qs_redefine_complete (domain, request->def, NULL, error);
   if (def == NULL || !ask_claims (domain, request, def, questions, error))

@@ -5,6 +5,7 @@
 #include "qs-error.h"
 #include "qs-name.h"
 #include "qs-plan-revert.h"
+#include "qs-scope.h"
 
 static gboolean
 check_supported (const QsDomain *domain, const QsSnapshot *snapshot, guint flags, GError **error)
@@ -355,6 +356,16 @@ check_files (const QsDomain *domain, const QsFacts *facts, GError **error)
   return TRUE;
 }
 
+/* where the record is of another caller, it may say more than this one may */
+static gboolean
+check_scope (const QsRevert *revert, const QsDomainDef *recorded, GError **error)
+{
+  if (qs_scope_check_recorded (revert->domain, revert->request, revert->facts, recorded, error))
+    return TRUE;
+  g_prefix_error (error, "the definition of snapshot ‘%s’: ", revert->snapshot->name);
+  return FALSE;
+}
+
 /* the definition of the snapshot with the files of today, to be laid beside today's */
 static char *
 comparable_definition (const QsDomain *domain, const QsDomainDef *recorded, GError **error)
@@ -416,9 +427,10 @@ check_definition (QsRevert *revert, GError **error)
       return FALSE;
     }
   /* a QEMU that goes on has the devices that it has */
-  if (!qs_revert_is_in_place (revert->domain))
-    revert->definition = g_steal_pointer (&then);
-  return TRUE;
+  if (qs_revert_is_in_place (revert->domain))
+    return TRUE;
+  revert->definition = g_steal_pointer (&then);
+  return check_scope (revert, recorded, error);
 }
 
 static gboolean

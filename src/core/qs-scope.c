@@ -85,13 +85,13 @@ check_emulator (const QsDomainDef *def, GError **error)
 
 gboolean
 qs_scope_check_definition (const QsDomain *domain, const QsRequest *request,
-                           const QsQuestions *questions, GError **error)
+                           const QsQuestions *questions, const QsDomainDef *def, GError **error)
 {
   gboolean trusted = request->caller_is_owner || request->caller == 0;
   g_autoptr (GError) refusal = NULL;
-  g_auto (GStrv) paths = qs_command_line_paths (request->domain_def, &refusal);
+  g_auto (GStrv) paths = qs_command_line_paths (def, &refusal);
 
-  if (!trusted && !check_emulator (request->domain_def, error))
+  if (!trusted && !check_emulator (def, error))
     return FALSE;
   /* a document that is not translated cannot be started, so that its paths reach nobody; the
      worker looks at those of its disks once more */
@@ -105,10 +105,21 @@ qs_scope_check_definition (const QsDomain *domain, const QsRequest *request,
   for (guint i = 0; paths[i] != NULL; i++)
     {
       /* the emulator has its own rule; it lies in no image folder */
-      if (g_strcmp0 (paths[i], request->domain_def->emulator) == 0)
+      if (g_strcmp0 (paths[i], def->emulator) == 0)
         continue;
       if (!qs_scope_check_path (domain, request, questions, paths[i], error))
         return FALSE;
     }
   return TRUE;
+}
+
+gboolean
+qs_scope_check_recorded (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                         const QsDomainDef *def, GError **error)
+{
+  g_autoptr (QsQuestions) questions = qs_questions_new ();
+
+  questions->system_mode = facts->system_mode;
+  questions->image_roots = facts->image_roots;
+  return qs_scope_check_definition (domain, request, questions, def, error);
 }

@@ -23,4 +23,13 @@ gboolean qs_scope_check_path (const QsDomain *domain, const QsRequest *request,
  * the caller's making.
  */
 gboolean qs_scope_check_definition (const QsDomain *domain, const QsRequest *request,
-                                    const QsQuestions *questions, GError **error);
+                                    const QsQuestions *questions, const QsDomainDef *def,
+                                    GError **error);
+
+/**
+ * qs_scope_check_recorded:
+ *
+ * The same for a definition that was read only after the questions were asked.
+ */
+gboolean qs_scope_check_recorded (const QsDomain *domain, const QsRequest *request,
+                                  const QsFacts *facts, const QsDomainDef *def, GError **error);

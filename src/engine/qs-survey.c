@@ -480,6 +480,8 @@ qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
   facts->fresh_uuid = g_strdup (questions->fresh_uuid);
   facts->live_seconds = questions->live_seconds;
   facts->op = g_strdup (questions->op);
+  facts->system_mode = questions->system_mode;
+  facts->image_roots = questions->image_roots;
   if (domain == NULL)
     return g_steal_pointer (&facts);
 

@@ -353,6 +353,8 @@ fixture_facts (const QsDomain *domain, const QsRequest *request, GError **error)
   facts->fresh_uuid = g_strdup (questions->fresh_uuid);
   facts->op = g_strdup (questions->op);
   facts->live_seconds = 60;
+  facts->system_mode = questions->system_mode;
+  facts->image_roots = questions->image_roots;
   facts->state = domain->state;
   answer_paths (facts, domain, questions);
   if (questions->snapshot_files)
