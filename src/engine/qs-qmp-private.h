@@ -31,6 +31,7 @@ struct QsQmp
   GAsyncQueue *answers; /* of QsQmpAnswer */
   GAsyncQueue *news;    /* a token each time that a job or the migration changed its state */
   gsize stopped;        /* atomic: microseconds that the guest stood still */
+  int resumes;          /* atomic: how often it went on */
 
   /* the rest belongs to the reading thread */
   GSource *source;

@@ -160,6 +160,7 @@ count_stop (QsQmp *qmp, const char *name, JsonObject *message)
     qmp->stopped_at = now;
   if (!g_str_equal (name, "RESUME"))
     return;
+  g_atomic_int_inc (&qmp->resumes);
   if (qmp->stopped_at > 0 && now > qmp->stopped_at)
     g_atomic_pointer_add (&qmp->stopped, now - qmp->stopped_at);
   qmp->stopped_at = 0;

@@ -78,6 +78,12 @@ qs_qmp_get_stopped_time (QsQmp *qmp)
   return (guint64)(gsize)g_atomic_pointer_get (&qmp->stopped);
 }
 
+guint64
+qs_qmp_get_resumes (QsQmp *qmp)
+{
+  return (guint64)qmp->nonce << 32 | (guint32)g_atomic_int_get (&qmp->resumes);
+}
+
 int
 qs_qmp_get_fd (QsQmp *qmp)
 {

@@ -99,4 +99,13 @@ void qs_qmp_wait_news (QsQmp *qmp, gint64 microseconds);
  */
 guint64 qs_qmp_get_stopped_time (QsQmp *qmp);
 
+/**
+ * qs_qmp_get_resumes:
+ *
+ * Returns: what is another number each time that the guest goes on, whoever lets it. No other
+ *   connection has it, for nobody knows what came between two; RESUMEs before the last answer are
+ *   counted
+ */
+guint64 qs_qmp_get_resumes (QsQmp *qmp);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsQmp, qs_qmp_unref)

@@ -78,6 +78,8 @@ gboolean qs_step_call_find_guest (QsStepCall *call, QsGuest **guest, GError **er
 QsGuest *qs_step_call_need_guest (QsStepCall *call, GError **error);
 void qs_step_call_explain_full (QsStepCall *call, const char *path, GError **error);
 void qs_step_call_explain_end (QsStepCall *call, GError **error);
+GVariant *qs_step_add_resumes (GVariant *result, guint64 resumes);
+gboolean qs_step_call_check_still (const QsStepCall *call, QsGuest *guest, GError **error);
 void qs_step_call_tell (QsStepCall *call, const QsAmount *amount);
 gboolean qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error);
 
@@ -136,6 +138,7 @@ gboolean qs_run_disconnect (QsStepCall *call, GVariant **result, GError **error)
 gboolean qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_undo_guest_step (QsStepCall *call, GError **error);
 QsProbe qs_probe_guest_step (QsStepCall *call, GError **error);
+gboolean qs_run_transaction (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_transaction (QsStepCall *call, GError **error);
 gboolean qs_undo_transaction (QsStepCall *call, GError **error);
 

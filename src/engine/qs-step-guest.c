@@ -34,7 +34,7 @@ sets_state (const QsStep *step, QsDomainState *state)
 /* whether the step will change the guest is in the journal before it does, so that undo, also after
    a crash, resumes a guest that we have paused and no other */
 static gboolean
-note_before (QsStepCall *call, QsGuest *guest, GError **error)
+note_before (QsStepCall *call, QsGuest *guest, guint64 *resumes, GError **error)
 {
   g_autoptr (GVariant) learnt = NULL;
   QsDomainState state;
@@ -42,6 +42,8 @@ note_before (QsStepCall *call, QsGuest *guest, GError **error)
 
   if (!qs_guest_query_state (guest, &state, NULL, error))
     return FALSE;
+  /* before the command, so that a `cont` right after it counts */
+  *resumes = qs_qmp_get_resumes (qs_guest_get_qmp (guest));
   changes =
       call->step->kind == QS_STEP_STOP ? qs_step_stop_changes (state) : state != QS_DOMAIN_RUNNING;
   learnt = g_variant_ref_sink (g_variant_new_parsed ("{'changed': <%b>}", changes));
@@ -144,6 +146,8 @@ qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error)
   g_autoptr (QsGuest) guest = NULL;
   QsDomainState state;
   gboolean settles = sets_state (call->step, &state);
+  gboolean noted = settles && call->step->phase == QS_PHASE_PREPARE;
+  guint64 resumes = 0;
 
   if (is_not_ours_to_continue (call))
     return TRUE;
@@ -159,13 +163,15 @@ qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error)
     }
   if (call->step->phase != QS_PHASE_FINISH && !qs_guest_check (guest, error))
     return FALSE;
-  if (settles && call->step->phase == QS_PHASE_PREPARE && !note_before (call, guest, error))
+  if (noted && !note_before (call, guest, &resumes, error))
     return FALSE;
   if (lets_go_on (call->step))
     return qs_step_wake (call, guest, qs_step_wake_from (call->step), &state, error)
            && note_state (call, state);
   if (!qs_step_qmp_run (guest, call->step, result, error))
     return FALSE;
+  if (noted)
+    *result = qs_step_add_resumes (*result, resumes);
   return !settles || note_state (call, state);
 }
 

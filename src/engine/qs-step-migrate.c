@@ -204,6 +204,7 @@ finish (Watch *watch, GVariant *learnt, Written *written, GError **error)
 
   if (!wait_for (watch, QS_MIGRATION_COMPLETED, &state, error)
       || !qs_migration_settle (watch->guest, &run_state, error)
+      || !qs_step_call_check_still (watch->call, watch->guest, error)
       || !sync_file (watch->call, &state, &written->size, error))
     return FALSE;
   written->transferred = state.done;
@@ -298,14 +299,18 @@ migrate (QsStepCall *call, GVariant **result, GError **error)
   g_autoptr (GVariant) settings = NULL;
   g_auto (QsMigrationState) state = { 0 };
   Written written = { 0 };
+  guint64 resumes;
   Watch watch;
 
   if (guest == NULL || !check_free (guest, error) || !check_state (call, guest, error))
     return FALSE;
+  resumes = qs_qmp_get_resumes (qs_guest_get_qmp (guest));
   settings = qs_migration_learn (guest, error);
   if (settings == NULL)
     return FALSE;
   *result = make_note (settings, live);
+  if (live)
+    *result = qs_step_add_resumes (*result, resumes);
   if (!qs_step_call_note (call, *result, error)
       || !begin (call, guest, live ? QS_MIGRATE_LIVE : QS_MIGRATE_STOPPED, settings, error))
     return FALSE;

@@ -43,9 +43,9 @@ def command_line(pid):
 
 
 class Monitor:
-    """A client of QMP that needs no events."""
+    """A client of QMP that needs no events. @process: a QEMU that the caller has started."""
 
-    def __init__(self, path, process):
+    def __init__(self, path, process=None):
         self.process = process
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(60)
@@ -55,8 +55,8 @@ class Monitor:
         self.execute('qmp_capabilities')
 
     def _connect(self, path):
-        if self.process.poll() is not None:
-            raise RuntimeError(f'QEMU ended: {self.process.stderr.read().decode()}')
+        if self.process is not None and self.process.poll() is not None:
+            raise self._ended()
         try:
             self.socket.connect(path)
         except (FileNotFoundError, ConnectionRefusedError):
@@ -66,8 +66,12 @@ class Monitor:
     def _read(self):
         line = self.file.readline()
         if not line:
-            raise RuntimeError(f'QEMU ended: {self.process.stderr.read().decode()}')
+            raise self._ended()
         return json.loads(line)
+
+    def _ended(self):
+        told = self.process.stderr.read().decode() if self.process is not None else ''
+        return RuntimeError(f'QEMU ended: {told}')
 
     def execute(self, command, fd=None, **arguments):
         arguments = {key.replace('_', '-'): value for key, value in arguments.items()}

@@ -194,5 +194,37 @@ class Interrupted(Failed):
                 self.check()
 
 
+class Continued(Interrupted):
+    """Somebody else lets the guest go on in the middle of it: memory and disks would be of two
+    moments."""
+    test_progress = test_cancel = test_qemu_killed = test_daemon_killed = None
+
+    def xml(self):
+        self.monitor = os.path.join(self.session.folder, 'second')
+        more = f"""<qemu:commandline><qemu:arg value='-qmp'/>
+          <qemu:arg value='unix:{self.monitor},server=on,wait=off'/></qemu:commandline></domain>"""
+        return super().xml().replace('</domain>', more).replace(
+            '<domain ', "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' ", 1)
+
+    def test_continued(self):
+        other = restore.Monitor(self.monitor)
+        self.addCleanup(other.socket.close)
+        for step, request in [('snapshot-save', document('s1', disk='external')),
+                              ('migrate', document('s1', self.external_memory(), 'external'))]:
+            for commands in (['cont'], ['cont', 'stop']):
+                with self.subTest(step=step, commands=commands):
+                    self.check_refused(self.begin(step, request, 0), other, commands)
+
+    def check_refused(self, job, other, commands):
+        for command in commands:
+            other.execute(command)
+        with self.assertRaises(DBusError) as caught:
+            job.wait()
+        self.assertEqual(caught.exception.name, 'OperationInvalid')
+        self.assertIn('continued by somebody else meanwhile', caught.exception.message)
+        wait_until(lambda: self.domain['State'] == 'running', 10, 'the guest runs')
+        self.check()
+
+
 if __name__ == '__main__':
     qs_tap.main()

@@ -81,8 +81,6 @@ static const Case cases[] = {
   { "stream-replacing", "32", RUNNING, SNAPSHOT (MEMORY_EXT, DISKS ("no", "no")),
     QS_CREATE_REUSE_EXT, QS_TARGET_REGULAR },
   { "stream-lent", "M7, into the caller's own overlay", RUNNING, SNAPSHOT (MEMORY_EXT, LENT), 0 },
-  { "side-car-lent-data", "14, into the caller's own overlay", RUNNING, SNAPSHOT (MEMORY_INT, LENT),
-    0, QS_TARGET_ABSENT, TRUE },
   { "stream-paused-replacing", "32", PAUSED, SNAPSHOT (MEMORY_EXT, DISKS ("no", "no")),
     QS_CREATE_REUSE_EXT, QS_TARGET_EMPTY },
 };
@@ -172,6 +170,10 @@ static const Refusal refusals[] = {
     QS_ERROR_CONFIG_UNSUPPORTED, "not overwritten", QS_TARGET_OTHER },
   { "side-car-there", RUNNING, SNAPSHOT ("", DISKS ("no", "no")), QS_CREATE_REUSE_EXT,
     QS_ERROR_CONFIG_UNSUPPORTED, "not overwritten", QS_TARGET_REGULAR },
+  { "stream-lent-data", RUNNING, SNAPSHOT (MEMORY_EXT, LENT), 0, QS_ERROR_CONFIG_UNSUPPORTED,
+    "DISK_ONLY", QS_TARGET_ABSENT, TRUE },
+  { "side-car-lent-data", RUNNING, SNAPSHOT (MEMORY_INT, LENT), 0, QS_ERROR_CONFIG_UNSUPPORTED,
+    "DISK_ONLY", QS_TARGET_ABSENT, TRUE },
 };
 
 static void

@@ -406,17 +406,21 @@ static void
 test_stopped_time (void)
 {
   static const guint64 expected[] = { 250000, 250005 };
+  static const guint resumes[] = { 1, 5 };
   g_autoptr (GError) error = NULL;
   int fd;
   Peer *peer = peer_new (script_stops, NULL, &fd);
   QsQmp *qmp = qs_qmp_new (fd, NULL, NULL, NULL, &error);
+  guint64 before;
 
   g_assert_no_error (error);
+  before = qs_qmp_get_resumes (qmp);
   g_assert_cmpuint (qs_qmp_get_stopped_time (qmp), ==, 0);
   for (guint i = 0; i < G_N_ELEMENTS (stops); i++)
     {
       g_assert_true (qs_qmp_run (qmp, "cont", NULL, 5, &error));
       g_assert_cmpuint (qs_qmp_get_stopped_time (qmp), ==, expected[i]);
+      g_assert_cmpuint (qs_qmp_get_resumes (qmp) - before, ==, resumes[i]);
     }
   qs_qmp_unref (qmp);
   peer_free (peer);
