@@ -22,7 +22,7 @@ struct QsEngine
   QsErrands *looks;      /* at sockets where the next guest of a domain may listen */
   QsErrands *recoveries; /* of operations */
   QsErrands *thawing;    /* guests whose agents do not answer */
-  GHashTable *thaws;     /* id -> what was frozen last; see qs-thaw.c; on the main context only */
+  GHashTable *thaws;     /* op -> what it has frozen; see qs-thaw.c; on the main context only */
   GCancellable *ending;  /* whoever waits for an agent need not any more */
   GPtrArray *candidates; /* of QsCandidate, not owned; on the main context only */
   GHashTable *followed;  /* id -> watch of its socket's folder; on the main context only */

@@ -141,7 +141,7 @@ qs_real_world_clear (QsRealWorld *world)
 {
   pay_later (world);
   if (world->engine != NULL)
-    qs_thaw_release (world->engine, world->domain, world->op);
+    qs_thaw_release (world->engine, world->op);
   g_clear_pointer (&world->worker, qs_worker_release);
   g_clear_pointer (&world->journal, qs_journal_free);
   g_clear_pointer (&world->domain, g_free);

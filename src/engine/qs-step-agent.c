@@ -37,31 +37,22 @@ check_thawed (QsAgent *agent, gint64 deadline, GError **error)
 }
 
 /* only one that QEMU itself has made is sure to be QEMU's */
-static QsAgent *
-open_agent (QsStepCall *call, QsGuest *guest, GError **error)
-{
-  QsEngine *engine = call->world->engine;
-  g_autoptr (QsDomain) domain = qs_registry_get (engine->registry, call->world->domain);
-  gboolean ours = domain != NULL && domain->attachment == NULL;
-
-  return qs_thaw_connect (engine, call->world->owner, qs_step_string (call->step, "socket"),
-                          ours ? qs_guest_get_process (guest) : NULL, error);
-}
-
-static gboolean
-owe (QsStepCall *call, QsGuest *guest, GError **error)
+static QsFreeze *
+describe_freeze (QsStepCall *call, QsGuest *guest)
 {
   const QsProcess *process = qs_guest_get_process (guest);
-  g_autoptr (QsProcess) reached =
-      qs_process_new (process->pid, process->start_time, process->boot_id,
-                      qs_step_string (call->step, "socket"), "");
-  const QsFreeze freeze = { .domain = call->world->domain,
-                            .op = call->world->op,
-                            .owner = call->world->owner,
-                            .process = reached,
-                            .since = g_get_monotonic_time () };
+  g_autoptr (QsDomain) domain =
+      qs_registry_get (call->world->engine->registry, call->world->domain);
+  QsFreeze *wanted = g_new0 (QsFreeze, 1);
 
-  return qs_thaw_owe (call->world->engine, &freeze, error);
+  wanted->domain = g_strdup (call->world->domain);
+  wanted->op = call->world->op;
+  wanted->owner = call->world->owner;
+  wanted->process = qs_process_new (process->pid, process->start_time, process->boot_id,
+                                    qs_step_string (call->step, "socket"), "");
+  wanted->ours = domain != NULL && domain->attachment == NULL;
+  wanted->since = g_get_monotonic_time ();
+  return wanted;
 }
 
 static gboolean
@@ -85,18 +76,22 @@ gboolean
 qs_run_freeze (QsStepCall *call, GVariant **result, GError **error)
 {
   gint64 deadline = g_get_monotonic_time () + (gint64)QS_AGENT_FREEZE_SECONDS * G_USEC_PER_SEC;
+  QsEngine *engine = call->world->engine;
   g_autoptr (QsGuest) guest = qs_real_world_guest (call->world, error);
-  g_autoptr (QsAgent) agent =
-      guest != NULL && check_runs (guest, error) ? open_agent (call, guest, error) : NULL;
+  g_autoptr (QsFreeze) wanted = guest != NULL ? describe_freeze (call, guest) : NULL;
+  g_autoptr (QsAgent) agent = NULL;
 
+  if (guest == NULL || !check_runs (guest, error))
+    return FALSE;
+  agent = qs_thaw_connect (engine, wanted, error);
   if (agent == NULL)
     return FALSE;
   qs_agent_set_cancellable (agent, call->cancellable);
   if (!check_thawed (agent, deadline, error) || !check_runs (guest, error)
-      || !owe (call, guest, error) || !freeze (agent, deadline, error))
+      || !qs_thaw_owe (engine, wanted, error) || !freeze (agent, deadline, error))
     return FALSE;
   qs_agent_set_cancellable (agent, NULL);
-  qs_thaw_keep (call->world->engine, call->world->domain, g_steal_pointer (&agent));
+  qs_thaw_keep (engine, call->world->op, g_steal_pointer (&agent));
   return TRUE;
 }
 
@@ -106,8 +101,7 @@ qs_undo_freeze (QsStepCall *call, GError **error)
 {
   QsThawed thawed;
 
-  qs_thaw_settle (call->world->engine, call->world->domain, call->world->op, QS_AGENT_UNDO_SECONDS,
-                  &thawed);
+  qs_thaw_settle (call->world->engine, call->world->op, QS_AGENT_UNDO_SECONDS, &thawed);
   return TRUE;
 }
 
@@ -128,8 +122,8 @@ qs_run_thaw (QsStepCall *call, GVariant **result, GError **error)
 {
   g_auto (GVariantDict) learnt = G_VARIANT_DICT_INIT (NULL);
   QsThawed thawed;
-  gboolean owed = qs_thaw_settle (call->world->engine, call->world->domain, call->world->op,
-                                  QS_AGENT_THAW_SECONDS, &thawed);
+  gboolean owed =
+      qs_thaw_settle (call->world->engine, call->world->op, QS_AGENT_THAW_SECONDS, &thawed);
   const char *note = describe (&thawed, owed);
 
   g_variant_dict_insert (&learnt, "freeze-time", "t", thawed.milliseconds);

@@ -31,9 +31,10 @@ put_freeze (QsDb *db, gpointer data, GError **error)
   const QsProcess *process = freeze->process;
 
   return qs_db_mark_pending (db, error)
-         && qs_db_run (db, error, QS_SQL_FREEZE_PUT, "siiiissi", freeze->domain, (gint64)freeze->op,
-                       (gint64)freeze->owner, process->pid, (gint64)process->start_time,
-                       process->boot_id, process->socket, freeze->since);
+         && qs_db_run (db, error, QS_SQL_FREEZE_PUT, "siiiissii", freeze->domain,
+                       (gint64)freeze->op, (gint64)freeze->owner, process->pid,
+                       (gint64)process->start_time, process->boot_id, process->socket,
+                       (gint64)freeze->ours, freeze->since);
 }
 
 /**
@@ -90,7 +91,8 @@ load_freezes (QsDb *db, gpointer data, GError **error)
       freeze->process =
           qs_process_new (sqlite3_column_int64 (row, 3), (guint64)sqlite3_column_int64 (row, 4),
                           qs_db_text (row, 5), qs_db_text (row, 6), "");
-      freeze->since = sqlite3_column_int64 (row, 7);
+      freeze->ours = sqlite3_column_int64 (row, 7) != 0;
+      freeze->since = sqlite3_column_int64 (row, 8);
       g_ptr_array_add (data, freeze);
     }
   return result == QS_DB_DONE;

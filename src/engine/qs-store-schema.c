@@ -23,7 +23,7 @@ const char *const qs_sql_settings[] = {
 #define ATTACHMENT_COLUMNS "domain, socket, agent, stable_path, follow"
 #define FILE_MODE_COLUMNS "domain, path, mode"
 #define QUIESCE_COLUMNS "snapshot, freeze_time, quiesced"
-#define FREEZE_COLUMNS "domain, op, owner, pid, start_time, boot_id, socket, since"
+#define FREEZE_COLUMNS "domain, op, owner, pid, start_time, boot_id, socket, ours, since"
 #define OP_COLUMNS "id, domain, name, request, parts, caller, state, error, message"
 #define REQUEST_COLUMNS "op, n, request"
 #define PART_COLUMNS "op, n, plan, state"
@@ -156,10 +156,12 @@ static const char *const version_3[] = {
   "quiesced INTEGER NOT NULL, " HASH_COLUMN ") STRICT",
   HASHED ("quiesce", QUIESCE_COLUMNS),
 
-  /* no reference to domain nor op: both may be gone before the guest is thawed */
-  "CREATE TABLE freeze (domain TEXT NOT NULL PRIMARY KEY, op INTEGER NOT NULL, "
+  /* no reference to domain nor op: both may be gone before the guest is thawed. A domain may owe it
+     to several QEMUs: one was detached, and the next one attached */
+  "CREATE TABLE freeze (domain TEXT NOT NULL, op INTEGER NOT NULL, "
   "owner INTEGER NOT NULL, pid INTEGER NOT NULL, start_time INTEGER NOT NULL, "
-  "boot_id TEXT NOT NULL, socket TEXT NOT NULL, since INTEGER NOT NULL, " HASH_COLUMN ") STRICT",
+  "boot_id TEXT NOT NULL, socket TEXT NOT NULL, ours INTEGER NOT NULL, since INTEGER NOT "
+  "NULL, " HASH_COLUMN ", PRIMARY KEY (domain, op)) STRICT",
   HASHED ("freeze", FREEZE_COLUMNS),
   NULL,
 };

@@ -137,12 +137,12 @@ static const char *const statements[] = {
   [QS_SQL_COPY_TOMBSTONE] = "SELECT * FROM tombstone WHERE domain = ?1 ORDER BY path",
 
   [QS_SQL_FREEZE_PUT] =
-      "INSERT INTO freeze (domain, op, owner, pid, start_time, boot_id, socket, since) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (domain) DO UPDATE SET op = ?2, "
-      "owner = ?3, pid = ?4, start_time = ?5, boot_id = ?6, socket = ?7, since = ?8",
+      "INSERT INTO freeze (domain, op, owner, pid, start_time, boot_id, socket, ours, since) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (domain, op) DO UPDATE SET "
+      "owner = ?3, pid = ?4, start_time = ?5, boot_id = ?6, socket = ?7, ours = ?8, since = ?9",
   [QS_SQL_FREEZE_FORGET] = "DELETE FROM freeze WHERE domain = ?1 AND op = ?2",
   [QS_SQL_FREEZE_LIST] =
-      "SELECT domain, op, owner, pid, start_time, boot_id, socket, since FROM freeze "
+      "SELECT domain, op, owner, pid, start_time, boot_id, socket, ours, since FROM freeze "
       "ORDER BY rowid",
 
   [QS_SQL_OP_ADD] =

@@ -83,6 +83,7 @@ typedef struct
   guint64 op;   /* that wants it frozen */
   guint32 owner;
   QsProcess *process; /* its socket is that of the guest agent */
+  gboolean ours;      /* we have started it: nobody else listens at that socket */
   gint64 since;       /* monotonic, microseconds */
 } QsFreeze;
 

@@ -9,8 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* between two tries to reach an agent that does not answer */
+/* between two tries to reach an agent that does not answer: as many more after each */
 #define PAUSE_SECONDS 2
+#define MAX_PAUSE_SECONDS 10
+#define PATIENT_TRY 4
 
 /* one guest that was, or may have been, frozen. Atomically reference-counted; of what can change,
    all but @settled belongs to whoever has the token */
@@ -22,6 +24,7 @@ typedef struct
   QsAgent *agent;    /* the connection over which it was frozen, or NULL */
   gboolean told;     /* that it is frozen */
   gboolean complained;
+  guint n_tries; /* in the background */
   QsThawed thawed;
   int settled; /* atomic */
   int pushed;  /* atomic: it is being tried in the background */
@@ -58,19 +61,36 @@ new_thaw (QsEngine *engine, const QsFreeze *freeze)
 typedef struct
 {
   QsEngine *engine;
-  const char *domain;
+  guint64 op;
+  const QsProcess *process;
   Thaw *thaw;
 } Turn;
+
+static gboolean
+is_settled (Thaw *thaw)
+{
+  return g_atomic_int_get (&thaw->settled);
+}
+
+/* an earlier operation of the domain is over: what it has settled nobody asks for any more */
+static gboolean
+is_past (gpointer key, gpointer value, gpointer user_data)
+{
+  Thaw *thaw = value;
+
+  return is_settled (thaw) && g_str_equal (thaw->freeze->domain, user_data);
+}
 
 static void
 put_on_main (gpointer data)
 {
   Turn *turn = data;
+  QsFreeze *freeze = turn->thaw->freeze;
 
   if (turn->engine->thaws == NULL)
-    turn->engine->thaws = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, release_thaw);
-  g_hash_table_replace (turn->engine->thaws, turn->thaw->freeze->domain,
-                        g_atomic_rc_box_acquire (turn->thaw));
+    turn->engine->thaws = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, release_thaw);
+  g_hash_table_foreach_remove (turn->engine->thaws, is_past, freeze->domain);
+  g_hash_table_replace (turn->engine->thaws, &freeze->op, g_atomic_rc_box_acquire (turn->thaw));
 }
 
 static void
@@ -78,30 +98,30 @@ find_on_main (gpointer data)
 {
   Turn *turn = data;
   Thaw *found =
-      turn->engine->thaws != NULL ? g_hash_table_lookup (turn->engine->thaws, turn->domain) : NULL;
+      turn->engine->thaws != NULL ? g_hash_table_lookup (turn->engine->thaws, &turn->op) : NULL;
 
   turn->thaw = found != NULL ? g_atomic_rc_box_acquire (found) : NULL;
 }
 
 /* (nullable) (transfer full) */
 static Thaw *
-find (QsEngine *engine, const char *domain)
+find (QsEngine *engine, guint64 op)
 {
-  Turn turn = { engine, domain, NULL };
+  Turn turn = { .engine = engine, .op = op };
 
   qs_main_call (find_on_main, &turn);
   return turn.thaw;
 }
 
 static gboolean
-check_peer (int fd, const QsProcess *process, GError **error)
+check_peer (int fd, const QsFreeze *freeze, GError **error)
 {
   struct ucred peer;
   socklen_t length = sizeof peer;
 
-  if (process == NULL
+  if (!freeze->ours
       || (getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0
-          && peer.pid == process->pid))
+          && peer.pid == freeze->process->pid))
     return TRUE;
   g_set_error_literal (error, QS_ERROR, QS_ERROR_AGENT_UNRESPONSIVE,
                        "another process than QEMU listens at the socket of the guest agent");
@@ -109,12 +129,11 @@ check_peer (int fd, const QsProcess *process, GError **error)
 }
 
 QsAgent *
-qs_thaw_connect (QsEngine *engine, guint32 owner, const char *socket, const QsProcess *process,
-                 GError **error)
+qs_thaw_connect (QsEngine *engine, const QsFreeze *freeze, GError **error)
 {
-  g_autoptr (QsWorker) worker = qs_worker_pool_acquire (engine->workers, owner, error);
+  g_autoptr (QsWorker) worker = qs_worker_pool_acquire (engine->workers, freeze->owner, error);
   g_autoptr (GError) problem = NULL;
-  int fd = worker != NULL ? qs_worker_connect (worker, socket, &problem) : -1;
+  int fd = worker != NULL ? qs_worker_connect (worker, freeze->process->socket, &problem) : -1;
 
   if (worker == NULL)
     return NULL;
@@ -124,7 +143,7 @@ qs_thaw_connect (QsEngine *engine, guint32 owner, const char *socket, const QsPr
                    problem->message);
       return NULL;
     }
-  if (check_peer (fd, process, error))
+  if (check_peer (fd, freeze, error))
     return qs_agent_new (fd);
   close (fd);
   return NULL;
@@ -181,9 +200,9 @@ post_news (Thaw *thaw, gboolean frozen)
 }
 
 void
-qs_thaw_keep (QsEngine *engine, const char *domain, QsAgent *agent)
+qs_thaw_keep (QsEngine *engine, guint64 op, QsAgent *agent)
 {
-  Thaw *thaw = find (engine, domain);
+  Thaw *thaw = find (engine, op);
 
   g_return_if_fail (thaw != NULL);
   g_async_queue_pop (thaw->turn);
@@ -211,30 +230,34 @@ note_thawed (Thaw *thaw)
 static gboolean
 connect_agent (Thaw *thaw, GError **error)
 {
-  const QsFreeze *freeze = thaw->freeze;
-
   if (thaw->agent == NULL)
-    thaw->agent =
-        qs_thaw_connect (thaw->engine, freeze->owner, freeze->process->socket, NULL, error);
+    thaw->agent = qs_thaw_connect (thaw->engine, thaw->freeze, error);
   if (thaw->agent == NULL)
     return FALSE;
   qs_agent_set_cancellable (thaw->agent, thaw->engine->ending);
   return TRUE;
 }
 
+typedef struct
+{
+  gint64 sync; /* until when it has to show that it is there */
+  gint64 done; /* and to have answered all */
+} Deadline;
+
 /* only what the agent says is believed, and only what it says after all that it was asked before */
 static gboolean
-ask_agent (Thaw *thaw, gint64 deadline, GError **error)
+ask_agent (Thaw *thaw, const Deadline *deadline, GError **error)
 {
   gboolean frozen;
 
-  if (!connect_agent (thaw, error) || !qs_agent_is_frozen (thaw->agent, &frozen, deadline, error))
+  if (!connect_agent (thaw, error) || !qs_agent_sync (thaw->agent, deadline->sync, error)
+      || !qs_agent_is_frozen (thaw->agent, &frozen, deadline->done, error))
     return FALSE;
-  thaw->thawed.was_held = frozen;
+  thaw->thawed.was_held |= frozen;
   if (!frozen)
     return TRUE;
-  if (!qs_agent_thaw (thaw->agent, deadline, error)
-      || !qs_agent_is_frozen (thaw->agent, &frozen, deadline, error))
+  if (!qs_agent_thaw (thaw->agent, deadline->done, error)
+      || !qs_agent_is_frozen (thaw->agent, &frozen, deadline->done, error))
     return FALSE;
   if (frozen)
     g_set_error_literal (error, QS_ERROR, QS_ERROR_AGENT_UNRESPONSIVE,
@@ -242,13 +265,27 @@ ask_agent (Thaw *thaw, gint64 deadline, GError **error)
   return !frozen;
 }
 
+/* the connection over which it was frozen may have ended since then, and the agent be there */
+static gboolean
+ask_again (Thaw *thaw, const Deadline *deadline, GError **error)
+{
+  gboolean had_agent = thaw->agent != NULL;
+  gboolean answered = ask_agent (thaw, deadline, error);
+
+  if (answered || !had_agent || g_get_monotonic_time () >= deadline->sync)
+    return answered;
+  g_clear_error (error);
+  g_clear_pointer (&thaw->agent, qs_agent_free);
+  return ask_agent (thaw, deadline, error);
+}
+
 /* of whoever has the token */
 static void
-try_thaw (Thaw *thaw, gint64 deadline)
+try_thaw (Thaw *thaw, const Deadline *deadline)
 {
   g_autoptr (GError) error = NULL;
   gboolean lives = qs_process_is_alive (thaw->freeze->process);
-  gboolean answered = lives && ask_agent (thaw, deadline, &error);
+  gboolean answered = lives && ask_again (thaw, deadline, &error);
 
   thaw->thawed.milliseconds = (guint64)(g_get_monotonic_time () - thaw->freeze->since) / 1000;
   if (!lives)
@@ -272,22 +309,19 @@ in_seconds (guint seconds)
 }
 
 gboolean
-qs_thaw_settle (QsEngine *engine, const char *domain, guint64 op, guint seconds, QsThawed *thawed)
+qs_thaw_settle (QsEngine *engine, guint64 op, guint seconds, QsThawed *thawed)
 {
-  gint64 deadline = in_seconds (seconds);
-  Thaw *thaw = find (engine, domain);
+  const Deadline deadline = { in_seconds (seconds), in_seconds (seconds) };
+  Thaw *thaw = find (engine, op);
 
   *thawed = (QsThawed){ .is_thawed = TRUE };
-  if (thaw == NULL || thaw->freeze->op != op)
-    {
-      g_clear_pointer (&thaw, release_thaw);
-      return FALSE;
-    }
+  if (thaw == NULL)
+    return FALSE;
   thawed->is_thawed = FALSE;
   if (g_async_queue_timeout_pop (thaw->turn, (guint64)seconds * G_USEC_PER_SEC) != NULL)
     {
-      if (!g_atomic_int_get (&thaw->settled))
-        try_thaw (thaw, deadline);
+      if (!is_settled (thaw))
+        try_thaw (thaw, &deadline);
       *thawed = thaw->thawed;
       g_async_queue_push (thaw->turn, thaw);
     }
@@ -295,17 +329,25 @@ qs_thaw_settle (QsEngine *engine, const char *domain, guint64 op, guint seconds,
   return TRUE;
 }
 
+/* soon at first. Many agents that stay silent must not keep the threads from those that come back;
+   one that is only slow is given all the time now and then */
 static void
 keep_trying (gpointer data)
 {
   Thaw *thaw = data;
+  Deadline deadline;
 
   g_async_queue_pop (thaw->turn);
-  if (!g_atomic_int_get (&thaw->settled))
-    try_thaw (thaw, in_seconds (QS_AGENT_THAW_SECONDS));
+  thaw->n_tries++;
+  deadline.sync = in_seconds (thaw->n_tries % PATIENT_TRY == 0 ? QS_AGENT_THAW_SECONDS
+                                                               : QS_AGENT_PROBE_SECONDS);
+  deadline.done = in_seconds (QS_AGENT_THAW_SECONDS);
+  if (!is_settled (thaw))
+    try_thaw (thaw, &deadline);
   g_async_queue_push (thaw->turn, thaw);
-  if (!g_atomic_int_get (&thaw->settled))
-    qs_errands_push_later (thaw->engine->thawing, PAUSE_SECONDS, keep_trying,
+  if (!is_settled (thaw))
+    qs_errands_push_later (thaw->engine->thawing,
+                           MIN (PAUSE_SECONDS * thaw->n_tries, MAX_PAUSE_SECONDS), keep_trying,
                            g_atomic_rc_box_acquire (thaw), release_thaw);
 }
 
@@ -318,11 +360,11 @@ try_in_background (Thaw *thaw)
 }
 
 void
-qs_thaw_release (QsEngine *engine, const char *domain, guint64 op)
+qs_thaw_release (QsEngine *engine, guint64 op)
 {
-  Thaw *thaw = find (engine, domain);
+  Thaw *thaw = find (engine, op);
 
-  if (thaw != NULL && thaw->freeze->op == op && !g_atomic_int_get (&thaw->settled))
+  if (thaw != NULL && !is_settled (thaw))
     try_in_background (thaw);
   g_clear_pointer (&thaw, release_thaw);
 }
@@ -356,18 +398,39 @@ qs_engine_is_thawing (QsEngine *engine)
     return FALSE;
   g_hash_table_iter_init (&iter, engine->thaws);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&thaw))
-    if (!g_atomic_int_get (&thaw->settled))
+    if (!is_settled (thaw))
       return TRUE;
   return FALSE;
+}
+
+static gboolean
+is_same (const QsProcess *one, const QsProcess *other)
+{
+  return one->pid == other->pid && one->start_time == other->start_time
+         && g_str_equal (one->boot_id, other->boot_id);
+}
+
+static void
+find_owed_on_main (gpointer data)
+{
+  Turn *turn = data;
+  GHashTableIter iter;
+  Thaw *thaw;
+
+  if (turn->engine->thaws == NULL)
+    return;
+  g_hash_table_iter_init (&iter, turn->engine->thaws);
+  while (turn->thaw == NULL && g_hash_table_iter_next (&iter, NULL, (gpointer *)&thaw))
+    if (!is_settled (thaw) && is_same (thaw->freeze->process, turn->process))
+      turn->thaw = thaw;
 }
 
 gboolean
 qs_thaw_is_owed (QsEngine *engine, const QsDomain *domain)
 {
-  Thaw *thaw = find (engine, domain->id);
-  gboolean owed = thaw != NULL && !g_atomic_int_get (&thaw->settled) && domain->process != NULL
-                  && thaw->freeze->process->pid == domain->process->pid;
+  Turn turn = { .engine = engine, .process = domain->process };
 
-  g_clear_pointer (&thaw, release_thaw);
-  return owed;
+  if (domain->process != NULL)
+    qs_main_call (find_owed_on_main, &turn);
+  return turn.thaw != NULL;
 }

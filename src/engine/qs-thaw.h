@@ -20,9 +20,8 @@ typedef struct
   guint64 milliseconds;
 } QsThawed;
 
-/* connects as the guest's owner. @process: (nullable): who must listen there, if that is known */
-QsAgent *qs_thaw_connect (QsEngine *engine, guint32 owner, const char *socket,
-                          const QsProcess *process, GError **error);
+/* connects as the guest's owner; where it is ours, to nobody but QEMU */
+QsAgent *qs_thaw_connect (QsEngine *engine, const QsFreeze *freeze, GError **error);
 
 /**
  * qs_thaw_owe:
@@ -39,25 +38,25 @@ gboolean qs_thaw_owe (QsEngine *engine, const QsFreeze *freeze, GError **error);
  *
  * The guest is frozen. Nobody else gets a word with its agent until it is thawed.
  */
-void qs_thaw_keep (QsEngine *engine, const char *domain, QsAgent *agent);
+void qs_thaw_keep (QsEngine *engine, guint64 op, QsAgent *agent);
 
 /**
  * qs_thaw_settle:
  * @op: that has frozen the guest
  * @thawed: (out): its `is_thawed` also tells that nothing is owed
  *
- * Thaws the guest, and waits at most @seconds for the agent to say that it is.
+ * Thaws the guest, and waits at most @seconds for the agent to say that it is. A connection that has
+ * ended is made anew once.
  *
  * Returns: FALSE: this operation has frozen nothing, as far as is known
  */
-gboolean qs_thaw_settle (QsEngine *engine, const char *domain, guint64 op, guint seconds,
-                         QsThawed *thawed);
+gboolean qs_thaw_settle (QsEngine *engine, guint64 op, guint seconds, QsThawed *thawed);
 
 /* the operation is over, or stays open: what it has left frozen is thawed in the background */
-void qs_thaw_release (QsEngine *engine, const char *domain, guint64 op);
+void qs_thaw_release (QsEngine *engine, guint64 op);
 
 /* on the main context, before anything else is begun: what an earlier run owes */
 gboolean qs_thaw_begin (QsEngine *engine, GError **error);
 
-/* whether the agent of this process owes an answer still */
+/* whether the agent of this process owes an answer still, whatever domain it was then */
 gboolean qs_thaw_is_owed (QsEngine *engine, const QsDomain *domain);

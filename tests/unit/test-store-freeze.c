@@ -14,6 +14,7 @@ make_freeze (const char *domain, guint64 op)
   freeze->op = op;
   freeze->owner = 1000;
   freeze->process = qs_process_new (4711, G_MAXUINT64, "boot", "/run/agent.sock", "");
+  freeze->ours = op == 8;
   freeze->since = 123456789;
   return freeze;
 }
@@ -52,7 +53,7 @@ describe (StoreFixture *fixture)
           text, "%s %" G_GUINT64_FORMAT " %u %" G_GINT64_FORMAT " %" G_GUINT64_FORMAT " %s %s ",
           freeze->domain, freeze->op, freeze->owner, freeze->process->pid,
           freeze->process->start_time, freeze->process->boot_id, freeze->process->socket);
-      g_string_append_printf (text, "%" G_GINT64_FORMAT "; ", freeze->since);
+      g_string_append_printf (text, "%d %" G_GINT64_FORMAT "; ", freeze->ours, freeze->since);
     }
   return g_string_free (text, FALSE);
 }
@@ -73,7 +74,8 @@ is_pending (StoreFixture *fixture)
   return g_file_test (path, G_FILE_TEST_EXISTS);
 }
 
-/* the domain need not be known, nor the operation: both may end before the guest is thawed */
+/* the domain need not be known, nor the operation: both may end before the guest is thawed. A domain
+   may have another QEMU by then, which is frozen, too */
 static void
 test_round_trip (void)
 {
@@ -84,12 +86,14 @@ test_round_trip (void)
   g_assert_false (is_pending (&fixture));
   put (&fixture, UUID, 7);
   put (&fixture, "other", 8);
+  put (&fixture, UUID, 9);
   g_assert_true (is_pending (&fixture));
   store_reopen (&fixture);
   g_assert_true (is_pending (&fixture));
-  assert_freezes (&fixture,
-                  UUID " 7 1000 4711 18446744073709551615 boot /run/agent.sock 123456789; "
-                       "other 8 1000 4711 18446744073709551615 boot /run/agent.sock 123456789; ");
+  assert_freezes (&fixture, UUID
+                  " 7 1000 4711 18446744073709551615 boot /run/agent.sock 0 123456789; "
+                  "other 8 1000 4711 18446744073709551615 boot /run/agent.sock 1 123456789; " UUID
+                  " 9 1000 4711 18446744073709551615 boot /run/agent.sock 0 123456789; ");
 }
 
 /* what a later operation owes is not forgotten with the earlier one */
@@ -102,7 +106,8 @@ test_forget (void)
   put (&fixture, "d", 7);
   put (&fixture, "d", 8);
   forget (&fixture, "d", 7);
-  assert_freezes (&fixture, "d 8 1000 4711 18446744073709551615 boot /run/agent.sock 123456789; ");
+  assert_freezes (&fixture,
+                  "d 8 1000 4711 18446744073709551615 boot /run/agent.sock 1 123456789; ");
   g_assert_true (is_pending (&fixture));
   forget (&fixture, "d", 8);
   assert_freezes (&fixture, "");
