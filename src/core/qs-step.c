@@ -45,7 +45,8 @@ static const QsStepType step_types[] = {
                             "id:s definition:s chains:a(sa(ss))" },
   [QS_STEP_SPAWN] = { "spawn", "kill", QS_MAY_PREPARE | QS_MAY_FINISH,
                       "id:s definition:s chains:a(sa(ss))" },
-  [QS_STEP_STOP] = { "stop", "cont", QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH, "" },
+  [QS_STEP_STOP] = { "stop", "cont",
+                     QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH | QS_RELEASES_GUEST, "" },
   /* @stop: only if that step has paused the guest */
   [QS_STEP_CONT] = { "cont", "stop", QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH, "stop:u?" },
   [QS_STEP_POWERDOWN] = { "system_powerdown", NULL, QS_MAY_COMMIT | QS_IS_FINAL, "" },
@@ -91,12 +92,13 @@ static const QsStepType step_types[] = {
                               "target:s node:s path:s format:s dev:t ino:t" },
   /* memory goes to the file that step @file has made. @live: while the guest runs, up to where it
      stands still, which it has to within @timeout seconds */
-  [QS_STEP_MIGRATE] = { "migrate", "migrate_cancel", QS_MAY_PREPARE,
+  [QS_STEP_MIGRATE] = { "migrate", "migrate_cancel", QS_MAY_PREPARE | QS_RELEASES_GUEST,
                         "path:s file:u live:b timeout:u" },
   /* the rest of what step @migrate has begun */
-  [QS_STEP_MIGRATE_CONTINUE] = { "migrate-continue", "cont", QS_MAY_PREPARE,
+  [QS_STEP_MIGRATE_CONTINUE] = { "migrate-continue", "cont", QS_MAY_PREPARE | QS_RELEASES_GUEST,
                                  "path:s file:u migrate:u" },
-  [QS_STEP_FREEZE] = { "guest-fsfreeze-freeze", "guest-fsfreeze-thaw", QS_MAY_PREPARE, "socket:s" },
+  [QS_STEP_FREEZE] = { "guest-fsfreeze-freeze", "guest-fsfreeze-thaw",
+                       QS_MAY_PREPARE | QS_RELEASES_GUEST, "socket:s" },
   /* what step @freeze has frozen */
   [QS_STEP_THAW] = { "guest-fsfreeze-thaw", "guest-fsfreeze-thaw", QS_MAY_PREPARE | QS_MAY_FINISH,
                      "freeze:u" },

@@ -69,6 +69,8 @@ typedef enum
 /* argument `path` is a file that is new, or gone, afterwards */
 #define QS_MAKES_FILE (4u << QS_N_PHASES)
 #define QS_REMOVES_FILE (8u << QS_N_PHASES)
+/* its undo lets a guest go on, and can be done whatever comes of other steps */
+#define QS_RELEASES_GUEST (16u << QS_N_PHASES)
 
 /* stands where other steps and files have the target of a disk */
 #define QS_MEMORY_TARGET "@memory"

@@ -14,6 +14,7 @@ typedef struct
   guint commit;
   QsStepState *states;
   GPtrArray *results;
+  gboolean refused; /* the commit: nothing was tried */
 } Run;
 
 static void
@@ -147,13 +148,42 @@ leave_open (const GError *why, GError *failure, GError **error)
   return QS_OUTCOME_OPEN;
 }
 
+static gboolean
+has_trait (const Run *run, guint index, guint trait)
+{
+  return (qs_step_type (qs_plan_step (run->plan, index)->kind)->phases & trait) != 0;
+}
+
 /* what a commit in vain leaves behind is cleared away first */
 static gboolean
 clears_commit (const Run *run)
 {
-  const QsStep *commit = qs_plan_step (run->plan, run->commit);
+  return !run->refused && has_trait (run, run->commit, QS_CLEARS_COMMIT);
+}
 
-  return (qs_step_type (commit->kind)->phases & QS_CLEARS_COMMIT) != 0;
+static gboolean
+is_begun (const Run *run, guint index)
+{
+  return run->states[index] == QS_STEP_STATE_BEGUN || run->states[index] == QS_STEP_STATE_DONE;
+}
+
+/* @stuck stays, and all before it that it may need; but a guest does not stand still, or frozen, until
+   the next start because of it. That start takes the same back once more if this cannot be written, and
+   then finds nothing to do */
+static void
+release_guest (Run *run, guint stuck)
+{
+  for (guint i = stuck; i-- > 0;)
+    {
+      g_autoptr (GError) failure = NULL;
+
+      if (!is_begun (run, i) || !has_trait (run, i, QS_RELEASES_GUEST))
+        continue;
+      if (!undo_step (run, i, &failure))
+        g_message ("%s, ignoring", failure->message);
+      else if (run->states[run->commit] != QS_STEP_STATE_BEGUN)
+        mark (run, i, QS_STEP_STATE_UNDONE, NULL);
+    }
 }
 
 /*
@@ -173,10 +203,13 @@ take_back (Run *run, GError *reason, GError **error)
     {
       GError *failure = NULL;
 
-      if (run->states[i] != QS_STEP_STATE_BEGUN && run->states[i] != QS_STEP_STATE_DONE)
+      if (!is_begun (run, i))
         continue;
       if (!undo_step (run, i, &failure))
-        return leave_open (why, failure, error);
+        {
+          release_guest (run, i);
+          return leave_open (why, failure, error);
+        }
       if (lost == NULL)
         mark (run, i, QS_STEP_STATE_UNDONE, &lost);
     }
@@ -304,7 +337,8 @@ do_commit (Run *run, GCancellable *cancellable, GError **error)
     return fail_step (run, run->commit, why, error);
   if (carry_out (run, run->commit, NULL, &why))
     return go_forward (run, error);
-  return is_refusal (why) ? take_back (run, why, error) : settle (run, why, error);
+  run->refused = is_refusal (why);
+  return run->refused ? take_back (run, why, error) : settle (run, why, error);
 }
 
 static QsOutcome

@@ -166,6 +166,29 @@ test_busy (void)
   g_assert_nonnull (strstr (error->message, "‘active’"));
 }
 
+/* on images that another QEMU may use by now */
+static void
+test_away (void)
+{
+  static const char *const words[] = { "postmigrate", "finish-migrate", "inmigrate" };
+  g_autoptr (QsDomain) domain = fixture_running_domain (1);
+  g_autoptr (QsRequest) request =
+      fixture_create ("<domainsnapshot><name>s1</name></domainsnapshot>", QS_CREATE_DISK_ONLY);
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, NULL);
+
+  facts->state = QS_DOMAIN_PAUSED;
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_free (facts->run_state);
+      facts->run_state = g_strdup (words[i]);
+      g_assert_null (qs_plan_create (domain, request, facts, &error));
+      g_assert_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID);
+      g_assert_nonnull (strstr (error->message, words[i]));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -177,5 +200,6 @@ main (int argc, char **argv)
   g_test_add_func ("/guest-memory/room", test_room);
   g_test_add_func ("/guest-memory/bitmap", test_bitmap);
   g_test_add_func ("/guest-memory/busy", test_busy);
+  g_test_add_func ("/guest-memory/away", test_away);
   return g_test_run ();
 }

@@ -229,6 +229,44 @@ test_undo_fails (void)
   g_assert_true (fake_world_is_before (fake));
 }
 
+/* it goes on, whatever stays */
+static void
+test_undo_fails_later (void)
+{
+  g_autoptr (QsPlan) plan = sample_plan ();
+  g_autoptr (FakeWorld) fake = fake_world_new (plan);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (fake_world_run (fake, &(FakeTrouble){ .stuck = 2 + 9 + 7 + 3 }, &error), ==,
+                   QS_OUTCOME_OPEN);
+  g_assert_nonnull (strstr (error->message, "; taking back step ‘transaction’ of ‘vda’ failed: "));
+  g_assert_cmpint (fake->effects[0], ==, FAKE_WHOLE);
+  g_assert_cmpint (fake->effects[1], ==, FAKE_NONE);
+  g_clear_error (&error);
+  g_assert_cmpint (fake_world_resume (fake, &(FakeTrouble){ 0 }, &error), ==, QS_OUTCOME_UNDONE);
+  g_assert_no_error (error);
+  g_assert_true (fake_world_is_before (fake));
+}
+
+/* nothing was tried, so that there is nothing to clear away */
+static void
+test_refused (void)
+{
+  g_autoptr (QsPlan) plan = qs_plan_new ();
+  g_autoptr (FakeWorld) fake = NULL;
+  g_autoptr (GString) trace = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+
+  add (plan, 2);
+  add (plan, 3);
+  fake = fake_world_new (plan);
+  fake->trouble.fail = 2 + 7 + 3;
+  g_assert_cmpint (run_traced (fake, trace, NULL, &error), ==, QS_OUTCOME_UNDONE);
+  g_assert_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID);
+  g_assert_cmpstr (trace->str, ==, "stop transaction <stop ");
+  g_assert_true (fake_world_is_before (fake));
+}
+
 static void
 test_finish_fails (void)
 {
@@ -308,6 +346,8 @@ main (int argc, char **argv)
   g_test_add_func ("/runner/undo-order", test_undo_order);
   g_test_add_func ("/runner/cancel", test_cancel);
   g_test_add_func ("/runner/undo-fails", test_undo_fails);
+  g_test_add_func ("/runner/undo-fails-later", test_undo_fails_later);
+  g_test_add_func ("/runner/refused", test_refused);
   g_test_add_func ("/runner/finish-fails", test_finish_fails);
   g_test_add_func ("/runner/quarantine", test_quarantine);
   g_test_add_func ("/runner/any-record", test_any_record);
