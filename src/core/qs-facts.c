@@ -142,6 +142,7 @@ qs_disk_facts_free (QsDiskFacts *facts)
 {
   if (facts == NULL)
     return;
+  g_free (facts->other_name);
   g_free (facts->target);
   g_clear_pointer (&facts->chain, g_ptr_array_unref);
   g_clear_error (&facts->error);
@@ -261,6 +262,8 @@ qs_facts_new (void)
   facts->flash = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
   facts->snapshot_disks = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   facts->claims = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
+  facts->used_here = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  facts->used_elsewhere = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   return facts;
 }
 
@@ -287,6 +290,8 @@ clear_facts (QsFacts *facts)
   g_ptr_array_unref (facts->snapshot_files);
   g_ptr_array_unref (facts->snapshot_disks);
   g_ptr_array_unref (facts->claims);
+  g_hash_table_unref (facts->used_here);
+  g_hash_table_unref (facts->used_elsewhere);
   g_clear_pointer (&facts->open_files, g_ptr_array_unref);
   g_strfreev (facts->commands);
   g_strfreev (facts->migration_blockers);

@@ -107,6 +107,7 @@ typedef struct
                               walked, and what is recorded of it and of its tag looked up */
   char *snapshot;          /* uuid of the one meant below; NULL: the request's */
   gboolean document;       /* of this snapshot */
+  gboolean users;          /* which files definitions name, those of other domains too */
   gboolean files;          /* the recorded files of the domain */
   gboolean snapshot_files; /* those of this snapshot: look at each */
   gboolean snapshot_rows;  /* the same, but do not look at them */
@@ -155,6 +156,8 @@ typedef struct
   GError *error;     /* the chain could not be walked to its end */
   gboolean has_data; /* the active file has clusters of its own; asked only of reused overlays */
   char *tag_of;      /* uuid of the snapshot whose tag was asked for, or NULL; of claims only */
+  char *other_name;  /* one file of it is recorded under this one, too, or NULL; of claims only */
+  guint other_of;    /* index of that file */
 } QsDiskFacts;
 
 /**
@@ -199,6 +202,10 @@ typedef struct
   gboolean agent_open;      /* a program in the guest has its port open */
   gboolean thaw_owed;       /* the agent has not answered yet whether an earlier freeze is over */
   GPtrArray *claims;        /* of QsDiskFacts, by target */
+  GHashTable
+      *used_here; /* of char: paths that the definitions of the domain name, see qs-users.h */
+  GHashTable
+      *used_elsewhere; /* the same of others -> name of that domain, "" if it is not to be told */
 } QsFacts;
 
 /* stand where other steps and files have the target of a disk */

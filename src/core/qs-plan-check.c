@@ -259,6 +259,24 @@ qs_check_unused (const QsFacts *facts, const char *target, const QsImage *image,
   return FALSE;
 }
 
+/**
+ * qs_check_one_name:
+ *
+ * The worker writes no tag into a file with other names; after the commit it would be too late to be
+ * told so.
+ */
+gboolean
+qs_check_one_name (const QsFacts *facts, const char *target, const QsImage *image, GError **error)
+{
+  if (facts->state != QS_DOMAIN_SHUTOFF || image->n_links <= 1 || image->rdev != 0)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+               "disk ‘%s’: ‘%s’ has %u names; a file with another name is not written: remove the "
+               "other names first",
+               target, image->path, image->n_links);
+  return FALSE;
+}
+
 /* a file that snapshots lie in must be the one they were taken with; any other that somebody has put
    there, a copy brought back for instance, is what the disk is on now */
 static gboolean

@@ -3,6 +3,7 @@
 #include "qs-planners.h"
 
 #include "qs-error.h"
+#include "qs-users.h"
 
 #define TAG_ARGUMENTS                                                                              \
   "{'target': <%s>, 'path': <%s>, 'format': <'qcow2'>, 'tag': <%s>, 'dev': <%t>, 'ino': <%t>"
@@ -90,6 +91,7 @@ qs_ask_delete (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
       questions->snapshot_rows = TRUE;
       return TRUE;
     }
+  questions->users = TRUE;
   questions->snapshot_files = TRUE;
   questions->monitor = qs_domain_is_active (domain);
   return TRUE;
@@ -115,10 +117,21 @@ keep_file (Delete *delete, const QsFile *file, const char *why)
   qs_plan_note (delete->plan, "‘%s’ stays: %s", file->path, why);
 }
 
+/* (transfer full) (nullable): whose definition names the file by now */
+static char *
+find_user (const Delete *delete, const QsFile *file)
+{
+  if (qs_users_is_here (delete->facts, file->path))
+    return g_strdup_printf ("domain ‘%s’", delete->domain->name);
+  return qs_users_describe (delete->facts, file->path);
+}
+
 /* branches share a file with memory: the last one that uses it takes it along */
 static void
 settle_file (Delete *delete, const QsFile *file, QsChangeList *changes)
 {
+  g_autofree char *user = find_user (delete, file);
+
   if (qs_file_has_other_users (file, delete->snapshot->uuid))
     {
       keep_file (delete, file, "another snapshot uses it, too");
@@ -128,6 +141,14 @@ settle_file (Delete *delete, const QsFile *file, QsChangeList *changes)
     {
       keep_file (delete, file,
                  file->ours ? "only the record was to be deleted" : "it was not made here");
+      qs_changes_add (changes, QS_CHANGE_FILE_FORGET, "path", "s", file->path, NULL);
+      return;
+    }
+  if (user != NULL)
+    {
+      g_autofree char *why = g_strconcat (user, " uses it", NULL);
+
+      keep_file (delete, file, why);
       qs_changes_add (changes, QS_CHANGE_FILE_FORGET, "path", "s", file->path, NULL);
       return;
     }
@@ -204,6 +225,8 @@ plan_offline_tag (QsPlan *plan, const QsFacts *facts, const QsSnapshotFile *file
       qs_plan_note (plan, "disk ‘%s’: the tag ‘%s’ was gone already", file->target, file->tag);
       return TRUE;
     }
+  if (!qs_check_one_name (facts, file->target, image, error))
+    return FALSE;
   qs_plan_add (plan, QS_STEP_IMAGE_SNAPSHOT_DELETE, QS_PHASE_FINISH, file->target,
                g_variant_new_parsed (TAG_ARGUMENTS "}", file->target, file->path, file->tag,
                                      image->dev, image->ino));

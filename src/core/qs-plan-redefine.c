@@ -70,16 +70,7 @@ ask_claims (const QsDomain *domain, const QsRequest *request, const QsSnapshotDe
   return TRUE;
 }
 
-static gboolean
-has_external (const QsSnapshotDef *def)
-{
-  for (guint i = 0; i < def->disks->len; i++)
-    if (((QsSnapshotDisk *)g_ptr_array_index (def->disks, i))->snapshot == QS_LOCATION_EXTERNAL)
-      return TRUE;
-  return FALSE;
-}
-
-/* a state file must not be what the guest writes, whatever it is called */
+/* a state file must not be what the guest writes, whatever it is called; and a disk has one name */
 static void
 ask_actives (const QsDomain *domain, QsQuestions *questions)
 {
@@ -124,8 +115,8 @@ qs_ask_redefine (const QsDomain *domain, const QsRequest *request, QsQuestions *
   def = qs_redefine_complete (domain, request->def, NULL, error);
   if (def == NULL || !ask_claims (domain, request, def, questions, error))
     return FALSE;
-  if (has_external (def))
-    ask_actives (domain, questions);
+  ask_actives (domain, questions);
+  questions->users = TRUE;
 
   before = qs_tree_lookup_name (domain->tree, request->def->name);
   questions->document = before != NULL;
@@ -159,6 +150,9 @@ is_kept (const Redefine *redefine, const Place *place)
   if (place->claim.path == NULL || (redefine->request->def->domain == NULL && *row->target != '@'))
     return TRUE;
   image = qs_redefine_image (redefine->facts, &place->claim);
+  if (*row->target != '@' && !place->claim.below
+      && g_strcmp0 (row->format, place->claim.format) != 0)
+    return FALSE;
   return g_strcmp0 (row->path, image != NULL ? image->path : place->claim.path) == 0;
 }
 
@@ -370,6 +364,14 @@ record_place (const Redefine *redefine, QsChangeList *changes, const Place *plac
                   place->claim.target, "path", "s", image->path, "tag", "s", place->tag, NULL);
 }
 
+/* it may be the only one of its kind: nothing tells that nobody wants it any more */
+static void
+note_left (const Place *place, QsPlan *plan)
+{
+  if (place->row != NULL && !place->kept && *place->claim.target == '@')
+    qs_plan_note (plan, "‘%s’ stays: the snapshot lies elsewhere now", place->row->path);
+}
+
 static QsPlan *
 build (const Redefine *redefine, GError **error)
 {
@@ -383,6 +385,8 @@ build (const Redefine *redefine, GError **error)
       g_variant_builder_clear (&changes);
       return NULL;
     }
+  for (guint i = 0; i < redefine->places->len; i++)
+    note_left (&g_array_index (redefine->places, Place, i), plan);
   for (guint i = 0; i < redefine->places->len; i++)
     record_place (redefine, &changes, &g_array_index (redefine->places, Place, i));
   if (redefine->request->flags & QS_CREATE_CURRENT)

@@ -6,6 +6,7 @@
 #include "qs-name.h"
 #include "qs-plan-revert.h"
 #include "qs-scope.h"
+#include "qs-users.h"
 
 static gboolean
 check_supported (const QsDomain *domain, const QsSnapshot *snapshot, guint flags, GError **error)
@@ -70,6 +71,7 @@ qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
       questions->snapshot_rows = TRUE;
       return TRUE;
     }
+  questions->users = (request->flags & QS_REVERT_FORCE) != 0;
   questions->files = TRUE;
   questions->snapshot_files = TRUE;
   questions->monitor = qs_domain_is_active (domain);
@@ -330,7 +332,9 @@ check_nobody (const QsFacts *facts, const QsSnapshotFile *file, const QsImage *i
 {
   const QsDiskFacts *active = qs_facts_find_disk (facts, file->target);
 
-  if (file->tag != NULL && !qs_check_unused (facts, file->target, image, error))
+  if (file->tag != NULL
+      && (!qs_check_unused (facts, file->target, image, error)
+          || !qs_check_one_name (facts, file->target, image, error)))
     return FALSE;
   return active == NULL || active->chain->len == 0
          || qs_check_unused (facts, file->target, g_ptr_array_index (active->chain, 0), error);
@@ -364,6 +368,31 @@ check_scope (const QsRevert *revert, const QsDomainDef *recorded, GError **error
     return TRUE;
   g_prefix_error (error, "the definition of snapshot ‘%s’: ", revert->snapshot->name);
   return FALSE;
+}
+
+/* a disk that the domain has given up may be that of another by now */
+static gboolean
+check_returning (const QsRevert *revert, const QsDomainDef *recorded, GError **error)
+{
+  for (guint i = 0; i < recorded->disks->len; i++)
+    {
+      const QsDiskDef *then = g_ptr_array_index (recorded->disks, i);
+      const QsDiskDef *now = qs_domain_def_find_disk (revert->domain->def, then->target);
+      g_autofree char *user = NULL;
+
+      if (then->source == NULL || then->readonly || then->shareable
+          || (now != NULL && qs_domain_disk_path (revert->domain, now) != NULL))
+        continue;
+      user = qs_users_describe (revert->facts, then->source);
+      if (user == NULL)
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+                   "disk ‘%s’ would come back with ‘%s’, which %s uses; take it from there first, "
+                   "or give the snapshot another definition by a redefine",
+                   then->target, then->source, user);
+      return FALSE;
+    }
+  return TRUE;
 }
 
 /* the definition of the snapshot with the files of today, to be laid beside today's */
@@ -430,7 +459,7 @@ check_definition (QsRevert *revert, GError **error)
   if (qs_revert_is_in_place (revert->domain))
     return TRUE;
   revert->definition = g_steal_pointer (&then);
-  return check_scope (revert, recorded, error);
+  return check_scope (revert, recorded, error) && check_returning (revert, recorded, error);
 }
 
 static gboolean

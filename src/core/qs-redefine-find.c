@@ -3,6 +3,9 @@
 #include "qs-plan-redefine.h"
 
 #include "qs-error.h"
+#include "qs-users.h"
+
+#include <string.h>
 
 /**
  * qs_redefine_image:
@@ -20,6 +23,51 @@ qs_redefine_image (const QsFacts *facts, const QsClaim *claim)
   return g_ptr_array_index (found->chain, index);
 }
 
+/* the one under which a file lies in the store, and its tags with it */
+static char *
+find_other_name (const QsDiskFacts *found)
+{
+  const QsImage *image;
+
+  if (found->other_name == NULL)
+    return NULL;
+  image = g_ptr_array_index (found->chain, found->other_of);
+  return g_strdup_printf ("‘%s’ is recorded as ‘%s’; give it that name", image->path,
+                          found->other_name);
+}
+
+/* a stream has no format that an image could have */
+static gboolean
+is_format (const QsFile *file, const QsImage *image)
+{
+  if (file->format == NULL || g_str_equal (file->format, image->format))
+    return TRUE;
+  return g_str_equal (file->format, "migrate") && g_str_equal (image->format, "raw");
+}
+
+static const char *
+role_of_claim (const QsClaim *claim)
+{
+  if (g_str_equal (claim->target, QS_MEMORY_TARGET))
+    return "memory";
+  return g_str_equal (claim->target, QS_NVRAM_TARGET) ? "nvram" : "disk";
+}
+
+/* (nullable): in what the record of the file and the document do not agree */
+static char *
+find_contradiction (const QsFile *file, const QsClaim *claim, const QsImage *image)
+{
+  if (file->ino != 0 && !qs_file_is (file, image))
+    return g_strdup_printf ("‘%s’ is not the file that is recorded", image->path);
+  if (!is_format (file, image))
+    return g_strdup_printf ("‘%s’ is recorded with format ‘%s’, not ‘%s’", image->path,
+                            file->format, image->format);
+  if (file->role != NULL && !g_str_equal (file->role, role_of_claim (claim)))
+    return g_strdup_printf ("‘%s’ is recorded as ‘%s’, not as ‘%s’", image->path, file->role,
+                            role_of_claim (claim));
+  return NULL;
+}
+
 /* another file in the place of one that is recorded, by which other snapshots may stand */
 static char *
 find_stranger (const QsFacts *facts, const QsClaim *claim)
@@ -30,11 +78,44 @@ find_stranger (const QsFacts *facts, const QsClaim *claim)
     {
       const QsImage *image = g_ptr_array_index (found->chain, i);
       const QsFile *file = qs_facts_find_file (facts, image->path);
+      char *fault = file != NULL ? find_contradiction (file, claim, image) : NULL;
 
-      if (file != NULL && file->ino != 0 && !qs_file_is (file, image))
-        return g_strdup_printf ("‘%s’ is not the file that is recorded", image->path);
+      if (fault != NULL)
+        return fault;
     }
-  return NULL;
+  return find_other_name (found);
+}
+
+/* @path is written down as it is, and no file is to have two names there */
+static char *
+find_spelling (const QsDomain *domain, const QsFacts *facts, const QsImage *image)
+{
+  const QsDomainDef *def = qs_domain_get_def (domain);
+
+  for (guint i = 0; i < def->disks->len; i++)
+    {
+      const char *path = qs_domain_disk_path (domain, g_ptr_array_index (def->disks, i));
+      const QsTarget *active = path != NULL ? qs_facts_find_target (facts, path) : NULL;
+
+      if (g_strcmp0 (path, image->path) == 0)
+        return NULL;
+      if (active != NULL && active->ino != 0 && active->dev == image->dev
+          && active->ino == image->ino)
+        return g_strdup_printf ("‘%s’ is ‘%s’ of the domain by another name", image->path, path);
+    }
+  if (strstr (image->path, "//") == NULL && !g_str_has_suffix (image->path, "/"))
+    return NULL;
+  return g_strdup_printf ("‘%s’ has more slashes than it needs", image->path);
+}
+
+/* another domain may write it, and delete it with what it keeps */
+static char *
+find_owner (const QsFacts *facts, const QsClaim *claim)
+{
+  const QsImage *image = qs_redefine_image (facts, claim);
+  g_autofree char *user = qs_users_describe (facts, image->path);
+
+  return user != NULL ? g_strdup_printf ("‘%s’ is used by %s", image->path, user) : NULL;
 }
 
 /* the one that holds memory, in a file that holds no disk */
@@ -74,47 +155,22 @@ is_other_id (const QsImage *image, const char *name)
 }
 
 static char *
-find_fault_of_tag (const QsDomain *domain, const QsFacts *facts, const char *uuid,
-                   const QsClaim *claim, const QsImage *image)
+find_fault_of_tag (const QsDomain *domain, const QsDiskFacts *found, const char *uuid,
+                   const char *tag, const QsImage *image)
 {
-  const QsDiskFacts *found = qs_facts_find_claim (facts, claim->target);
-  guint n = qs_image_count_tag (image, claim->tag);
+  guint n = qs_image_count_tag (image, tag);
 
   if (n != 1)
-    return g_strdup_printf ("‘%s’ holds %u snapshots with the tag ‘%s’", image->path, n,
-                            claim->tag);
-  if (is_other_id (image, claim->tag))
-    return g_strdup_printf ("the tag ‘%s’ is the id of another snapshot in ‘%s’", claim->tag,
-                            image->path);
+    return g_strdup_printf ("‘%s’ holds %u snapshots with the tag ‘%s’", image->path, n, tag);
+  if (is_other_id (image, tag))
+    return g_strdup_printf ("the tag ‘%s’ is the id of another snapshot in ‘%s’", tag, image->path);
   if (found->tag_of != NULL && g_strcmp0 (found->tag_of, uuid) != 0)
     {
       const QsSnapshot *other = qs_tree_lookup (domain->tree, found->tag_of);
 
-      return g_strdup_printf ("the tag ‘%s’ in ‘%s’ is that of snapshot ‘%s’", claim->tag,
-                              image->path, other != NULL ? other->name : found->tag_of);
+      return g_strdup_printf ("the tag ‘%s’ in ‘%s’ is that of snapshot ‘%s’", tag, image->path,
+                              other != NULL ? other->name : found->tag_of);
     }
-  return NULL;
-}
-
-static char *
-find_fault_inside (const QsDomain *domain, const QsFacts *facts, const char *uuid,
-                   const QsClaim *claim, const char **tag)
-{
-  const QsImage *image = qs_redefine_image (facts, claim);
-  gboolean is_memory = g_str_equal (claim->target, QS_MEMORY_TARGET);
-  const QsTag *found;
-  char *fault = NULL;
-
-  if (qs_planning_is_foreign (facts, image->path))
-    return g_strdup_printf ("‘%s’ is used by another domain", image->path);
-  if (claim->tag != NULL)
-    fault = find_fault_of_tag (domain, facts, uuid, claim, image);
-  if (fault != NULL)
-    return fault;
-  found = claim->tag != NULL ? find_tag (image, claim->tag) : find_only_tag (image);
-  if (found == NULL || (is_memory && found->vm_state_size == 0))
-    return g_strdup_printf ("‘%s’ holds no memory of a guest", image->path);
-  *tag = found->name;
   return NULL;
 }
 
@@ -136,6 +192,28 @@ is_active (const QsDomain *domain, const QsFacts *facts, const QsImage *image)
         return TRUE;
     }
   return FALSE;
+}
+
+static char *
+find_fault_inside (const QsDomain *domain, const QsFacts *facts, const char *uuid,
+                   const QsClaim *claim, const char **tag)
+{
+  const QsImage *image = qs_redefine_image (facts, claim);
+  gboolean is_memory = g_str_equal (claim->target, QS_MEMORY_TARGET);
+  const QsTag *only = claim->tag == NULL ? find_only_tag (image) : NULL;
+  const char *name = only != NULL ? only->name : claim->tag;
+  const QsTag *found = name != NULL ? find_tag (image, name) : NULL;
+  char *fault;
+
+  if (is_memory && is_active (domain, facts, image))
+    return g_strdup_printf ("‘%s’ is a disk of the domain, and no file with memory alone",
+                            image->path);
+  if (name == NULL || (is_memory && found != NULL && found->vm_state_size == 0))
+    return g_strdup_printf ("‘%s’ holds no memory of a guest", image->path);
+  fault = find_fault_of_tag (domain, qs_facts_find_claim (facts, claim->target), uuid, name, image);
+  if (fault == NULL)
+    *tag = found->name;
+  return fault;
 }
 
 /* a file that the guest writes is no state of the past */
@@ -176,9 +254,13 @@ qs_redefine_find (const QsDomain *domain, const QsFacts *facts, const char *uuid
   if (qs_redefine_image (facts, claim) == NULL)
     return g_strdup_printf ("‘%s’ has no backing file", claim->path);
   fault = find_stranger (facts, claim);
+  if (fault == NULL)
+    fault = find_owner (facts, claim);
   if (fault != NULL)
     return fault;
   if (claim->choice == QS_LOCATION_INTERNAL)
-    return find_fault_inside (domain, facts, uuid, claim, tag);
-  return find_fault_as_whole (domain, facts, claim);
+    fault = find_fault_inside (domain, facts, uuid, claim, tag);
+  else
+    fault = find_fault_as_whole (domain, facts, claim);
+  return fault != NULL ? fault : find_spelling (domain, facts, qs_redefine_image (facts, claim));
 }

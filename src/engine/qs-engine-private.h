@@ -50,6 +50,12 @@ struct QsTask
 QsFacts *qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
                     const QsQuestions *questions, GError **error);
 
+/* parts of it, in qs-survey-names.c */
+gboolean qs_survey_users (QsEngine *engine, const QsDomain *domain, guint32 caller, QsFacts *facts,
+                          GError **error);
+gboolean qs_survey_claim_names (QsEngine *engine, const QsDomain *domain,
+                                const QsSnapshotFile *claim, QsDiskFacts *found, GError **error);
+
 /* qs-watch.c: keeps the registry's state true to what QEMU says */
 QsGuest *qs_watch_connect (QsEngine *engine, QsWorker *worker, const QsDomain *domain,
                            const QsProcess *process, GError **error);

@@ -356,3 +356,37 @@ qs_store_find_foreign (QsStore *store, const char *domain, const GPtrArray *imag
     return NULL;
   return g_steal_pointer (&paths);
 }
+
+typedef struct
+{
+  const char *domain;
+  const QsImage *image;
+  char *path;
+} FindOtherName;
+
+static gboolean
+find_other_name (QsDb *db, gpointer data, GError **error)
+{
+  FindOtherName *find = data;
+  guint64 dev, ino;
+
+  qs_image_identity (find->image, &dev, &ino);
+  return qs_db_get_text (db, &find->path, error, QS_SQL_FILE_OTHER_NAME, "siisi", find->domain,
+                         (gint64)dev, (gint64)ino, find->image->path, find->image->btime);
+}
+
+/**
+ * qs_store_find_other_name:
+ * @path: (out) (nullable): under which the file is recorded for the domain, besides its own
+ */
+gboolean
+qs_store_find_other_name (QsStore *store, const char *domain, const QsImage *image, char **path,
+                          GError **error)
+{
+  FindOtherName find = { .domain = domain, .image = image };
+
+  if (!qs_store_read (store, find_other_name, &find, error))
+    return FALSE;
+  *path = find.path;
+  return TRUE;
+}

@@ -76,6 +76,9 @@ static const char *const statements[] = {
   [QS_SQL_FILE_FOREIGN] =
       "SELECT domain FROM file WHERE domain <> ?1 AND ((dev = ?2 AND ino = ?3 AND ino <> 0) "
       "OR path = ?4) LIMIT 1",
+  [QS_SQL_FILE_OTHER_NAME] =
+      "SELECT path FROM file WHERE dev = ?2 AND ino = ?3 AND ino <> 0 AND domain = ?1 "
+      "AND path <> ?4 AND (btime = ?5 OR btime = 0 OR ?5 = 0) LIMIT 1",
   [QS_SQL_TOMBSTONE_PUT] =
       "INSERT INTO tombstone (domain, path, dev, ino, btime) "
       "SELECT domain, path, dev, ino, btime FROM file WHERE domain = ?1 AND path = ?2 "

@@ -32,6 +32,10 @@ GPtrArray *qs_store_find_files (QsStore *store, const char *domain, const GPtrAr
 gboolean qs_store_find_tag (QsStore *store, const char *domain, const char *path, const char *tag,
                             char **snapshot, GError **error);
 
+/* (transfer full): another path under which the same file is recorded, or NULL */
+gboolean qs_store_find_other_name (QsStore *store, const char *domain, const QsImage *image,
+                                   char **path, GError **error);
+
 /* of QsSnapshotFile */
 GPtrArray *qs_store_get_snapshot_files (QsStore *store, const char *snapshot, GError **error);
 

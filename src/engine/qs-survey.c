@@ -269,9 +269,7 @@ survey_one_claim (Survey *survey, const QsSnapshotFile *claim, GError **error)
     g_ptr_array_add (paths, ((QsImage *)g_ptr_array_index (found->chain, i))->path);
 
   files = qs_store_find_files (store, domain, paths, error);
-  if (files == NULL
-      || (claim->tag != NULL
-          && !qs_store_find_tag (store, domain, claim->path, claim->tag, &found->tag_of, error)))
+  if (files == NULL || !qs_survey_claim_names (survey->engine, survey->domain, claim, found, error))
     return FALSE;
   g_ptr_array_extend_and_steal (survey->facts->files, g_steal_pointer (&files));
   return TRUE;
@@ -487,6 +485,8 @@ qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
 
   for (guint i = 0; answered && i < G_N_ELEMENTS (funcs); i++)
     answered = funcs[i](&survey, error);
+  if (answered && questions->users)
+    answered = qs_survey_users (engine, domain, request->caller, facts, error);
   g_clear_pointer (&survey.worker, qs_worker_release);
   g_clear_pointer (&survey.recorded, g_ptr_array_unref);
   return answered ? g_steal_pointer (&facts) : NULL;

@@ -207,6 +207,50 @@ test_undefine (void)
   g_assert_nonnull (strstr (text, "‘/memory/s1’ stays"));
 }
 
+/* a definition may have come to name what a snapshot has made */
+static void
+test_used (gconstpointer data)
+{
+  const char *name = data;
+  const Extra variables = { VARIABLES, TRUE, FALSE };
+  g_autoptr (QsDomain) domain = make_domain (&cases[4]);
+  g_autoptr (QsRequest) request = fixture_request (QS_VERB_SNAPSHOT_DELETE, 0, FIXTURE_SNAPSHOT);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, &error);
+  g_autoptr (QsPlan) plan = NULL;
+  g_autofree char *text = NULL;
+
+  g_assert_no_error (error);
+  add_extra (facts, &variables, TRUE);
+  g_hash_table_insert (g_str_equal (name, "demo") ? facts->used_here : facts->used_elsewhere,
+                       g_strdup (variables.path), g_strdup (name));
+  plan = qs_operation_get (request->verb)->plan (domain, request, facts, &error);
+  g_assert_no_error (error);
+  text = g_strdup_printf ("‘/images/demo_VARS.s1’ stays: domain ‘%s’ uses it", name);
+  g_assert_cmpuint (plan->notes->len, ==, 1);
+  g_assert_cmpstr (g_ptr_array_index (plan->notes, 0), ==, text);
+  for (guint i = 0; i < plan->steps->len; i++)
+    g_assert_cmpint (((QsStep *)g_ptr_array_index (plan->steps, i))->kind, !=, QS_STEP_FILE_UNLINK);
+}
+
+/* the worker would refuse it once the record is gone */
+static void
+test_names (gconstpointer data)
+{
+  g_autoptr (QsDomain) domain = make_domain (&cases[4]);
+  g_autoptr (QsRequest) request = fixture_request (GPOINTER_TO_UINT (data), 0, FIXTURE_SNAPSHOT);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, &error);
+  const QsDiskFacts *disk = g_ptr_array_index (facts->snapshot_disks, 0);
+  g_autoptr (QsPlan) plan = NULL;
+
+  ((QsImage *)g_ptr_array_index (disk->chain, 0))->n_links = 2;
+  plan = qs_operation_get (request->verb)->plan (domain, request, facts, &error);
+  g_assert_null (plan);
+  g_assert_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "has 2 names"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -217,6 +261,12 @@ main (int argc, char **argv)
 
       g_test_add_data_func (path, &cases[i], test_plan);
     }
+  g_test_add_data_func ("/planners-delete/used-here", "demo", test_used);
+  g_test_add_data_func ("/planners-delete/used-elsewhere", "web", test_used);
+  g_test_add_data_func ("/planners-delete/names", GUINT_TO_POINTER (QS_VERB_SNAPSHOT_DELETE),
+                        test_names);
+  g_test_add_data_func ("/planners-delete/names-of-revert",
+                        GUINT_TO_POINTER (QS_VERB_SNAPSHOT_REVERT), test_names);
   g_test_add_func ("/planners-delete/external", test_external);
   g_test_add_func ("/planners-delete/revert", test_revert);
   g_test_add_func ("/planners-delete/revert-firmware", test_revert_firmware);

@@ -3,6 +3,9 @@
 #include "plan-fixture.h"
 #include "qs-change.h"
 #include "qs-error.h"
+#include "qs-users.h"
+
+#include <string.h>
 
 /* redefines that reach for what is not theirs: paths, files and tags of others */
 
@@ -96,6 +99,198 @@ test_scope_of_revert (gconstpointer data)
   g_assert_true (g_str_has_prefix (error->message, "the definition of snapshot ‘s1’: "));
 }
 
+#define DOCUMENT(state, rest)                                                                      \
+  "<domainsnapshot><name>new</name><state>" state "</state><creationTime>1</creationTime>" rest    \
+  "</domainsnapshot>"
+#define NO_DISKS "<disks><disk name='vda' snapshot='no'/><disk name='vdb' snapshot='no'/></disks>"
+#define INSIDE DOCUMENT ("shutoff", DISKS OF_OTHERS ("domain", ""))
+#define STREAM(path) DOCUMENT ("running", "<memory file='" path "'/>" NO_DISKS)
+#define SIDE_CAR(path)                                                                             \
+  DOCUMENT ("running", "<memory snapshot='internal' sidecar='" path "'/>" NO_DISKS)
+
+/* what is wrong with the place of a new one: it is recorded, but not trusted */
+typedef struct
+{
+  const char *name;
+  const char *xml;
+  void (*spoil) (QsFacts *facts, QsDiskFacts *claim);
+  const char *note;
+} DoubtCase;
+
+static void
+other_name (QsFacts *facts, QsDiskFacts *claim)
+{
+  claim->other_name = g_strdup ("/images/first.qcow2");
+}
+
+/* as a link in a folder makes one */
+static void
+name_of_active (QsFacts *facts, QsDiskFacts *claim)
+{
+  QsImage *image = g_ptr_array_index (claim->chain, 0);
+  QsTarget *target = g_ptr_array_index (facts->targets, 0);
+
+  target->dev = image->dev;
+  target->ino = image->ino;
+  g_free (image->path);
+  image->path = g_strdup ("/link/vda.qcow2");
+}
+
+static void
+use_elsewhere (QsFacts *facts, QsDiskFacts *claim, const char *name)
+{
+  const QsImage *image = g_ptr_array_index (claim->chain, 0);
+
+  g_hash_table_insert (facts->used_elsewhere, g_strdup (image->path), g_strdup (name));
+}
+
+static void
+used_by_own (QsFacts *facts, QsDiskFacts *claim)
+{
+  use_elsewhere (facts, claim, "web");
+}
+
+static void
+used_by_hidden (QsFacts *facts, QsDiskFacts *claim)
+{
+  use_elsewhere (facts, claim, "");
+}
+
+static void
+recorded_elsewhere (QsFacts *facts, QsDiskFacts *claim)
+{
+  const QsImage *image = g_ptr_array_index (claim->chain, 0);
+
+  g_ptr_array_add (facts->foreign_images, g_strdup (image->path));
+}
+
+static void
+add_record (QsFacts *facts, QsDiskFacts *claim, const char *format, const char *role)
+{
+  const QsImage *image = g_ptr_array_index (claim->chain, 0);
+  QsFile *file = g_new0 (QsFile, 1);
+
+  file->path = g_strdup (image->path);
+  file->format = g_strdup (format);
+  file->role = g_strdup (role);
+  file->dev = image->dev;
+  file->ino = image->ino;
+  file->btime = image->btime;
+  g_ptr_array_add (facts->files, file);
+}
+
+static void
+other_format (QsFacts *facts, QsDiskFacts *claim)
+{
+  add_record (facts, claim, "raw", "disk");
+}
+
+static void
+other_role (QsFacts *facts, QsDiskFacts *claim)
+{
+  add_record (facts, claim, "raw", "disk");
+}
+
+static void
+add_tag (QsDiskFacts *claim)
+{
+  QsImage *image = g_ptr_array_index (claim->chain, 0);
+  QsTag *tag = g_new0 (QsTag, 1);
+
+  tag->id = g_strdup ("1");
+  tag->name = g_strdup ("s-old");
+  tag->vm_state_size = 1;
+  g_ptr_array_add (image->tags, tag);
+}
+
+static void
+only_tag_of_other (QsFacts *facts, QsDiskFacts *claim)
+{
+  add_tag (claim);
+  claim->tag_of = g_strdup ("bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee");
+}
+
+static void
+only_tag (QsFacts *facts, QsDiskFacts *claim)
+{
+  add_tag (claim);
+}
+
+static const DoubtCase doubt_cases[] = {
+  { "other-name", INSIDE, other_name,
+    "‘/images/vda.qcow2’ is recorded as ‘/images/first.qcow2’; give it that name" },
+  { "other-name-of-memory", STREAM ("/m"), other_name, "‘/m’ is recorded as" },
+  { "name-of-active", INSIDE, name_of_active,
+    "‘/link/vda.qcow2’ is ‘/images/vda.qcow2’ of the domain by another name" },
+  { "slashes", STREAM ("/images//m"), NULL, "‘/images//m’ has more slashes than it needs" },
+  { "used-by-own", STREAM ("/m"), used_by_own, "‘/m’ is used by domain ‘web’" },
+  { "used-by-hidden", STREAM ("/m"), used_by_hidden, "‘/m’ is used by another domain" },
+  { "recorded-elsewhere", STREAM ("/m"), recorded_elsewhere, "‘/m’ is used by another domain" },
+  { "format", INSIDE, other_format, "is recorded with format ‘raw’, not ‘qcow2’" },
+  { "role", STREAM ("/m"), other_role, "‘/m’ is recorded as ‘disk’, not as ‘memory’" },
+  { "only-tag", SIDE_CAR ("/m"), only_tag_of_other, "the tag ‘s-old’ in ‘/m’ is that of snapshot" },
+  { "active-sidecar", SIDE_CAR ("/images/vdb.qcow2"), only_tag, "is a disk of the domain" },
+};
+
+static void
+test_doubt (gconstpointer data)
+{
+  const DoubtCase *test = data;
+  g_autoptr (QsDomain) domain = fixture_domain (2);
+  g_autoptr (QsRequest) request = fixture_create (test->xml, QS_CREATE_REDEFINE);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, &error);
+  g_autoptr (QsPlan) plan = NULL;
+
+  g_assert_no_error (error);
+  if (test->spoil != NULL)
+    test->spoil (facts, g_ptr_array_index (facts->claims, 0));
+  plan = qs_operation_get (request->verb)->plan (domain, request, facts, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (plan->notes->len, ==, 1);
+  if (strstr (g_ptr_array_index (plan->notes, 0), test->note) == NULL)
+    g_error ("‘%s’ is not said by: %s", test->note, (char *)g_ptr_array_index (plan->notes, 0));
+}
+
+/* what the domain has given up may be another's by now */
+static void
+test_returning (void)
+{
+  g_autoptr (QsDomain) domain = fixture_with_snapshot (fixture_domain (2), "s1", QS_KIND_INTERNAL);
+  g_autoptr (QsRequest) request =
+      fixture_request (QS_VERB_SNAPSHOT_REVERT, QS_REVERT_FORCE, FIXTURE_SNAPSHOT);
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsPlan) before = NULL;
+  g_autoptr (QsPlan) plan = NULL;
+
+  g_free (facts->snapshot_document);
+  facts->snapshot_document = g_strdup (DOCUMENT ("shutoff", OF_OTHERS ("domain", DISK ("c"))));
+  before = qs_operation_get (request->verb)->plan (domain, request, facts, &error);
+  g_assert_no_error (error);
+  g_hash_table_insert (facts->used_elsewhere, g_strdup ("/images/vdc.qcow2"), g_strdup ("web"));
+  plan = qs_operation_get (request->verb)->plan (domain, request, facts, &error);
+  g_assert_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "‘/images/vdc.qcow2’, which domain ‘web’ uses"));
+}
+
+/* every spelling of a path is one file, whoever names it */
+static void
+test_users (void)
+{
+  g_autoptr (QsFacts) facts = qs_facts_new ();
+  g_autoptr (QsDomain) domain = fixture_domain (1);
+  g_autofree char *user = NULL;
+  g_autofree char *nobody = NULL;
+
+  qs_users_add (facts->used_elsewhere, domain, "web");
+  user = qs_users_describe (facts, "//images//vda.qcow2");
+  nobody = qs_users_describe (facts, "/images/vdb.qcow2");
+  g_assert_cmpstr (user, ==, "domain ‘web’");
+  g_assert_null (nobody);
+  g_assert_false (qs_users_is_here (facts, "/images/vda.qcow2"));
+}
+
 static void
 add (const char *kind, const char *name, gconstpointer data, GTestDataFunc func)
 {
@@ -114,5 +309,9 @@ main (int argc, char **argv)
       add ("scope/", scope_cases[i].name, &scope_cases[i], test_scope);
       add ("scope/revert-", scope_cases[i].name, &scope_cases[i], test_scope_of_revert);
     }
+  for (guint i = 0; i < G_N_ELEMENTS (doubt_cases); i++)
+    add ("doubt/", doubt_cases[i].name, &doubt_cases[i], test_doubt);
+  g_test_add_func ("/redefine/returning", test_returning);
+  g_test_add_func ("/redefine/users", test_users);
   return g_test_run ();
 }

@@ -296,6 +296,8 @@ test_foreign (void)
   g_autoptr (GPtrArray) images = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
   g_autoptr (GPtrArray) paths = NULL;
   g_autoptr (GPtrArray) own = NULL;
+  g_autofree char *name = NULL;
+  g_autofree char *none = NULL;
 
   store_fixture_open (&fixture);
   apply_now (fixture.store, UUID, make_domain_put ("d", UUID, 7));
@@ -312,6 +314,14 @@ test_foreign (void)
   g_assert_cmpstr (g_ptr_array_index (paths, 1), ==, "/i/first");
   own = qs_store_find_foreign (fixture.store, UUID, images, NULL);
   g_assert_cmpuint (own->len, ==, 0);
+
+  /* the same by its own domain: under a name that is not the recorded one */
+  g_assert_true (
+      qs_store_find_other_name (fixture.store, UUID, g_ptr_array_index (images, 0), &name, NULL));
+  g_assert_nonnull (name);
+  g_assert_true (
+      qs_store_find_other_name (fixture.store, UUID, g_ptr_array_index (images, 3), &none, NULL));
+  g_assert_null (none);
 }
 
 int
