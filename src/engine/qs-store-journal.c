@@ -16,8 +16,13 @@ typedef struct
   gint64 op;
 } BeginOp;
 
-static gboolean
-check_not_busy (QsDb *db, const char *domain, GError **error)
+/**
+ * qs_db_check_not_busy:
+ *
+ * What an open operation goes on with, or takes back, must be as it was when it was planned.
+ */
+gboolean
+qs_db_check_not_busy (QsDb *db, const char *domain, GError **error)
 {
   g_autofree char *open = NULL;
 
@@ -26,7 +31,9 @@ check_not_busy (QsDb *db, const char *domain, GError **error)
   if (open == NULL)
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_DOMAIN_BUSY,
-               "operation %s of domain ‘%s’ has not ended yet", open, domain);
+               "operation %s of domain ‘%s’ has not ended yet; it is settled when the service is "
+               "started again",
+               open, domain);
   return FALSE;
 }
 
@@ -55,7 +62,7 @@ begin_op (QsDb *db, gpointer data, GError **error)
   g_autofree char *text = qs_request_to_text (begin->request);
   gint64 n_parts = begin->parts != NULL ? begin->parts->len : 1;
 
-  if (!check_not_busy (db, begin->domain, error) || !qs_db_mark_pending (db, error)
+  if (!qs_db_check_not_busy (db, begin->domain, error) || !qs_db_mark_pending (db, error)
       || !qs_db_run (db, error, QS_SQL_OP_ADD, "sssii", begin->domain, begin->name, text, n_parts,
                      (gint64)begin->request->caller))
     return FALSE;

@@ -93,12 +93,15 @@ apply_changes (QsDb *db, gpointer data, GError **error)
 {
   Record *record = data;
 
-  return qs_db_apply (db, record->domain, record->changes, error);
+  return qs_db_check_not_busy (db, record->domain, error)
+         && qs_db_apply (db, record->domain, record->changes, error);
 }
 
 /**
  * qs_store_apply:
  * @changes: a(sa{sv}), without `step`
+ *
+ * Refused with DOMAIN_BUSY while an operation of the domain is open, as another operation is.
  */
 gboolean
 qs_store_apply (QsStore *store, const char *domain, GVariant *changes, GError **error)

@@ -72,7 +72,7 @@ gboolean qs_store_record (QsStore *store, guint64 op, guint part, guint index, G
                           GError **error);
 gboolean qs_store_is_recorded (QsStore *store, guint64 op, guint part, guint index, GError **error);
 
-/* for what happens outside of operations: a guest that ends by itself */
+/* for what changes the records alone, and needs no operation */
 gboolean qs_store_apply (QsStore *store, const char *domain, GVariant *changes, GError **error);
 
 /**

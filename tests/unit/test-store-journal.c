@@ -202,13 +202,24 @@ test_busy (void)
   g_auto (StoreFixture) fixture = { 0 };
   g_autoptr (QsRequest) request = make_request (1);
   g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) state = NULL;
+  QsChangeList list;
   guint64 first;
 
+  qs_changes_init (&list);
+  qs_changes_add (&list, QS_CHANGE_DOMAIN_STATE, "state", "s", "paused", NULL);
+  state = g_variant_ref_sink (qs_changes_end (&list));
   store_fixture_open (&fixture);
+  apply_now (fixture.store, UUID, make_domain_put ("vm", UUID, 1000));
   first = begin (fixture.store, "n");
   g_assert_cmpuint (qs_store_begin_op (fixture.store, UUID, "m", request, NULL, &error), ==, 0);
   g_assert_error (error, QS_ERROR, QS_ERROR_DOMAIN_BUSY);
+  g_clear_error (&error);
+  /* the records stay as those of the operation were planned on, too */
+  g_assert_false (qs_store_apply (fixture.store, UUID, state, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_DOMAIN_BUSY);
   g_assert_true (qs_store_close_op (fixture.store, first, NULL, NULL));
+  apply_now (fixture.store, UUID, state);
   g_assert_cmpuint (begin (fixture.store, "m"), >, first);
 }
 

@@ -207,7 +207,7 @@ test_apply (Fixture *fixture, gconstpointer data)
 {
   guint before = n_syncs;
 
-  apply_now (fixture->store.store, UUID, make_domain_put ("e", UUID, 7));
+  apply_now (fixture->store.store, "other", make_domain_put ("e", "other", 7));
   g_assert_cmpuint (n_syncs, ==, before + 1);
   assert_lost (fixture, QS_PART_OPEN, "000");
 }
