@@ -165,6 +165,45 @@ qs_create_add_memory_rename (QsCreate *create, QsPlan *plan, GError **error)
   return TRUE;
 }
 
+/* @selection: with memory in the image of a disk */
+static const char *
+find_memory_image (const QsSelection *selection)
+{
+  for (guint i = 0; i < selection->disks->len; i++)
+    {
+      const QsSelected *selected = g_ptr_array_index (selection->disks, i);
+
+      if (g_strcmp0 (selected->disk->target, selection->memory_disk) == 0)
+        return selected->active;
+    }
+  return NULL;
+}
+
+/**
+ * qs_create_ask_memory_room:
+ *
+ * An image that gets the memory of the guest grows by it.
+ */
+void
+qs_create_ask_memory_room (const QsSelection *selection, QsQuestions *questions)
+{
+  const char *path = find_memory_image (selection);
+
+  if (selection->save == QS_SAVE_IN_DISK && path != NULL)
+    g_ptr_array_add (questions->targets, g_strdup (path));
+}
+
+/* a block device is as large as it is, and may hold free clusters or not: QEMU tells */
+static gboolean
+check_image_room (const QsCreate *create, GError **error)
+{
+  const char *path = find_memory_image (create->selection);
+  const QsTarget *target = path != NULL ? qs_facts_find_target (create->facts, path) : NULL;
+
+  return create->selection->save != QS_SAVE_IN_DISK || target == NULL
+         || target->type == QS_TARGET_BLOCK || qs_check_memory_room (create->facts, path, error);
+}
+
 /**
  * qs_create_add_memory_file:
  *
@@ -182,7 +221,7 @@ qs_create_add_memory_file (QsCreate *create, QsPlan *plan, GError **error)
   if (!qs_check_memory (create->facts, error) || !check_commands (create, error))
     return FALSE;
   if (selection->memory_path == NULL)
-    return TRUE;
+    return check_image_room (create, error);
   target = qs_facts_find_target (create->facts, selection->memory_path);
   if (!check_target (create, target, error)
       || !qs_check_memory_room (create->facts, selection->memory_path, error))

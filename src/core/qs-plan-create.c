@@ -168,6 +168,7 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
       || !ask_file (domain, request, questions, selection->firmware_path, "firmware variables",
                     error))
     return FALSE;
+  qs_create_ask_memory_room (selection, questions);
   ask_disks (selection, questions);
   questions->memory = selection->save != QS_SAVE_NONE;
   questions->firmware = selection->memory == QS_LOCATION_NO;

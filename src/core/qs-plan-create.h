@@ -56,6 +56,7 @@ void qs_create_record_exchange (const QsCreate *create, QsChangeList *changes,
 /* qs-plan-create-memory-file.c */
 gboolean qs_create_is_stream (const QsCreate *create);
 const char *qs_create_memory_path (const QsCreate *create);
+void qs_create_ask_memory_room (const QsSelection *selection, QsQuestions *questions);
 gboolean qs_create_add_memory_file (QsCreate *create, QsPlan *plan, GError **error);
 gboolean qs_create_add_memory_rename (QsCreate *create, QsPlan *plan, GError **error);
 

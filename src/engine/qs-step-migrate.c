@@ -342,6 +342,18 @@ cancel (QsStepCall *call, QsGuest *guest, GError **error)
   return qs_migration_cancel (guest, error) && qs_step_wake_migrated (call, guest, error);
 }
 
+/* the file goes by the undo of the step that made it, which comes last: the room is needed before, to
+   merge what the guest has written to its overlays. That it cannot be had is for the merge to tell */
+static void
+give_room_back (QsStepCall *call)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, NULL);
+  QsFileId id = { 0 };
+
+  if (worker != NULL && qs_step_stream_file (call, &id, NULL))
+    qs_worker_empty_stream (worker, qs_step_string (call->step, "path"), &id, NULL);
+}
+
 /* where nothing was learnt, nothing was begun */
 static gboolean
 end_migration (QsStepCall *call, GVariant *learnt, GError **error)
@@ -352,12 +364,11 @@ end_migration (QsStepCall *call, GVariant *learnt, GError **error)
     return TRUE;
   if (!qs_step_call_find_guest (call, &guest, error))
     return FALSE;
-  /* its file goes by the undo of the step that made it */
-  if (guest == NULL)
-    return TRUE;
-  if (!cancel (call, guest, error))
+  if (guest != NULL && !cancel (call, guest, error))
     return FALSE;
-  put_settings_back (guest, learnt);
+  give_room_back (call);
+  if (guest != NULL)
+    put_settings_back (guest, learnt);
   return TRUE;
 }
 

@@ -71,6 +71,17 @@ qs_worker_flush_stream (QsWorker *worker, const char *path, const QsFileId *id, 
 }
 
 /**
+ * qs_worker_empty_stream:
+ *
+ * Gives back the room that the file takes, which nobody writes to any more.
+ */
+gboolean
+qs_worker_empty_stream (QsWorker *worker, const char *path, const QsFileId *id, GError **error)
+{
+  return qs_worker_do (worker, "empty-stream", make_file (path, id), error);
+}
+
+/**
  * qs_worker_sync_stream:
  * @size: (out): of what is durable now
  */

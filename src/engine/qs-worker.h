@@ -107,6 +107,8 @@ gboolean qs_worker_create_file (QsWorker *worker, const char *path, guint32 mode
 int qs_worker_open_stream (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
 gboolean qs_worker_flush_stream (QsWorker *worker, const char *path, const QsFileId *id,
                                  GError **error);
+gboolean qs_worker_empty_stream (QsWorker *worker, const char *path, const QsFileId *id,
+                                 GError **error);
 gboolean qs_worker_sync_stream (QsWorker *worker, const char *path, const QsFileId *id,
                                 guint64 *size, GError **error);
 

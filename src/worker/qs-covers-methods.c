@@ -103,10 +103,21 @@ contains (const GArray *all, const GArray *some)
   return TRUE;
 }
 
+/* zeros hide what is below: only where nothing is below may they leave no trace. The first image is the
+   one that was written */
+static const char *
+what_is_copied (const QsMergeFiles *files, guint index)
+{
+  const QsImage *image = g_ptr_array_index (files->images, index);
+
+  return index + 1 == files->images->len && image->backing_name == NULL ? "data" : "present";
+}
+
 static gboolean
 covers_window (const Window *window, guint index, gboolean *covers, GError **error)
 {
-  g_autoptr (GArray) copied = map_image (window, index, "data", error);
+  const char *what = what_is_copied (window->files, index);
+  g_autoptr (GArray) copied = map_image (window, index, what, error);
   g_autoptr (GArray) present =
       copied != NULL && copied->len > 0 ? map_image (window, 0, "present", error) : NULL;
 
@@ -145,7 +156,8 @@ covers_image (const QsWork *work, const QsMergeFiles *files, guint index, gboole
   return TRUE;
 }
 
-/* the first image is the one that was written; all data of all others must be in it. raw has no
+/* the first image is the one that was written; all data of all others must be in it, and the
+   zeros that hide others. raw has no
    table that could be out of date */
 static GVariant *
 handle_covers (QsWork *work, GVariant *arguments, GError **error)

@@ -91,6 +91,22 @@ handle_flush_stream (QsWork *work, GVariant *arguments, GError **error)
 }
 
 static GVariant *
+handle_empty_stream (QsWork *work, GVariant *arguments, GError **error)
+{
+  struct stat info;
+  g_auto (QsFd) fd = open_recorded (work, arguments, &info, error);
+  const char *path;
+
+  g_variant_get_child (arguments, 0, "&s", &path);
+  if (fd < 0)
+    return NULL;
+  if (ftruncate (fd, 0) == 0)
+    return qs_work_done ();
+  qs_fail_errno (error, path, "empty");
+  return NULL;
+}
+
+static GVariant *
 handle_sync_stream (QsWork *work, GVariant *arguments, GError **error)
 {
   struct stat info;
@@ -111,6 +127,7 @@ static const QsMethod methods[] = {
   { "open-stream", "(sttx)", handle_open_stream },
   { "flush-stream", "(sttx)", handle_flush_stream },
   { "sync-stream", "(sttx)", handle_sync_stream },
+  { "empty-stream", "(sttx)", handle_empty_stream },
 };
 
 const QsMethod *

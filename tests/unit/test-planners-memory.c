@@ -38,6 +38,7 @@ typedef struct
   guint flags;
   QsTargetType found; /* at the memory file */
   gboolean has_data;  /* the overlay of the caller */
+  gboolean full;      /* the file system of the images */
 } Case;
 
 static const Case cases[] = {
@@ -107,6 +108,13 @@ find_target (QsTarget *target, QsTargetType type)
   target->ino = type == QS_TARGET_ABSENT ? 0 : 9000;
 }
 
+static void
+fill_up (QsFacts *facts)
+{
+  for (guint i = 0; i < facts->targets->len; i++)
+    ((QsTarget *)g_ptr_array_index (facts->targets, i))->free_bytes = (guint64)400 * 1024;
+}
+
 static QsPlan *
 make_plan (const Case *test, GError **error)
 {
@@ -118,6 +126,8 @@ make_plan (const Case *test, GError **error)
     find_target (g_ptr_array_index (facts->targets, i), test->found);
   for (guint i = 0; facts != NULL && i < facts->reused->len; i++)
     ((QsDiskFacts *)g_ptr_array_index (facts->reused, i))->has_data = test->has_data;
+  if (facts != NULL && test->full)
+    fill_up (facts);
   return facts == NULL ? NULL
                        : qs_operation_get (request->verb)->plan (domain, request, facts, error);
 }
@@ -144,6 +154,7 @@ typedef struct
   const char *why;
   QsTargetType found;
   gboolean has_data; /* the overlay of the caller */
+  gboolean full;     /* the file system of the images */
 } Refusal;
 
 static const Refusal refusals[] = {
@@ -174,6 +185,13 @@ static const Refusal refusals[] = {
     "DISK_ONLY", QS_TARGET_ABSENT, TRUE },
   { "side-car-lent-data", RUNNING, SNAPSHOT (MEMORY_INT, LENT), 0, QS_ERROR_CONFIG_UNSUPPORTED,
     "DISK_ONLY", QS_TARGET_ABSENT, TRUE },
+  { "stream-live-lent-data", RUNNING, SNAPSHOT (MEMORY_EXT, LENT), QS_CREATE_LIVE,
+    QS_ERROR_CONFIG_UNSUPPORTED, "‘vdb’", QS_TARGET_ABSENT, TRUE },
+  { "savevm-full", RUNNING, SNAPSHOT ("", ""), 0, QS_ERROR_NO_SPACE, "‘/images/vda.qcow2’",
+    QS_TARGET_ABSENT, FALSE, TRUE },
+  { "disk-full", RUNNING,
+    SNAPSHOT ("<memory snapshot='internal' disk='vdb'/>", DISKS ("no", "internal")), 0,
+    QS_ERROR_NO_SPACE, "‘/images/vdb.qcow2’", QS_TARGET_ABSENT, FALSE, TRUE },
 };
 
 static void
@@ -184,7 +202,8 @@ test_refusal (gconstpointer data)
                         .xml = test->xml,
                         .flags = test->flags,
                         .found = test->found,
-                        .has_data = test->has_data };
+                        .has_data = test->has_data,
+                        .full = test->full };
   g_autoptr (GError) error = NULL;
   g_autoptr (QsPlan) plan = make_plan (&wanted, &error);
 

@@ -198,6 +198,25 @@ test_covers (Fixture *f, gconstpointer data)
   g_assert_false (covers (f, two_rows (f, chain.base, chain.top)));
 }
 
+/* zeros that hide data below: a table without them shows these again */
+static void
+test_covers_zeros (Fixture *f, gconstpointer data)
+{
+  g_autofree char *base = in_folder (f, "base.qcow2");
+  g_autofree char *top = in_folder (f, "top.qcow2");
+
+  run_tool (QEMU_IMG, "create", "-q", "-f", "qcow2", base, "16M", NULL);
+  run_tool (QEMU_IO, "-f", "qcow2", "-c", "write -q -P 7 5M 32k", base, NULL);
+  run_tool (QEMU_IMG, "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, top, NULL);
+  run_tool (QEMU_IO, "-f", "qcow2", "-c", "write -q -z 5M 128k", top, NULL);
+  g_assert_false (covers (f, two_rows (f, base, top)));
+  run_tool (QEMU_IO, "-f", "qcow2", "-c", "write -q -z 5M 128k", base, NULL);
+  g_assert_true (covers (f, two_rows (f, base, top)));
+  /* nothing is below the bottom */
+  run_tool (QEMU_IO, "-f", "qcow2", "-c", "write -q -z 8M 128k", base, NULL);
+  g_assert_true (covers (f, two_rows (f, top, base)));
+}
+
 /* each second sector is written */
 static void
 write_pieces (const char *path)
@@ -257,6 +276,7 @@ main (int argc, char **argv)
   add_worker_test ("/worker-merge/commit-refused", test_commit_refused);
   add_worker_test ("/worker-merge/set-backing", test_set_backing);
   add_worker_test ("/worker-merge/covers", test_covers);
+  add_worker_test ("/worker-merge/covers-zeros", test_covers_zeros);
   add_worker_test ("/worker-merge/covers-fragments", test_covers_fragments);
   add_worker_test ("/worker-merge/leaks", test_leaks);
   return g_test_run ();

@@ -116,6 +116,26 @@ test_stream (Fixture *f, gconstpointer data)
   g_assert_cmpuint (size, ==, strlen ("what counts"));
 }
 
+/* its room is free again; no other file loses anything */
+static void
+test_empty (Fixture *f, gconstpointer data)
+{
+  g_autofree char *path = in_folder (f, "memory");
+  g_autoptr (GError) error = NULL;
+  QsFileId id = make_file (f, path, 0600);
+  QsFileId next;
+
+  write_stream (f, path, &id, "what is not wanted");
+  next = id;
+  next.ino++;
+  assert_refused (qs_worker_empty_stream (f->worker, path, &next, &error), error,
+                  QS_ERROR_IMAGE_FAILED, "no longer the file");
+  assert_contents (path, "what is not wanted");
+  g_assert_true (qs_worker_empty_stream (f->worker, path, &id, &error));
+  g_assert_no_error (error);
+  assert_contents (path, "");
+}
+
 /* another file has the name, or a link leads to it: nothing of it is lost */
 static void
 test_other (Fixture *f, gconstpointer data)
@@ -167,6 +187,7 @@ main (int argc, char **argv)
   add_worker_test ("/worker-stream/taken", test_taken);
   add_worker_test ("/worker-stream/taken-late", test_taken_late);
   add_worker_test ("/worker-stream/stream", test_stream);
+  add_worker_test ("/worker-stream/empty", test_empty);
   add_worker_test ("/worker-stream/other", test_other);
   add_worker_test ("/worker-stream/same-number", test_same_number);
   return g_test_run ();
