@@ -8,6 +8,7 @@ import qs_images
 import qs_tap
 from qs_attach import DISK_ONLY, Base
 from qs_foreign import Foreign, blockdev
+from qs_testing import wait_until
 
 
 class Moved(Base):
@@ -29,6 +30,7 @@ class Moved(Base):
         self.assertEqual(self.domain['QuarantineReason'], '')
         self.qemu.end()
         self.wait_connected(False)
+        wait_until(lambda: self.domain['State'] == 'shutoff', what='the end of the guest')
         snapshot.revert()
         source = self.domain['Disks'][0]['source']
         self.assertEqual(os.path.dirname(source), self.qemu.folder)

@@ -156,7 +156,7 @@ class Bare(unittest.TestCase):
     def test_sees_another_moment(self):
         """Memory first, disks a little later: it must be found out."""
         memory = self.save_to_side_car()
-        self.serial.wait_more(1)
+        self.serial.wait_more(3)
         self.monitor.execute('transaction', actions=self.overlay_actions())
         self.check_refuses(self.external(), memory)
 
@@ -164,7 +164,7 @@ class Bare(unittest.TestCase):
         self.monitor.execute('stop')
         self.monitor.execute('transaction', actions=self.overlay_actions(['vda']))
         self.monitor.execute('cont')
-        self.serial.wait_more(1)
+        self.serial.wait_more(3)
         self.monitor.execute('stop')
         self.monitor.execute('transaction', actions=self.overlay_actions(['vdb']))
         memory = self.save_to_side_car()

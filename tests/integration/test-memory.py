@@ -119,8 +119,7 @@ class Failed(Base):
                     (document('s1', self.external_memory(), 'no'), 0),
                     (document('s1', self.external_memory(), 'no'), LIVE),
                     (document('s1', self.external_memory(), 'external'), 0),
-                    (document('s1', self.external_memory(), 'external'), LIVE),
-                    (document('s1', self.external_memory(), 'internal'), 0)]
+                    (document('s1', self.external_memory(), 'external'), LIVE)]
         resource.prlimit(self.pid(), resource.RLIMIT_FSIZE, (600000, resource.RLIM_INFINITY))
         for request, flags in requests:
             with self.subTest(request=request, flags=flags):

@@ -134,8 +134,11 @@ class Refusals(unittest.TestCase):
         self.refuse('InvalidArgument', '<domainsnapshot/>', 1 << 20, '0x100000')
         self.refuse('InvalidArgument', '<domainsnapshot/>', REDEFINE | HALT)
 
-    def test_memory_is_for_later(self):
-        self.refuse('OperationUnsupported', '<domainsnapshot/>', 0, 'memory')
+    def test_memory(self):
+        self.refuse('OperationUnsupported', '<domainsnapshot/>', 256, 'external')
+        self.refuse('ConfigUnsupported',
+                    "<domainsnapshot><memory snapshot='internal' disk='vdz'/></domainsnapshot>", 0,
+                    'vdz')
 
     def test_unknown_option(self):
         with self.assertRaises(DBusError) as caught:

@@ -158,8 +158,8 @@ class Terminal(Base):
         with self.session.hold('run') as hold:
             process, leader = self.run_on_terminal('snapshot-create-as', 'vm', 's1')
             hold.reached()
-            text = self.read_until(leader, b'50 %  snapshot-create  image-create')
-            self.assertIn(b'\r\x1b[K[############............]', text)
+            text = self.read_until(leader, b'75 %  snapshot-create  image-create')
+            self.assertIn(b'\r\x1b[K[##################......]', text)
             hold.release()
         self.assertEqual(process.stdout.read(), b'Domain snapshot s1 created\n')
         process.stdout.close()
