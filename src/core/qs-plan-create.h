@@ -32,6 +32,10 @@ typedef struct
   guint migrate;
 } QsCreate;
 
+/* qs-plan-create-ask.c */
+QsSelection *qs_create_select (const QsDomain *domain, const QsRequest *request, gint64 now,
+                               GError **error);
+
 typedef gboolean (*QsCreateFunc) (QsCreate *create, QsPlan *plan, const QsSelected *selected,
                                   GError **error);
 gboolean qs_create_each (QsCreate *create, QsPlan *plan, QsLocation choice, QsCreateFunc func,

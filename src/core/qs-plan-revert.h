@@ -74,6 +74,9 @@ QsPhase qs_revert_plan_exchanges (QsRevertBuild *build, QsPhase phase, gboolean 
 /* qs-plan-revert-in-place.c */
 gboolean qs_revert_is_in_place (const QsDomain *domain);
 gboolean qs_revert_check_in_place (const QsRevert *revert, GError **error);
+
+/* qs-plan-revert-definition.c */
+gboolean qs_revert_check_definition (QsRevert *revert, GError **error);
 gboolean qs_revert_add_node (QsRevertBuild *build, const char *target, GError **error);
 void qs_revert_plan_in_place (QsRevertBuild *build, QsChangeList *changes);
 

@@ -3,17 +3,10 @@ import unittest
 
 import qs_images as images
 from qs_client import DBusError, Snapshot
-from qs_testing import Guest, Session
+from qs_testing import Guest, Session, document
 
 REDEFINE, CURRENT, VALIDATE = 1, 2, 1024
 METADATA_ONLY = 2
-
-
-def document(name, **disks):
-    rows = ''.join(f"<disk name='{target}' snapshot='{choice}'/>"
-                   for target, choice in disks.items())
-    return f"<domainsnapshot><name>{name}</name>{f'<disks>{rows}</disks>' if rows else ''}" \
-           '</domainsnapshot>'
 
 
 class Base(unittest.TestCase):

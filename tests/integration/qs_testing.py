@@ -42,6 +42,14 @@ BUS_CONFIG = '''<busconfig>
 '''
 
 
+def document(name, **disks):
+    """A request for @name; disks as vda='external'."""
+    rows = ''.join(f"<disk name='{target}' snapshot='{choice}'/>"
+                   for target, choice in disks.items())
+    return f"<domainsnapshot><name>{name}</name>{f'<disks>{rows}</disks>' if rows else ''}" \
+           '</domainsnapshot>'
+
+
 def wait_until(condition, seconds=30, what='the condition'):
     """Wait for a condition that nothing announces; its value."""
     end = time.monotonic() + seconds

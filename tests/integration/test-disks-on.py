@@ -4,15 +4,9 @@ import unittest
 
 import qs_images as images
 import qs_tap
-from qs_testing import Guest, Session, wait_until
+from qs_testing import Guest, Session, document, wait_until
 
 HALT, DISK_ONLY, NO_METADATA = 8, 16, 4
-
-
-def document(name, **disks):
-    rows = ''.join(f"<disk name='{target}' snapshot='{choice}'/>"
-                   for target, choice in disks.items())
-    return f"<domainsnapshot><name>{name}</name><disks>{rows}</disks></domainsnapshot>"
 
 
 class DisksOn(unittest.TestCase):

@@ -4,7 +4,8 @@ import os
 
 import qs_images as images
 import qs_tap
-from qs_redefine import CURRENT, VALIDATE, Base, document
+from qs_redefine import CURRENT, VALIDATE, Base
+from qs_testing import document
 
 
 class Memory(Base):

@@ -8,9 +8,9 @@ import qs_tap
 from gi.repository import Gio, GLib
 from qs_client import DBusError, connect
 from qs_foreign import drive
-from qs_redefine import CURRENT, METADATA_ONLY, REDEFINE, VALIDATE, Base, document
+from qs_redefine import CURRENT, METADATA_ONLY, REDEFINE, VALIDATE, Base
 from qs_stable import StablePathCase
-from qs_testing import CLI, wait_until
+from qs_testing import CLI, document, wait_until
 
 TOPOLOGICAL = 1024
 

@@ -4,19 +4,11 @@ import unittest
 
 import qs_images as images
 import qs_tap
-from qs_testing import Guest, Session
+from qs_testing import Guest, Session, document
 
 DISK_ONLY, ATOMIC, NO_METADATA = 16, 128, 4
 RUNNING, PAUSED = 1, 2
 METADATA_ONLY, CHILDREN = 2, 1
-
-
-def document(name, **disks):
-    """A request for @name; disks as vda='external'."""
-    rows = ''.join(f"<disk name='{target}' snapshot='{choice}'/>"
-                   for target, choice in disks.items())
-    return f"<domainsnapshot><name>{name}</name>{f'<disks>{rows}</disks>' if rows else ''}" \
-           '</domainsnapshot>'
 
 
 class Snapshots(unittest.TestCase):

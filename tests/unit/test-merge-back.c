@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
-#include "qmp-peer.h"
+#include "guest-play.h"
 #include "qs-block-job.h"
 #include "qs-error.h"
-#include "qs-json-scan.h"
 #include "qs-merge-back.h"
-#include "qs-process.h"
 
 #include <string.h>
-#include <unistd.h>
 
 /* jobs that do not end as they should, in a QEMU that is played */
 
@@ -18,77 +15,25 @@
 #define JOBS(status) "\"return\": [{\"id\": \"" JOB "\", \"type\": \"commit\", " status "}]"
 #define NO_JOBS "\"return\": []"
 
-/* what is asked for, and answered, in this order */
 typedef struct
 {
-  const char *command;
-  const char *answer;
-} Line;
-
-typedef struct
-{
-  const Line *lines;
-  guint n; /* answered */
-} Play;
-
-static void
-play (Peer *peer, gpointer data)
-{
-  Play *script = data;
-
-  peer_greet (peer);
-  while (TRUE)
-    {
-      g_autoptr (JsonNode) command = peer_read (peer);
-      const char *name =
-          command != NULL ? qs_json_string (json_node_get_object (command), "execute") : NULL;
-      const Line *line = &script->lines[script->n];
-
-      if (command == NULL)
-        return;
-      if (g_str_equal (name, "query-uuid"))
-        {
-          peer_answer (peer, "\"return\": {\"UUID\": \"00000000-0000-0000-0000-000000000000\"}");
-          continue;
-        }
-      g_assert_cmpstr (name, ==, line->command);
-      peer_answer (peer, line->answer);
-      script->n++;
-    }
-}
-
-typedef struct
-{
-  Play script;
-  Peer *peer;
-  QsGuest *guest;
+  GuestPlay play;
   GString *notes;
   gboolean notes_fail;
   gboolean check_fails;
 } Stage;
 
 static void
-stage_open (Stage *stage, const Line *lines)
+stage_open (Stage *stage, const GuestLine *lines)
 {
-  g_autoptr (QsProcess) process = qs_process_identify (getpid (), getuid (), "", "");
-  const QsGuestIdentity identity = { NULL, NULL, getuid (), process };
-  g_autoptr (GError) error = NULL;
-  int fd;
-
-  stage->script.lines = lines;
   stage->notes = g_string_new (NULL);
-  stage->peer = peer_new (play, &stage->script, &fd);
-  stage->guest = qs_guest_new (fd, &identity, NULL, &error);
-  g_assert_no_error (error);
+  guest_play_open (&stage->play, lines);
 }
 
-/* all of the script was played */
 static void
 stage_clear (Stage *stage)
 {
-  g_clear_pointer (&stage->guest, qs_guest_unref);
-  g_clear_pointer (&stage->peer, peer_free);
-  g_assert_null (stage->script.lines[stage->script.n].command);
+  guest_play_clear (&stage->play);
   g_string_free (stage->notes, TRUE);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Stage, stage_clear)
@@ -121,13 +66,13 @@ merge_back (Stage *stage, GError **error)
 {
   const QsMergeBack back = { "snapd-vda", "snapd-1", check, note, stage };
 
-  return qs_merge_back (stage->guest, &back, error);
+  return qs_merge_back (stage->play.guest, &back, error);
 }
 
 static void
 test_whole (void)
 {
-  static const Line lines[] = {
+  static const GuestLine lines[] = {
     { "query-jobs", NO_JOBS },
     { "query-block", ON ("snapd-1") },
     { "block-commit", DONE },
@@ -153,7 +98,7 @@ test_whole (void)
 }
 
 static void
-assert_fails (const Line *lines, QsError code, const char *text, const char *notes)
+assert_fails (const GuestLine *lines, QsError code, const char *text, const char *notes)
 {
   g_auto (Stage) stage = { 0 };
   g_autoptr (GError) error = NULL;
@@ -169,7 +114,7 @@ assert_fails (const Line *lines, QsError code, const char *text, const char *not
 static void
 test_no_space (void)
 {
-  static const Line lines[] = {
+  static const GuestLine lines[] = {
     { "query-jobs", NO_JOBS },
     { "query-block", ON ("snapd-1") },
     { "block-commit", DONE },
@@ -184,7 +129,7 @@ test_no_space (void)
 static void
 test_refused (void)
 {
-  static const Line lines[] = {
+  static const GuestLine lines[] = {
     { "query-jobs", NO_JOBS },
     { "query-block", ON ("snapd-1") },
     { "block-commit", "\"error\": {\"class\": \"GenericError\", \"desc\": \"busy\"}" },
@@ -202,7 +147,7 @@ test_refused (void)
 static void
 test_elsewhere (void)
 {
-  static const Line lines[] = {
+  static const GuestLine lines[] = {
     { "query-jobs", NO_JOBS },
     { "query-block", ON ("other") },
     { "x-debug-query-block-graph", GRAPH ("{\"parent\": 1, \"child\": 2, \"name\": \"backing\"}") },
@@ -216,7 +161,7 @@ test_elsewhere (void)
 static void
 test_never_away (void)
 {
-  static const Line lines[] = {
+  static const GuestLine lines[] = {
     { "query-jobs", NO_JOBS },
     { "query-block", ON ("other") },
     { "x-debug-query-block-graph", GRAPH ("") },
@@ -235,7 +180,7 @@ test_never_away (void)
 static void
 test_not_to_be_merged (void)
 {
-  static const Line lines[] = {
+  static const GuestLine lines[] = {
     { "query-jobs", NO_JOBS },
     { "query-block", ON ("snapd-1") },
     { NULL, NULL },
@@ -252,11 +197,11 @@ test_not_to_be_merged (void)
 static void
 test_nonsense (void)
 {
-  static const Line lines[] = {
+  static const GuestLine lines[] = {
     { "query-jobs", "\"return\": {\"id\": 1}" },
     { NULL, NULL },
   };
-  static const Line second[] = {
+  static const GuestLine second[] = {
     { "query-jobs", "\"return\": [1, {}, {\"id\": 5}]" },
     { "query-block", "\"return\": {}" },
     { NULL, NULL },
@@ -270,7 +215,7 @@ test_nonsense (void)
 static void
 test_not_noted (void)
 {
-  static const Line lines[] = {
+  static const GuestLine lines[] = {
     { "query-jobs", JOBS ("\"status\": \"pending\"") },
     { "query-jobs", JOBS ("\"status\": \"pending\"") },
     { "job-cancel", DONE },
@@ -292,12 +237,12 @@ test_not_noted (void)
 static void
 test_never_over (void)
 {
-  static Line lines[40];
+  static GuestLine lines[40];
 
   for (guint i = 0; i < 16; i++)
     {
-      lines[2 * i] = (Line){ "query-jobs", JOBS ("\"status\": \"ready\"") };
-      lines[2 * i + 1] = (Line){ "job-complete", DONE };
+      lines[2 * i] = (GuestLine){ "query-jobs", JOBS ("\"status\": \"ready\"") };
+      lines[2 * i + 1] = (GuestLine){ "job-complete", DONE };
     }
   assert_fails (lines, QS_ERROR_MONITOR_FAILED, "to an end", "");
 }
@@ -305,13 +250,13 @@ test_never_over (void)
 static void
 test_cancel (void)
 {
-  static const Line absent[] = { { "query-jobs", NO_JOBS }, { NULL, NULL } };
-  static const Line ended[] = {
+  static const GuestLine absent[] = { { "query-jobs", NO_JOBS }, { NULL, NULL } };
+  static const GuestLine ended[] = {
     { "query-jobs", JOBS ("\"status\": \"concluded\"") },
     { "job-dismiss", DONE },
     { NULL, NULL },
   };
-  const Line *const scripts[] = { absent, ended };
+  const GuestLine *const scripts[] = { absent, ended };
 
   for (guint i = 0; i < G_N_ELEMENTS (scripts); i++)
     {
@@ -319,7 +264,7 @@ test_cancel (void)
       g_autoptr (GError) error = NULL;
 
       stage_open (&stage, scripts[i]);
-      qs_block_job_cancel (qs_guest_get_qmp (stage.guest), JOB, &error);
+      qs_block_job_cancel (qs_guest_get_qmp (stage.play.guest), JOB, &error);
       g_assert_no_error (error);
     }
 }
@@ -327,13 +272,13 @@ test_cancel (void)
 static gboolean
 may_ask_nodes (const char *jobs)
 {
-  const Line lines[] = { { "query-jobs", jobs }, { NULL, NULL } };
+  const GuestLine lines[] = { { "query-jobs", jobs }, { NULL, NULL } };
   g_auto (Stage) stage = { 0 };
   g_autoptr (GError) error = NULL;
   gboolean may = FALSE;
 
   stage_open (&stage, lines);
-  qs_block_job_may_ask_nodes (qs_guest_get_qmp (stage.guest), &may, &error);
+  qs_block_job_may_ask_nodes (qs_guest_get_qmp (stage.play.guest), &may, &error);
   g_assert_no_error (error);
   return may;
 }

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
-#include "qmp-peer.h"
+#include "guest-play.h"
 #include "qs-error.h"
-#include "qs-json-scan.h"
-#include "qs-process.h"
 #include "qs-step-qmp.h"
 #include "qs-wake.h"
 
 #include <string.h>
-#include <unistd.h>
 
 /* what a guest is continued from, and what not, in a QEMU that is played */
 
@@ -16,90 +13,26 @@
 #define DONE "\"return\": {}"
 #define LOCKED "\"error\": {\"class\": \"GenericError\", \"desc\": \"Failed to get a lock\"}"
 
-/* what is asked for, and answered, in this order */
-typedef struct
-{
-  const char *command;
-  const char *answer;
-} Line;
-
-typedef struct
-{
-  const Line *lines;
-  guint n; /* answered */
-  Peer *peer;
-  QsGuest *guest;
-} Stage;
-
 static void
-play (Peer *peer, gpointer data)
+assert_wakes (const GuestLine *lines, QsWakeFrom from, guint seconds, QsDomainState expected)
 {
-  Stage *stage = data;
-
-  peer_greet (peer);
-  while (TRUE)
-    {
-      g_autoptr (JsonNode) command = peer_read (peer);
-      const char *name =
-          command != NULL ? qs_json_string (json_node_get_object (command), "execute") : NULL;
-
-      if (command == NULL)
-        return;
-      if (g_str_equal (name, "query-uuid"))
-        {
-          peer_answer (peer, "\"return\": {\"UUID\": \"00000000-0000-0000-0000-000000000000\"}");
-          continue;
-        }
-      g_assert_cmpstr (name, ==, stage->lines[stage->n].command);
-      peer_answer (peer, stage->lines[stage->n].answer);
-      stage->n++;
-    }
-}
-
-static void
-stage_open (Stage *stage, const Line *lines)
-{
-  g_autoptr (QsProcess) process = qs_process_identify (getpid (), getuid (), "", "");
-  const QsGuestIdentity identity = { NULL, NULL, getuid (), process };
-  g_autoptr (GError) error = NULL;
-  int fd;
-
-  stage->lines = lines;
-  stage->peer = peer_new (play, stage, &fd);
-  stage->guest = qs_guest_new (fd, &identity, NULL, &error);
-  g_assert_no_error (error);
-}
-
-/* all of the script was played */
-static void
-stage_clear (Stage *stage)
-{
-  g_clear_pointer (&stage->guest, qs_guest_unref);
-  g_clear_pointer (&stage->peer, peer_free);
-  g_assert_null (stage->lines[stage->n].command);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Stage, stage_clear)
-
-static void
-assert_wakes (const Line *lines, QsWakeFrom from, guint seconds, QsDomainState expected)
-{
-  g_auto (Stage) stage = { 0 };
+  g_auto (GuestPlay) stage = { 0 };
   g_autoptr (GError) error = NULL;
   QsDomainState state = QS_DOMAIN_SHUTOFF;
 
-  stage_open (&stage, lines);
+  guest_play_open (&stage, lines);
   g_assert_true (qs_wake (stage.guest, from, seconds, &state, &error));
   g_assert_no_error (error);
   g_assert_cmpint (state, ==, expected);
 }
 
 static void
-assert_fails (const Line *lines, QsWakeFrom from, gint code, const char *text)
+assert_fails (const GuestLine *lines, QsWakeFrom from, gint code, const char *text)
 {
-  g_auto (Stage) stage = { 0 };
+  g_auto (GuestPlay) stage = { 0 };
   g_autoptr (GError) error = NULL;
 
-  stage_open (&stage, lines);
+  guest_play_open (&stage, lines);
   g_assert_false (qs_wake (stage.guest, from, 0, NULL, &error));
   g_assert_error (error, QS_ERROR, code);
   g_assert_nonnull (strstr (error->message, text));
@@ -108,10 +41,10 @@ assert_fails (const Line *lines, QsWakeFrom from, gint code, const char *text)
 static void
 test_paused (void)
 {
-  static const Line lines[] = { { "query-status", STATUS ("paused") },
-                                { "cont", DONE },
-                                { "query-status", STATUS ("running") },
-                                { NULL, NULL } };
+  static const GuestLine lines[] = { { "query-status", STATUS ("paused") },
+                                     { "cont", DONE },
+                                     { "query-status", STATUS ("running") },
+                                     { NULL, NULL } };
 
   for (QsWakeFrom from = QS_WAKE_PAUSED; from <= QS_WAKE_ANY; from++)
     assert_wakes (lines, from, 0, QS_DOMAIN_RUNNING);
@@ -121,7 +54,7 @@ test_paused (void)
 static void
 test_runs (void)
 {
-  static const Line lines[] = { { "query-status", STATUS ("running") }, { NULL, NULL } };
+  static const GuestLine lines[] = { { "query-status", STATUS ("running") }, { NULL, NULL } };
 
   for (QsWakeFrom from = QS_WAKE_PAUSED; from <= QS_WAKE_ANY; from++)
     assert_wakes (lines, from, 0, QS_DOMAIN_RUNNING);
@@ -130,7 +63,8 @@ test_runs (void)
 static void
 test_crashed (void)
 {
-  static const Line lines[] = { { "query-status", STATUS ("guest-panicked") }, { NULL, NULL } };
+  static const GuestLine lines[] = { { "query-status", STATUS ("guest-panicked") },
+                                     { NULL, NULL } };
 
   assert_wakes (lines, QS_WAKE_PAUSED, 0, QS_DOMAIN_CRASHED);
   assert_wakes (lines, QS_WAKE_MIGRATED, 0, QS_DOMAIN_CRASHED);
@@ -139,9 +73,10 @@ test_crashed (void)
 static void
 test_away (void)
 {
-  static const Line away[] = { { "query-status", STATUS ("postmigrate") }, { NULL, NULL } };
-  static const Line going[] = { { "query-status", STATUS ("finish-migrate") }, { NULL, NULL } };
-  static const Line coming[] = { { "query-status", STATUS ("inmigrate") }, { NULL, NULL } };
+  static const GuestLine away[] = { { "query-status", STATUS ("postmigrate") }, { NULL, NULL } };
+  static const GuestLine going[] = { { "query-status", STATUS ("finish-migrate") },
+                                     { NULL, NULL } };
+  static const GuestLine coming[] = { { "query-status", STATUS ("inmigrate") }, { NULL, NULL } };
 
   assert_fails (away, QS_WAKE_PAUSED, QS_ERROR_OPERATION_INVALID, "run elsewhere");
   assert_fails (away, QS_WAKE_STOPPED, QS_ERROR_OPERATION_INVALID, "‘postmigrate’");
@@ -152,10 +87,10 @@ test_away (void)
 static void
 test_migrated (void)
 {
-  static const Line lines[] = { { "query-status", STATUS ("postmigrate") },
-                                { "cont", DONE },
-                                { "query-status", STATUS ("running") },
-                                { NULL, NULL } };
+  static const GuestLine lines[] = { { "query-status", STATUS ("postmigrate") },
+                                     { "cont", DONE },
+                                     { "query-status", STATUS ("running") },
+                                     { NULL, NULL } };
 
   assert_wakes (lines, QS_WAKE_MIGRATED, 0, QS_DOMAIN_RUNNING);
   assert_wakes (lines, QS_WAKE_ANY, 0, QS_DOMAIN_RUNNING);
@@ -165,20 +100,20 @@ test_migrated (void)
 static void
 test_locked (void)
 {
-  static const Line lines[] = { { "query-status", STATUS ("postmigrate") },
-                                { "cont", LOCKED },
-                                { "query-status", STATUS ("postmigrate") },
-                                { "cont", LOCKED },
-                                { "query-status", STATUS ("postmigrate") },
-                                { "cont", DONE },
-                                { "query-status", STATUS ("paused") },
-                                { "query-status", STATUS ("paused") },
-                                { "cont", DONE },
-                                { "query-status", STATUS ("running") },
-                                { NULL, NULL } };
-  static const Line refused[] = { { "query-status", STATUS ("paused") },
-                                  { "cont", LOCKED },
-                                  { NULL, NULL } };
+  static const GuestLine lines[] = { { "query-status", STATUS ("postmigrate") },
+                                     { "cont", LOCKED },
+                                     { "query-status", STATUS ("postmigrate") },
+                                     { "cont", LOCKED },
+                                     { "query-status", STATUS ("postmigrate") },
+                                     { "cont", DONE },
+                                     { "query-status", STATUS ("paused") },
+                                     { "query-status", STATUS ("paused") },
+                                     { "cont", DONE },
+                                     { "query-status", STATUS ("running") },
+                                     { NULL, NULL } };
+  static const GuestLine refused[] = { { "query-status", STATUS ("paused") },
+                                       { "cont", LOCKED },
+                                       { NULL, NULL } };
 
   assert_wakes (lines, QS_WAKE_MIGRATED, 20, QS_DOMAIN_RUNNING);
   assert_fails (refused, QS_WAKE_PAUSED, QS_ERROR_MONITOR_FAILED, "end what keeps it");
@@ -188,13 +123,14 @@ test_locked (void)
 static void
 test_stop_crashed (void)
 {
-  static const Line lines[] = { { "query-status", STATUS ("guest-panicked") }, { NULL, NULL } };
-  g_auto (Stage) stage = { 0 };
+  static const GuestLine lines[] = { { "query-status", STATUS ("guest-panicked") },
+                                     { NULL, NULL } };
+  g_auto (GuestPlay) stage = { 0 };
   g_autoptr (QsStep) stop = qs_step_new (QS_STEP_STOP, QS_PHASE_PREPARE, "", NULL);
   g_autoptr (GVariant) result = NULL;
   gboolean changed = TRUE;
 
-  stage_open (&stage, lines);
+  guest_play_open (&stage, lines);
   g_assert_true (qs_step_qmp_run (stage.guest, stop, &result, NULL));
   g_assert_true (g_variant_lookup (result, "changed", "b", &changed));
   g_assert_false (changed);
