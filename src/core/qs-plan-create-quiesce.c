@@ -93,16 +93,21 @@ qs_create_add_freeze (QsCreate *create, QsPlan *plan, GError **error)
 /**
  * qs_create_add_thaw:
  *
- * Adds the step that thaws them, the first one after it.
+ * Adds the step that thaws them, the first one after it. A guest that is to be halted stands still
+ * from then on: only one that runs can be thawed.
  */
 gboolean
 qs_create_add_thaw (QsCreate *create, QsPlan *plan, GError **error)
 {
+  QsPhase phase = create->committed ? QS_PHASE_FINISH : QS_PHASE_PREPARE;
+
   if (!(create->request->flags & QS_CREATE_QUIESCE))
     return TRUE;
   create->thaw = plan->steps->len;
-  qs_plan_add (plan, QS_STEP_THAW, create->committed ? QS_PHASE_FINISH : QS_PHASE_PREPARE,
-               create->domain->name, g_variant_new_parsed ("{'freeze': <%u>}", create->freeze));
+  qs_plan_add (plan, QS_STEP_THAW, phase, create->domain->name,
+               g_variant_new_parsed ("{'freeze': <%u>}", create->freeze));
+  if (create->request->flags & QS_CREATE_HALT)
+    qs_plan_add (plan, QS_STEP_STOP, phase, create->domain->name, NULL);
   return TRUE;
 }
 

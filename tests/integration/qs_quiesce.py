@@ -7,7 +7,7 @@ from qs_attach import DISK_ONLY, Base
 from qs_ear import Ear
 from qs_testing import wait_until
 
-QUIESCE = 64
+HALT, QUIESCE = 8, 64
 FREEZE, THAW = 'guest-fsfreeze-freeze', 'guest-fsfreeze-thaw'
 S1 = '<domainsnapshot><name>s1</name></domainsnapshot>'
 

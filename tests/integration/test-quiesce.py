@@ -5,7 +5,7 @@ import time
 import qs_tap
 from qs_attach import DISK_ONLY
 from qs_client import DBusError
-from qs_quiesce import FREEZE, QUIESCE, S1, THAW, QuiesceCase
+from qs_quiesce import FREEZE, HALT, QUIESCE, S1, THAW, QuiesceCase
 from qs_testing import wait_until
 
 
@@ -39,6 +39,14 @@ class Well(QuiesceCase):
         self.assertRegex(said, r'^Domain snapshot s1 created\nFrozen: +[0-9]+ ms\n$')
         self.assertNotIn('Frozen', self.session.ctl('snapshot-create-as', self.qemu.name, 's2',
                                                     '--disk-only'))
+
+    def test_halt(self):
+        """Thawed all the same, then off."""
+        path, job = self.domain.SnapshotCreateXML(S1, DISK_ONLY | QUIESCE | HALT)
+        self.assertTrue(self.domain.wait(job)['quiesced'])
+        self.assertEqual(self.agent.commands(), [FREEZE, THAW])
+        self.assertEqual(self.domain['State'], 'shutoff')
+        self.assertEqual(self.domain['CurrentSnapshot'], path)
 
     def test_paused(self):
         self.domain.wait(self.domain.Suspend())
