@@ -13,7 +13,8 @@
  * @ask: writes down what must be looked up, and refuses what can be refused without looking
  * @plan: decides; pure
  * @parts: for a request that needs several commit points: its parts, each planned when its turn
- *   comes; NULL: the request itself is the one part
+ *   comes; NULL: the request itself is the one part. What is given (clock, chance) makes the uuid of
+ *   a snapshot that one part makes and another one names
  *
  * The table of operations. A new operation is a row here, a planner, and golden plans.
  */
@@ -24,7 +25,8 @@ typedef struct
                    GError **error);
   QsPlan *(*plan) (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                    GError **error);
-  GPtrArray *(*parts) (const QsDomain *domain, const QsRequest *request, GError **error);
+  GPtrArray *(*parts) (const QsDomain *domain, const QsRequest *request, const QsQuestions *given,
+                       GError **error);
 } QsOperation;
 
 const QsOperation *qs_operation_get (QsVerb verb);

@@ -26,7 +26,8 @@ make_part (const QsRequest *request, const QsSnapshot *snapshot)
  * With CHILDREN or CHILDREN_ONLY each snapshot is a part of its own, leaves first.
  */
 GPtrArray *
-qs_parts_delete (const QsDomain *domain, const QsRequest *request, GError **error)
+qs_parts_delete (const QsDomain *domain, const QsRequest *request, const QsQuestions *given,
+                 GError **error)
 {
   g_autoptr (GPtrArray) parts = NULL;
   g_autoptr (GPtrArray) below = NULL;

@@ -185,7 +185,8 @@ undefine_parts (const QsDomain *domain, const QsRequest *request)
  * With SNAPSHOTS_FULL each snapshot is deleted, leaves first, then the domain goes.
  */
 GPtrArray *
-qs_parts_undefine (const QsDomain *domain, const QsRequest *request, GError **error)
+qs_parts_undefine (const QsDomain *domain, const QsRequest *request, const QsQuestions *given,
+                   GError **error)
 {
   if (!(request->flags & QS_UNDEFINE_SNAPSHOTS_FULL) || qs_domain_is_active (domain)
       || !qs_flags_check (&qs_undefine_flag_set, request->flags, error))

@@ -17,7 +17,8 @@ gboolean qs_ask_undefine (const QsDomain *domain, const QsRequest *request, QsQu
                           GError **error);
 QsPlan *qs_plan_undefine (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                           GError **error);
-GPtrArray *qs_parts_undefine (const QsDomain *domain, const QsRequest *request, GError **error);
+GPtrArray *qs_parts_undefine (const QsDomain *domain, const QsRequest *request,
+                              const QsQuestions *given, GError **error);
 
 gboolean qs_ask_start (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
                        GError **error);
@@ -33,6 +34,8 @@ gboolean qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQues
                         GError **error);
 QsPlan *qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                         GError **error);
+GPtrArray *qs_parts_create (const QsDomain *domain, const QsRequest *request,
+                            const QsQuestions *given, GError **error);
 
 gboolean qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
                         GError **error);
@@ -43,7 +46,8 @@ gboolean qs_ask_delete (const QsDomain *domain, const QsRequest *request, QsQues
                         GError **error);
 QsPlan *qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                         GError **error);
-GPtrArray *qs_parts_delete (const QsDomain *domain, const QsRequest *request, GError **error);
+GPtrArray *qs_parts_delete (const QsDomain *domain, const QsRequest *request,
+                            const QsQuestions *given, GError **error);
 
 gboolean qs_ask_edit (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
                       GError **error);

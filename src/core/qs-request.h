@@ -32,8 +32,9 @@ typedef struct
 {
   QsVerb verb;
   guint32 flags;
-  char *snapshot;          /* uuid of the snapshot that is reverted to, deleted, edited */
-  QsSnapshotDef *def;      /* create */
+  char *snapshot;     /* uuid of the snapshot that is reverted to, deleted, edited; of one that a
+                              part creates for later parts: the uuid it shall have */
+  QsSnapshotDef *def; /* create */
   QsDomainDef *domain_def; /* define, attach */
   GVariant *options;       /* a{sv}, checked against the table of its method */
   guint32 caller;          /* uid */

@@ -55,13 +55,16 @@ qs_task_get_domain (QsTask *task)
 }
 
 static QsQuestions *
-make_questions (QsTask *task, const QsDomain *domain, QsVerb verb)
+make_questions (QsTask *task, const QsDomain *domain, const QsRequest *request)
 {
   QsQuestions *questions = qs_questions_new ();
+  gboolean has_uuid = request->verb == QS_VERB_SNAPSHOT_CREATE && request->snapshot != NULL;
 
   questions->now = g_get_real_time ();
-  if (verb == QS_VERB_DEFINE)
+  if (request->verb == QS_VERB_DEFINE)
     questions->fresh_uuid = g_strdup (domain != NULL ? domain->uuid : task->domain);
+  else if (has_uuid)
+    questions->fresh_uuid = g_strdup (request->snapshot);
   else
     questions->fresh_uuid = g_uuid_string_random ();
   questions->op = g_strdup (task->op);
@@ -117,7 +120,7 @@ QsPlan *
 qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError **error)
 {
   const QsOperation *operation = qs_operation_get (part->verb);
-  g_autoptr (QsQuestions) questions = make_questions (task, domain, part->verb);
+  g_autoptr (QsQuestions) questions = make_questions (task, domain, part);
   g_autoptr (QsDomain) imagined = NULL;
   g_autoptr (QsFacts) facts = NULL;
   g_autoptr (QsPlan) plan = NULL;
@@ -245,6 +248,7 @@ qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GErro
 {
   const QsOperation *operation = qs_operation_get (request->verb);
   g_autoptr (QsTask) task = task_new (engine, domain, request);
+  g_autoptr (QsQuestions) given = make_questions (task, domain, request);
   g_autoptr (GError) refusal = NULL;
   GPtrArray *parts = NULL;
 
@@ -253,7 +257,7 @@ qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GErro
   if (domain == NULL)
     task->domain = settle_id (engine, request);
   if (operation->parts != NULL)
-    parts = operation->parts (domain, request, &refusal);
+    parts = operation->parts (domain, request, given, &refusal);
   if (refusal != NULL)
     {
       g_propagate_error (error, g_steal_pointer (&refusal));
