@@ -48,6 +48,8 @@ static const ChangeType change_types[] = {
                                    { "uuid:s", "freeze-time|t", "quiesced|b", "step?u" } },
   [QS_CHANGE_CURRENT] = { "current", { "uuid:s" } },
   [QS_CHANGE_QUARANTINE] = { "quarantine", { "reason:s" } },
+  [QS_CHANGE_TIP] = { "tip", { "uuid:s", "target:s", "path:s" } },
+  [QS_CHANGE_TIP_FORGET] = { "tip-forget", { "uuid:s" } },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (change_types) == QS_N_CHANGE_KINDS);
 

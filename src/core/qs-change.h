@@ -37,8 +37,11 @@ typedef enum
                                  step */
   QS_CHANGE_CURRENT,          /* uuid s, or "" */
   QS_CHANGE_QUARANTINE,       /* reason s, or "" */
+  QS_CHANGE_TIP,              /* uuid s, target s, path s: the overlay with what was changed after
+                                 the snapshot, kept while the domain is elsewhere */
+  QS_CHANGE_TIP_FORGET,       /* uuid s: of all its disks */
 } QsChangeKind;
-#define QS_N_CHANGE_KINDS (QS_CHANGE_QUARANTINE + 1)
+#define QS_N_CHANGE_KINDS (QS_CHANGE_TIP_FORGET + 1)
 
 const char *qs_change_name (QsChangeKind kind);
 gboolean qs_change_lookup (const char *name, QsChangeKind *kind);

@@ -259,6 +259,34 @@ apply_snapshot_quiesce (QsDomain *domain, GVariant *arguments, GError **error)
 }
 
 static gboolean
+put_has_tip (QsDomain *domain, GVariant *arguments, gboolean has_tip, GError **error)
+{
+  const QsSnapshot *before = find_snapshot (domain, qs_change_string (arguments, "uuid"), error);
+  g_autoptr (QsSnapshot) snapshot = NULL;
+  QsSnapshot values;
+
+  if (before == NULL)
+    return FALSE;
+  values = *before;
+  values.has_tip = has_tip;
+  snapshot = qs_snapshot_new (&values);
+  take_tree (domain, qs_tree_put (domain->tree, snapshot));
+  return TRUE;
+}
+
+static gboolean
+apply_tip (QsDomain *domain, GVariant *arguments, GError **error)
+{
+  return put_has_tip (domain, arguments, TRUE, error);
+}
+
+static gboolean
+apply_tip_forget (QsDomain *domain, GVariant *arguments, GError **error)
+{
+  return put_has_tip (domain, arguments, FALSE, error);
+}
+
+static gboolean
 apply_current (QsDomain *domain, GVariant *arguments, GError **error)
 {
   const char *uuid = qs_change_string (arguments, "uuid");
@@ -321,6 +349,8 @@ static const ApplyFunc apply_funcs[] = {
   [QS_CHANGE_SNAPSHOT_QUIESCE] = apply_snapshot_quiesce,
   [QS_CHANGE_CURRENT] = apply_current,
   [QS_CHANGE_QUARANTINE] = apply_quarantine,
+  [QS_CHANGE_TIP] = apply_tip,
+  [QS_CHANGE_TIP_FORGET] = apply_tip_forget,
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (apply_funcs) == QS_N_CHANGE_KINDS);
 

@@ -150,102 +150,6 @@ qs_disk_facts_free (QsDiskFacts *facts)
   g_free (facts);
 }
 
-void
-qs_file_free (QsFile *file)
-{
-  if (file == NULL)
-    return;
-  g_free (file->path);
-  g_free (file->format);
-  g_free (file->role);
-  g_free (file->backing);
-  g_free (file->active_of);
-  g_clear_pointer (&file->state_of, g_ptr_array_unref);
-  g_clear_pointer (&file->tags, g_ptr_array_unref);
-  g_clear_pointer (&file->tag_of, g_ptr_array_unref);
-  g_free (file);
-}
-
-/**
- * qs_file_is:
- *
- * Whether @image is the recorded file. Numbers of devices may change with a reboot, and that of an
- * inode is given to another file after it; an inode with its time of birth tells.
- */
-gboolean
-qs_file_is (const QsFile *file, const QsImage *image)
-{
-  guint64 dev, ino;
-
-  qs_image_identity (image, &dev, &ino);
-  if (file->ino != ino)
-    return FALSE;
-  if (image->rdev == 0 && file->btime != 0 && image->btime != 0)
-    return file->btime == image->btime;
-  return file->dev == dev;
-}
-
-/**
- * qs_file_is_disk:
- *
- * Whether it is, or was, an image of a disk: not the memory of a guest, nor its firmware variables.
- */
-gboolean
-qs_file_is_disk (const QsFile *file)
-{
-  return g_strcmp0 (file->role, "memory") != 0 && g_strcmp0 (file->role, "nvram") != 0;
-}
-
-static gboolean
-has_uuid (const GPtrArray *uuids, const char *uuid, gboolean other)
-{
-  for (guint i = 0; i < uuids->len; i++)
-    if (g_str_equal (g_ptr_array_index (uuids, i), uuid) != other)
-      return TRUE;
-  return FALSE;
-}
-
-/**
- * qs_file_is_of:
- * @snapshot: uuid
- *
- * Whether the snapshot lies in the file.
- */
-gboolean
-qs_file_is_of (const QsFile *file, const char *snapshot)
-{
-  return has_uuid (file->state_of, snapshot, FALSE) || has_uuid (file->tag_of, snapshot, FALSE);
-}
-
-/**
- * qs_file_has_other_users:
- *
- * Whether another snapshot lies in the file, too.
- */
-gboolean
-qs_file_has_other_users (const QsFile *file, const char *snapshot)
-{
-  return has_uuid (file->state_of, snapshot, TRUE) || has_uuid (file->tag_of, snapshot, TRUE);
-}
-
-gboolean
-qs_snapshot_file_is_disk (const QsSnapshotFile *file)
-{
-  return *file->target != '@';
-}
-
-void
-qs_snapshot_file_free (QsSnapshotFile *file)
-{
-  if (file == NULL)
-    return;
-  g_free (file->target);
-  g_free (file->path);
-  g_free (file->format);
-  g_free (file->tag);
-  g_free (file);
-}
-
 QsFacts *
 qs_facts_new (void)
 {
@@ -258,6 +162,7 @@ qs_facts_new (void)
   facts->nodes = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
   facts->foreign_images = g_ptr_array_new_with_free_func (g_free);
   facts->files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
+  facts->tips = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_tip_free);
   facts->snapshot_files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_snapshot_file_free);
   facts->flash = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
   facts->snapshot_disks = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
@@ -287,6 +192,7 @@ clear_facts (QsFacts *facts)
   g_ptr_array_unref (facts->nodes);
   g_ptr_array_unref (facts->foreign_images);
   g_ptr_array_unref (facts->files);
+  g_ptr_array_unref (facts->tips);
   g_ptr_array_unref (facts->snapshot_files);
   g_ptr_array_unref (facts->snapshot_disks);
   g_ptr_array_unref (facts->claims);
@@ -453,10 +359,8 @@ void
 qs_questions_add_reused (QsQuestions *questions, const char *path, const char *format,
                          const char *backing)
 {
-  QsFile *file = g_new0 (QsFile, 1);
+  QsFile *file = qs_file_new (path, format);
 
-  file->path = g_strdup (path);
-  file->format = g_strdup (format);
   file->backing = g_strdup (backing);
   g_ptr_array_add (questions->reused, file);
 }

@@ -108,7 +108,7 @@ typedef struct
   char *snapshot;          /* uuid of the one meant below; NULL: the request's */
   gboolean document;       /* of this snapshot */
   gboolean users;          /* which files definitions name, those of other domains too */
-  gboolean files;          /* the recorded files of the domain */
+  gboolean files;          /* the recorded files of the domain, and its tips */
   gboolean snapshot_files; /* those of this snapshot: look at each */
   gboolean snapshot_rows;  /* the same, but do not look at them */
 } QsQuestions;
@@ -187,6 +187,7 @@ typedef struct
   gboolean has_io_threads; /* its disks may live in them */
   char *snapshot_document; /* of request->snapshot, or NULL */
   GPtrArray *files;        /* of QsFile: the recorded files of this domain, see below */
+  GPtrArray *tips;         /* of QsTip: asked with @files */
   GPtrArray *snapshot_files; /* of QsSnapshotFile */
   gboolean names_backing;    /* somebody told the running QEMU backing files by name */
   GPtrArray *open_files;     /* of QsOpenFile, of the domain's process; NULL: not known */
@@ -227,6 +228,18 @@ typedef struct
 } QsSnapshotFile;
 
 /**
+ * QsTip:
+ *
+ * What was written to a disk after the snapshot, up to when the domain was reverted elsewhere.
+ */
+typedef struct
+{
+  char *snapshot; /* uuid */
+  char *target;
+  char *path;
+} QsTip;
+
+/**
  * QsFile:
  *
  * A file as the store has it, with its users.
@@ -245,6 +258,7 @@ typedef struct
   GPtrArray *state_of; /* of char: uuids of snapshots whose state file it is */
   GPtrArray *tags;     /* of char: tags of recorded snapshots in it */
   GPtrArray *tag_of;   /* of char: uuids of those snapshots */
+  GPtrArray *tip_of;   /* of char: uuids of snapshots whose later changes it holds */
   char *active_of;     /* target, or NULL */
 } QsFile;
 
@@ -283,13 +297,17 @@ void qs_node_free (QsNode *node);
 QsOpenFile *qs_open_file_new (const char *path, guint64 dev, guint64 ino, gboolean writable);
 void qs_open_file_free (QsOpenFile *file);
 void qs_disk_facts_free (QsDiskFacts *facts);
+QsFile *qs_file_new (const char *path, const char *format);
 void qs_file_free (QsFile *file);
 gboolean qs_file_is (const QsFile *file, const QsImage *image);
 gboolean qs_file_is_disk (const QsFile *file);
 gboolean qs_file_is_of (const QsFile *file, const char *snapshot);
+gboolean qs_file_is_tip (const QsFile *file);
 gboolean qs_file_has_other_users (const QsFile *file, const char *snapshot);
 gboolean qs_snapshot_file_is_disk (const QsSnapshotFile *file);
 void qs_snapshot_file_free (QsSnapshotFile *file);
+QsTip *qs_tip_new (const char *snapshot, const char *target, const char *path);
+void qs_tip_free (QsTip *tip);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsFacts, qs_facts_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsQuestions, qs_questions_free)

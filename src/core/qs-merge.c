@@ -18,12 +18,13 @@ is_gone (const QsFileBook *book, const QsFile *file)
   return book->gone != NULL && g_strv_contains (book->gone, file->path);
 }
 
+/* @snapshots: (nullable) */
 static guint
 count_staying (const QsFileBook *book, const GPtrArray *snapshots)
 {
   guint n = 0;
 
-  for (guint i = 0; i < snapshots->len; i++)
+  for (guint i = 0; snapshots != NULL && i < snapshots->len; i++)
     n += !is_leaving (book, g_ptr_array_index (snapshots, i));
   return n;
 }
@@ -54,6 +55,7 @@ qs_file_book_count (const QsFileBook *book, const QsFile *file, QsFileUsers *use
   *users = (QsFileUsers){ .is_active = file->active_of != NULL,
                           .n_states = count_staying (book, file->state_of),
                           .n_tags = count_staying (book, file->tag_of),
+                          .n_tips = count_staying (book, file->tip_of),
                           .is_shared = is_foreign (book, file) };
   for (guint i = 0; i < book->files->len; i++)
     users->n_above += is_above (book, g_ptr_array_index (book->files, i), file);
@@ -88,7 +90,8 @@ qs_file_book_fate (const QsFileBook *book, const QsFile *file)
   QsFileUsers users;
 
   qs_file_book_count (book, file, &users);
-  if (users.is_active || users.is_shared || users.n_states > 0 || users.n_tags > 0)
+  if (users.is_active || users.is_shared || users.n_states > 0 || users.n_tags > 0
+      || users.n_tips > 0)
     return QS_FILE_KEEP;
   if (users.n_above > 1)
     return QS_FILE_HIDE;

@@ -15,6 +15,7 @@ typedef struct
   gboolean is_active; /* a disk of the domain */
   guint n_states;     /* snapshots that are this file */
   guint n_tags;       /* snapshots that lie under a tag in it */
+  guint n_tips;       /* snapshots that have their later changes in it */
   guint n_above;      /* files that are backed by it */
   gboolean is_shared; /* another domain has it, too */
 } QsFileUsers;

@@ -56,7 +56,7 @@ qs_revert_build_clear (QsRevertBuild *build)
 static gboolean
 is_unused (const QsFacts *facts, const QsFile *file)
 {
-  if (qs_planning_is_foreign (facts, file->path))
+  if (qs_planning_is_foreign (facts, file->path) || qs_file_is_tip (file))
     return FALSE;
   if ((file->state_of != NULL && file->state_of->len > 0)
       || (file->tag_of != NULL && file->tag_of->len > 0))

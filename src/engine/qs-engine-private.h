@@ -51,6 +51,7 @@ QsFacts *qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request
                     const QsQuestions *questions, GError **error);
 
 /* parts of it, in qs-survey-names.c */
+gboolean qs_survey_files (QsEngine *engine, const QsDomain *domain, QsFacts *facts, GError **error);
 gboolean qs_survey_users (QsEngine *engine, const QsDomain *domain, guint32 caller, QsFacts *facts,
                           GError **error);
 gboolean qs_survey_claim_names (QsEngine *engine, const QsDomain *domain,

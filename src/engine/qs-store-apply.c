@@ -302,6 +302,22 @@ apply_quarantine (QsDb *db, const char *domain, GVariant *arguments, GError **er
   return qs_db_run (db, error, QS_SQL_DOMAIN_QUARANTINE, "ss", domain, STRING ("reason"));
 }
 
+static gboolean
+apply_tip (QsDb *db, const char *domain, GVariant *arguments, GError **error)
+{
+  return check_snapshot (db, domain, STRING ("uuid"), error)
+         && know_file (db, domain, STRING ("path"), "", error)
+         && qs_db_run (db, error, QS_SQL_TIP_PUT, "ssss", domain, STRING ("uuid"),
+                       STRING ("target"), STRING ("path"));
+}
+
+static gboolean
+apply_tip_forget (QsDb *db, const char *domain, GVariant *arguments, GError **error)
+{
+  return check_snapshot (db, domain, STRING ("uuid"), error)
+         && qs_db_run (db, error, QS_SQL_TIP_FORGET, "s", STRING ("uuid"));
+}
+
 /* the last three also for a domain that is gone: its files may have to be unlinked after it */
 static const struct
 {
@@ -324,6 +340,8 @@ static const struct
   [QS_CHANGE_SNAPSHOT_QUIESCE] = { apply_snapshot_quiesce, TRUE },
   [QS_CHANGE_CURRENT] = { apply_current, TRUE },
   [QS_CHANGE_QUARANTINE] = { apply_quarantine, TRUE },
+  [QS_CHANGE_TIP] = { apply_tip, TRUE },
+  [QS_CHANGE_TIP_FORGET] = { apply_tip_forget, TRUE },
   [QS_CHANGE_DOMAIN_DELETE] = { apply_domain_delete, FALSE },
   [QS_CHANGE_FILE_TOMBSTONE] = { apply_file_tombstone, FALSE },
   [QS_CHANGE_FILE_FORGET] = { apply_file_forget, FALSE },

@@ -71,10 +71,8 @@ typedef struct
 static void
 take_file (GetFiles *get, sqlite3_stmt *row)
 {
-  QsFile *file = g_new0 (QsFile, 1);
+  QsFile *file = qs_file_new (qs_db_text (row, 0), qs_db_text (row, 1));
 
-  file->path = g_strdup (qs_db_text (row, 0));
-  file->format = g_strdup (qs_db_text (row, 1));
   file->role = g_strdup (qs_db_text (row, 2));
   file->backing = g_strdup (qs_db_text (row, 3));
   file->ours = sqlite3_column_int (row, 4) != 0;
@@ -83,9 +81,6 @@ take_file (GetFiles *get, sqlite3_stmt *row)
   file->btime = sqlite3_column_int64 (row, 7);
   file->active_of = g_strdup (qs_db_text (row, 8));
   file->mode = (guint32)sqlite3_column_int64 (row, 9);
-  file->state_of = g_ptr_array_new_with_free_func (g_free);
-  file->tags = g_ptr_array_new_with_free_func (g_free);
-  file->tag_of = g_ptr_array_new_with_free_func (g_free);
   g_ptr_array_add (get->list, file);
   g_hash_table_insert (get->by_path, file->path, file);
 }
@@ -105,6 +100,22 @@ take_user (GetFiles *get, sqlite3_stmt *row)
     }
   g_ptr_array_add (file->tags, g_strdup (tag));
   g_ptr_array_add (file->tag_of, g_strdup (snapshot));
+}
+
+static void
+take_tip_user (GetFiles *get, sqlite3_stmt *row)
+{
+  QsFile *file = g_hash_table_lookup (get->by_path, qs_db_text (row, 0));
+
+  g_return_if_fail (file != NULL);
+  g_ptr_array_add (file->tip_of, g_strdup (qs_db_text (row, 1)));
+}
+
+static void
+take_tip (GetFiles *get, sqlite3_stmt *row)
+{
+  g_ptr_array_add (get->list,
+                   qs_tip_new (qs_db_text (row, 1), qs_db_text (row, 2), qs_db_text (row, 0)));
 }
 
 static void
@@ -139,7 +150,8 @@ get_files (QsDb *db, gpointer data, GError **error)
 
   get->by_path = by_path;
   return take_rows (db, QS_SQL_FILE_LIST, take_file, get, error)
-         && take_rows (db, QS_SQL_FILE_USERS, take_user, get, error);
+         && take_rows (db, QS_SQL_FILE_USERS, take_user, get, error)
+         && take_rows (db, QS_SQL_TIP_LIST, take_tip_user, get, error);
 }
 
 /**
@@ -156,6 +168,29 @@ qs_store_get_files (QsStore *store, const char *domain, GError **error)
   if (!qs_store_read (store, get_files, &get, error))
     return NULL;
   return g_steal_pointer (&files);
+}
+
+static gboolean
+get_tips (QsDb *db, gpointer data, GError **error)
+{
+  return take_rows (db, QS_SQL_TIP_LIST, take_tip, data, error);
+}
+
+/**
+ * qs_store_get_tips:
+ *
+ * Returns: (transfer full) (element-type QsTip): the overlays that snapshots have while the domain
+ *   is elsewhere
+ */
+GPtrArray *
+qs_store_get_tips (QsStore *store, const char *domain, GError **error)
+{
+  g_autoptr (GPtrArray) tips = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_tip_free);
+  GetFiles get = { .key = domain, .list = tips };
+
+  if (!qs_store_read (store, get_tips, &get, error))
+    return NULL;
+  return g_steal_pointer (&tips);
 }
 
 typedef struct

@@ -73,6 +73,10 @@ static const char *const statements[] = {
   [QS_SQL_SNAPSHOT_FILES] = "SELECT target, path, NULLIF (tag, ''), (SELECT format FROM file "
                             "WHERE file.domain = snap_file.domain AND file.path = snap_file.path) "
                             "FROM snap_file WHERE snapshot = ?1 ORDER BY rowid",
+  [QS_SQL_TIP_PUT] = "INSERT INTO tip (domain, snapshot, target, path) VALUES (?1, ?2, ?3, ?4) "
+                     "ON CONFLICT (snapshot, target) DO UPDATE SET path = ?4",
+  [QS_SQL_TIP_FORGET] = "DELETE FROM tip WHERE snapshot = ?1",
+  [QS_SQL_TIP_LIST] = "SELECT path, snapshot, target FROM tip WHERE domain = ?1 ORDER BY rowid",
   [QS_SQL_FILE_FOREIGN] =
       "SELECT domain FROM file WHERE domain <> ?1 AND ((dev = ?2 AND ino = ?3 AND ino <> 0) "
       "OR path = ?4) LIMIT 1",

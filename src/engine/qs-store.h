@@ -23,6 +23,7 @@ char *qs_store_get_degraded (QsStore *store);
 GPtrArray *qs_store_load_domains (QsStore *store, GError **error); /* of QsDomain */
 char *qs_store_get_document (QsStore *store, const char *snapshot, GError **error);
 GPtrArray *qs_store_get_files (QsStore *store, const char *domain, GError **error); /* of QsFile */
+GPtrArray *qs_store_get_tips (QsStore *store, const char *domain, GError **error);  /* of QsTip */
 
 /* of QsFile, without users: of @path and what it stands on; of those @paths that are known */
 GPtrArray *qs_store_get_chain (QsStore *store, const char *domain, const char *path,

@@ -39,6 +39,26 @@ survey_recorded_elsewhere (QsEngine *engine, const QsDomain *domain, QsFacts *fa
 }
 
 /**
+ * qs_survey_files:
+ *
+ * What is recorded of the domain's files, and which of them are tips.
+ */
+gboolean
+qs_survey_files (QsEngine *engine, const QsDomain *domain, QsFacts *facts, GError **error)
+{
+  g_autoptr (GPtrArray) files = qs_store_get_files (engine->store, domain->id, error);
+  GPtrArray *tips = files != NULL ? qs_store_get_tips (engine->store, domain->id, error) : NULL;
+
+  if (tips == NULL)
+    return FALSE;
+  g_ptr_array_unref (facts->files);
+  facts->files = g_steal_pointer (&files);
+  g_ptr_array_unref (facts->tips);
+  facts->tips = tips;
+  return TRUE;
+}
+
+/**
  * qs_survey_users:
  *
  * The names of domains are told to those who have them in their list.

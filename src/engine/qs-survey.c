@@ -189,11 +189,8 @@ survey_firmware (Survey *survey, GError **error)
 static gboolean
 survey_files (Survey *survey, GError **error)
 {
-  if (!survey->questions->files)
-    return TRUE;
-  g_clear_pointer (&survey->facts->files, g_ptr_array_unref);
-  survey->facts->files = qs_store_get_files (survey->engine->store, survey->domain->id, error);
-  return survey->facts->files != NULL;
+  return !survey->questions->files
+         || qs_survey_files (survey->engine, survey->domain, survey->facts, error);
 }
 
 /* as far as it tells whose it is */

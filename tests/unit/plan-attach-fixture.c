@@ -57,19 +57,14 @@ attach_image (guint ino, const char *path)
 void
 attach_add_file (QsFacts *facts, guint ino, guint backing)
 {
-  QsFile *file = g_new0 (QsFile, 1);
+  QsFile *file = qs_file_new (attach_paths[ino], "qcow2");
 
-  file->path = g_strdup (attach_paths[ino]);
-  file->format = g_strdup ("qcow2");
   file->role = g_strdup ("disk");
   file->backing = backing != 0 ? g_strdup (attach_paths[backing]) : NULL;
   file->dev = 2049;
   file->ino = ino;
   file->btime = 5;
   file->ours = ino == ACTIVE;
-  file->state_of = g_ptr_array_new_with_free_func (g_free);
-  file->tags = g_ptr_array_new_with_free_func (g_free);
-  file->tag_of = g_ptr_array_new_with_free_func (g_free);
   if (ino == STATE)
     g_ptr_array_add (file->state_of, g_strdup (FIXTURE_SNAPSHOT));
   g_ptr_array_add (facts->files, file);

@@ -282,19 +282,14 @@ snapshot_document (const QsDomain *domain)
 static QsFile *
 make_file (const char *path, const char *backing, gboolean ours)
 {
-  QsFile *file = g_new0 (QsFile, 1);
+  QsFile *file = qs_file_new (path, "qcow2");
 
-  file->path = g_strdup (path);
-  file->format = g_strdup ("qcow2");
   file->role = g_strdup ("disk");
   file->backing = g_strdup (backing);
   file->dev = 2049;
   file->ino = 100 + g_str_hash (path) % 1000;
   file->btime = 5;
   file->ours = ours;
-  file->state_of = g_ptr_array_new_with_free_func (g_free);
-  file->tags = g_ptr_array_new_with_free_func (g_free);
-  file->tag_of = g_ptr_array_new_with_free_func (g_free);
   return file;
 }
 

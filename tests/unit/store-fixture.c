@@ -212,13 +212,15 @@ describe_files (QsStore *store, const char *domain)
       g_autofree char *state_of = join (file->state_of);
       g_autofree char *tags = join (file->tags);
       g_autofree char *tag_of = join (file->tag_of);
+      g_autofree char *tip_of = join (file->tip_of);
 
       g_string_append_printf (
           text,
           "%s %s %s backing %s ours %d %" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT
-          " %" G_GINT64_FORMAT " state of [%s] tags [%s] of [%s] active of %s mode %o\n",
+          " %" G_GINT64_FORMAT " state of [%s] tags [%s] of [%s] active of %s mode %o",
           file->path, file->format, file->role, file->backing, file->ours, file->dev, file->ino,
           file->btime, state_of, tags, tag_of, file->active_of, file->mode);
+      g_string_append_printf (text, *tip_of != '\0' ? " tip of [%s]\n" : "%s\n", tip_of);
     }
   return g_string_free (text, FALSE);
 }

@@ -161,6 +161,8 @@ static const struct
   { "[('current', {'uuid': <'s-9'>})]", QS_ERROR_NO_SNAPSHOT },
   { "[('snapshot-delete', {'uuid': <'s-9'>})]", QS_ERROR_NO_SNAPSHOT },
   { "[('domain-state', {'state': <'asleep'>})]", QS_ERROR_FAILED },
+  { "[('tip', {'uuid': <'s-9'>, 'target': <'vda'>, 'path': <'/x'>})]", QS_ERROR_NO_SNAPSHOT },
+  { "[('tip-forget', {'uuid': <'s-9'>})]", QS_ERROR_NO_SNAPSHOT },
   { "[('live-def', {'definition': <'<domain'>})]", QS_ERROR_XML_INVALID },
   { "[('domain-delete', @a{sv} {}), ('current', {'uuid': <''>})]", QS_ERROR_NO_DOMAIN },
 };
@@ -180,6 +182,51 @@ test_apply_refused (void)
     }
 }
 
+static QsDomain *
+apply_text (const QsDomain *domain, const char *text)
+{
+  g_autoptr (GVariant) changes = g_variant_ref_sink (g_variant_new_parsed (text));
+  g_autoptr (GError) error = NULL;
+  QsDomain *after = qs_domain_apply (domain, changes, &error);
+
+  g_assert_no_error (error);
+  return after;
+}
+
+/* nothing but the tip changes, and only of that snapshot */
+static void
+test_apply_tip (void)
+{
+  g_autoptr (QsDomain) domain = make_domain ();
+  g_autoptr (GVariant) put = NULL;
+  g_autoptr (QsDomain) before = NULL;
+  g_autoptr (QsDomain) with_tip = NULL;
+  g_autoptr (QsDomain) edited = NULL;
+  g_autoptr (QsDomain) after = NULL;
+  QsChangeList list;
+
+  qs_changes_init (&list);
+  add_snapshot (&list, "s-1", "one", "");
+  add_snapshot (&list, "s-2", "two", "s-1");
+  put = g_variant_ref_sink (qs_changes_end (&list));
+  before = qs_domain_apply (domain, put, NULL);
+  g_assert_false (qs_tree_lookup (before->tree, "s-1")->has_tip);
+
+  with_tip = apply_text (before, "[('tip', {'uuid': <'s-1'>, 'target': <'vda'>, 'path': <'/x'>})]");
+  g_assert_false (qs_tree_lookup (before->tree, "s-1")->has_tip);
+  g_assert_true (qs_tree_lookup (with_tip->tree, "s-1")->has_tip);
+  g_assert_false (qs_tree_lookup (with_tip->tree, "s-2")->has_tip);
+  g_assert_cmpstr (qs_tree_lookup (with_tip->tree, "s-1")->name, ==, "one");
+  g_assert_cmpstr (qs_tree_lookup (with_tip->tree, "s-2")->parent, ==, "s-1");
+
+  edited = apply_text (with_tip, "[('snapshot-edit', {'uuid': <'s-1'>, 'name': <'uno'>, "
+                                 "'description': <''>})]");
+  g_assert_true (qs_tree_lookup (edited->tree, "s-1")->has_tip);
+  after = apply_text (edited, "[('tip-forget', {'uuid': <'s-1'>})]");
+  g_assert_false (qs_tree_lookup (after->tree, "s-1")->has_tip);
+  g_assert_cmpstr (qs_tree_lookup (after->tree, "s-1")->name, ==, "uno");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -190,6 +237,7 @@ main (int argc, char **argv)
   g_test_add_func ("/domain/copy", test_copy);
   g_test_add_func ("/domain/apply-is-pure", test_apply_is_pure);
   g_test_add_func ("/domain/apply-new", test_apply_new);
+  g_test_add_func ("/domain/apply-tip", test_apply_tip);
   g_test_add_func ("/domain/apply-refused", test_apply_refused);
   return g_test_run ();
 }

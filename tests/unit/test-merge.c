@@ -90,20 +90,16 @@ test_side (void)
   g_assert_true (qs_merge_side (image, NULL, NULL).has_tags);
 }
 
-/* words: `name<backing`, `!` not ours, `*` active, `=u` state of, `#u` tag of */
+/* words: `name<backing`, `!` not ours, `*` active, `=u` state of, `#u` tag of, `^u` tip of */
 static QsFile *
 make_file (const char *text)
 {
   g_auto (GStrv) words = g_strsplit (text, " ", -1);
   g_auto (GStrv) names = g_strsplit (words[0], "<", 2);
-  QsFile *file = g_new0 (QsFile, 1);
+  QsFile *file = qs_file_new (names[0], "qcow2");
 
-  file->path = g_strdup (names[0]);
   file->backing = g_strdup (names[1]);
   file->ours = TRUE;
-  file->state_of = g_ptr_array_new_with_free_func (g_free);
-  file->tag_of = g_ptr_array_new_with_free_func (g_free);
-  file->tags = g_ptr_array_new_with_free_func (g_free);
   for (guint i = 1; words[i] != NULL; i++)
     switch (words[i][0])
       {
@@ -118,6 +114,9 @@ make_file (const char *text)
         break;
       case '#':
         g_ptr_array_add (file->tag_of, g_strdup (words[i] + 1));
+        break;
+      case '^':
+        g_ptr_array_add (file->tip_of, g_strdup (words[i] + 1));
         break;
       default:
         g_assert_not_reached ();
@@ -157,6 +156,11 @@ static const FateRow fates[] = {
     .fate = QS_FILE_MERGE,
     .above = "G" },
   { .files = { "F", "H<F =2" }, .leaving = { "2" }, .gone = { "H" }, .fate = QS_FILE_UNLINK },
+  /* where a snapshot has its later changes */
+  { .files = { "F ^1" }, .fate = QS_FILE_KEEP },
+  { .files = { "F ^1" }, .leaving = { "1" }, .fate = QS_FILE_UNLINK },
+  { .files = { "F ! ^1" }, .leaving = { "1" }, .fate = QS_FILE_LEAVE },
+  { .files = { "F =1", "G<F ^1" }, .leaving = { "1" }, .gone = { "G" }, .fate = QS_FILE_UNLINK },
   /* the domain, another domain */
   { .files = { "F *", "G<F =1" }, .leaving = { "1" }, .gone = { "G" }, .fate = QS_FILE_KEEP },
   { .files = { "F =1", "G<F *" },
@@ -201,15 +205,18 @@ test_nobody_leaves (void)
 
   g_ptr_array_add (files, make_file ("F =1 =2 #3"));
   g_ptr_array_add (files, make_file ("G<F *"));
-  g_ptr_array_add (files, make_file ("H<F"));
+  g_ptr_array_add (files, make_file ("H<F ^3"));
   qs_file_book_count (&book, g_ptr_array_index (files, 0), &users);
   g_assert_cmpuint (users.n_states, ==, 2);
   g_assert_cmpuint (users.n_tags, ==, 1);
+  g_assert_cmpuint (users.n_tips, ==, 0);
   g_assert_cmpuint (users.n_above, ==, 2);
   g_assert_false (users.is_active || users.is_shared);
   qs_file_book_count (&book, g_ptr_array_index (files, 1), &users);
   g_assert_true (users.is_active);
   g_assert_cmpuint (users.n_above, ==, 0);
+  qs_file_book_count (&book, g_ptr_array_index (files, 2), &users);
+  g_assert_cmpuint (users.n_tips, ==, 1);
 }
 
 int

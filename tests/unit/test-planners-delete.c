@@ -70,19 +70,14 @@ make_domain (const Case *test)
 static void
 add_file (QsFacts *facts, const Extra *extra)
 {
-  QsFile *file = g_new0 (QsFile, 1);
+  QsFile *file = qs_file_new (extra->path, "raw");
   GPtrArray *users;
 
-  file->path = g_strdup (extra->path);
-  file->format = g_strdup ("raw");
   file->role = g_strdup (g_str_equal (extra->target, QS_MEMORY_TARGET) ? "memory" : "nvram");
   file->dev = 2049;
   file->ino = 5555;
   file->btime = 9;
   file->ours = extra->ours;
-  file->state_of = g_ptr_array_new_with_free_func (g_free);
-  file->tags = g_ptr_array_new_with_free_func (g_free);
-  file->tag_of = g_ptr_array_new_with_free_func (g_free);
   users = extra->tag != NULL ? file->tag_of : file->state_of;
   g_ptr_array_add (users, g_strdup (FIXTURE_SNAPSHOT));
   if (extra->other)

@@ -187,6 +187,23 @@ add_quarantine (QsChangeList *list)
   qs_changes_add (list, QS_CHANGE_QUARANTINE, "reason", "s", PICK ("", "why"), NULL);
 }
 
+static void
+add_tip (QsChangeList *list)
+{
+  g_autofree char *uuid = some ("s-", N_SNAPSHOTS);
+
+  qs_changes_add (list, QS_CHANGE_TIP, "uuid", "s", uuid, "target", "s", PICK ("vda", "vdb"),
+                  "path", "s", PICK ("/i/0", "/i/1", "/i/2"), NULL);
+}
+
+static void
+add_tip_forget (QsChangeList *list)
+{
+  g_autofree char *uuid = some ("s-", N_SNAPSHOTS);
+
+  qs_changes_add (list, QS_CHANGE_TIP_FORGET, "uuid", "s", uuid, NULL);
+}
+
 static void (*const adders[]) (QsChangeList *list) = {
   [QS_CHANGE_DOMAIN_PUT] = add_domain_put,
   [QS_CHANGE_DOMAIN_DELETE] = add_quarantine, /* has a test of its own */
@@ -207,6 +224,8 @@ static void (*const adders[]) (QsChangeList *list) = {
   [QS_CHANGE_SNAPSHOT_QUIESCE] = add_snapshot_quiesce,
   [QS_CHANGE_CURRENT] = add_current,
   [QS_CHANGE_QUARANTINE] = add_quarantine,
+  [QS_CHANGE_TIP] = add_tip,
+  [QS_CHANGE_TIP_FORGET] = add_tip_forget,
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (adders) == QS_N_CHANGE_KINDS);
 
