@@ -133,6 +133,22 @@ set_outcome (QsJob *job)
                                                                             : QS_JOB_FAILED;
 }
 
+/* to callers a snapshot is an object */
+static void
+name_safety_snapshot (QsJob *job)
+{
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (job->result);
+  g_autofree char *path = NULL;
+  const char *uuid;
+
+  if (!g_variant_dict_lookup (&dict, "safety-snapshot", "&s", &uuid))
+    return;
+  path = qs_object_path_snapshot (job->domain_id, uuid);
+  g_variant_dict_insert (&dict, "safety-snapshot", "o", path);
+  g_variant_unref (job->result);
+  job->result = g_variant_ref_sink (g_variant_dict_end (&dict));
+}
+
 /* the end of a job, however it came; the domain is free before anybody is told */
 void
 qs_jobs_end (QsJobs *self, QsJob *job)
@@ -146,6 +162,7 @@ qs_jobs_end (QsJobs *self, QsJob *job)
   qs_job_log_notes (job);
   if (job->result == NULL)
     job->result = g_variant_ref_sink (g_variant_new ("a{sv}", NULL));
+  name_safety_snapshot (job);
   qs_reservations_release (self->reservations, job->key, job);
   if (was_published)
     {

@@ -11,6 +11,7 @@
 #define MAX_IDLE_EXIT_SECONDS 86400
 #define DEFAULT_LIVE_SECONDS 60
 #define MAX_LIVE_SECONDS 86400
+#define MAX_SAFETY_KEEP 1000
 
 static const struct
 {
@@ -31,9 +32,11 @@ static const struct
     DEFAULT_IDLE_EXIT_SECONDS, 0, MAX_IDLE_EXIT_SECONDS },
   { "snapshots", "live-timeout-seconds", G_STRUCT_OFFSET (QsSettings, live_seconds),
     DEFAULT_LIVE_SECONDS, 1, MAX_LIVE_SECONDS },
+  { "snapshots", "safety-keep", G_STRUCT_OFFSET (QsSettings, safety_keep), QS_DEFAULT_SAFETY_KEEP,
+    1, MAX_SAFETY_KEEP },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (settings_table)
-                 == G_STRUCT_OFFSET (QsSettings, live_seconds) / sizeof (guint) + 1);
+                 == G_STRUCT_OFFSET (QsSettings, safety_keep) / sizeof (guint) + 1);
 
 static const char *const default_image_roots[] = { "/var/lib/libvirt/images", NULL };
 

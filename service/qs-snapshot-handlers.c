@@ -8,11 +8,12 @@
 #include "qs-flags.h"
 #include "qs-options.h"
 #include "qs-plan-call.h"
-
-static gboolean check_safety (const char *key, GVariant *value, GError **error);
+#include "qs-quota.h"
+#include "qs-safety.h"
 
 static const QsOption revert_options[] = {
-  { "safety-snapshot", "b", check_safety },
+  { "safety-snapshot", "b", NULL },
+  { "safety-name", "s", NULL },
   { NULL, NULL, NULL },
 };
 
@@ -21,16 +22,6 @@ static const QsOption edit_options[] = {
   { "description", "s", NULL },
   { NULL, NULL, NULL },
 };
-
-static gboolean
-check_safety (const char *key, GVariant *value, GError **error)
-{
-  if (!g_variant_get_boolean (value))
-    return TRUE;
-  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-               "option ‘%s’ is not supported by this version, create a snapshot before", key);
-  return FALSE;
-}
 
 /* @request: (transfer full) (nullable): NULL: @error is the answer */
 static gboolean
@@ -64,17 +55,31 @@ new_request (GDBusMethodInvocation *invocation, QsVerb verb, guint flags)
   return request;
 }
 
+/* what the caller wants, and what the configuration has to say to it */
+static GVariant *
+complete_options (const QsCall *call, GVariant *options)
+{
+  GVariantDict dict = G_VARIANT_DICT_INIT (options);
+
+  g_variant_dict_insert (&dict, "safety-keep", "u", call->service->settings.safety_keep);
+  return g_variant_ref_sink (g_variant_dict_end (&dict));
+}
+
 static QsRequest *
 new_revert (GDBusMethodInvocation *invocation, guint flags, GVariant *options, GError **error)
 {
-  QsRequest *request;
+  const QsCall *call = qs_call_get (invocation);
+  g_autoptr (QsRequest) request = NULL;
 
   if (!qs_flags_check (&qs_revert_flag_set, flags, error)
       || !qs_options_check (revert_options, options, error))
     return NULL;
   request = new_request (invocation, QS_VERB_SNAPSHOT_REVERT, flags);
-  request->options = g_variant_ref (options);
-  return request;
+  request->options = complete_options (call, options);
+  if (!qs_safety_check (request, error)
+      || (qs_safety_is_wanted (request) && !qs_quota_check (call, error)))
+    return NULL;
+  return g_steal_pointer (&request);
 }
 
 static gboolean

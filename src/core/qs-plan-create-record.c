@@ -4,6 +4,7 @@
 
 #include "qs-error.h"
 #include "qs-limits.h"
+#include "qs-safety.h"
 
 /* where the overlay of a disk is in the end */
 static const char *
@@ -115,6 +116,12 @@ qs_create_condition (const QsCreate *create, const char *target)
   return g_variant_builder_end (&steps);
 }
 
+static QsOrigin
+origin_of (const QsCreate *create)
+{
+  return qs_safety_is_create (create->request) ? QS_ORIGIN_SAFETY : QS_ORIGIN_USER;
+}
+
 static gboolean
 record_snapshot (QsCreate *create, QsChangeList *changes, GError **error)
 {
@@ -136,9 +143,9 @@ record_snapshot (QsCreate *create, QsChangeList *changes, GError **error)
                   qs_enum_to_string (QS_ENUM_SNAPSHOT_STATE, recorded_state (create)), "kind", "s",
                   qs_enum_to_string (QS_ENUM_KIND, snapshot_kind (create->selection)), "memory",
                   "s", qs_enum_to_string (QS_ENUM_LOCATION, create->selection->memory), "origin",
-                  "s", "user", "created", "x", create->facts->now, "document", "s", document,
-                  "unverified", "b", FALSE, "if-done", "au", qs_create_condition (create, NULL),
-                  NULL);
+                  "s", qs_enum_to_string (QS_ENUM_ORIGIN, origin_of (create)), "created", "x",
+                  create->facts->now, "document", "s", document, "unverified", "b", FALSE,
+                  "if-done", "au", qs_create_condition (create, NULL), NULL);
   qs_create_record_quiesce (create, changes);
   return TRUE;
 }
@@ -231,7 +238,8 @@ qs_create_add_record (QsCreate *create, QsPlan *plan, GError **error)
     }
   qs_create_record_memory (create, &changes, metadata);
   qs_create_record_firmware (create, &changes, metadata);
-  if (metadata)
+  /* after a safety snapshot the domain is to go elsewhere, and the revert says where */
+  if (metadata && origin_of (create) == QS_ORIGIN_USER)
     qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", create->facts->fresh_uuid, "if-done",
                     "au", qs_create_condition (create, NULL), NULL);
   qs_planning_add_record (plan, phase, create->selection->name, &changes);

@@ -5,6 +5,7 @@
 #include "qs-error.h"
 #include "qs-limits.h"
 #include "qs-plan-redefine.h"
+#include "qs-safety.h"
 
 static gboolean
 plan_tag (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
@@ -242,8 +243,23 @@ note_bitmaps (QsCreate *create, QsPlan *plan)
     }
 }
 
+/* of a safety snapshot the caller of the revert is told which it is, and what it lacks */
 static void
-add_result (QsCreate *create, QsPlan *plan)
+describe_safety (QsCreate *create, QsPlan *plan)
+{
+  g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (NULL);
+  const QsSelection *selection = create->selection;
+
+  g_variant_dict_insert (&result, "safety-snapshot", "s", create->facts->fresh_uuid);
+  qs_plan_set_result (plan, g_variant_dict_end (&result));
+  for (guint i = 0; i < selection->uncovered->len; i++)
+    qs_plan_note (plan,
+                  "disk ‘%s’ is not in the safety snapshot ‘%s’: its definition leaves it out",
+                  (const char *)g_ptr_array_index (selection->uncovered, i), selection->name);
+}
+
+static void
+describe_create (QsCreate *create, QsPlan *plan)
 {
   g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (NULL);
   g_autoptr (GPtrArray) files = list_overlays (create);
@@ -257,6 +273,15 @@ add_result (QsCreate *create, QsPlan *plan)
                                g_variant_new_strv ((const char *const *)selection->uncovered->pdata,
                                                    selection->uncovered->len));
   qs_plan_set_result (plan, g_variant_dict_end (&result));
+}
+
+static void
+add_result (QsCreate *create, QsPlan *plan)
+{
+  if (qs_safety_is_create (create->request))
+    describe_safety (create, plan);
+  else
+    describe_create (create, plan);
 
   for (guint i = 0; i < create->facts->disks->len; i++)
     {

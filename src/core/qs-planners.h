@@ -41,6 +41,8 @@ gboolean qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQues
                         GError **error);
 QsPlan *qs_plan_revert (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                         GError **error);
+GPtrArray *qs_parts_revert (const QsDomain *domain, const QsRequest *request,
+                            const QsQuestions *given, GError **error);
 
 gboolean qs_ask_delete (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
                         GError **error);

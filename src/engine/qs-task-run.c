@@ -6,6 +6,7 @@
 #include "qs-main-call.h"
 #include "qs-real-world.h"
 #include "qs-runner.h"
+#include "qs-safety.h"
 
 typedef struct
 {
@@ -14,7 +15,8 @@ typedef struct
   gpointer user_data;
   GCancellable *cancellable;
   GVariantDict *result;
-  guint step; /* the one at work, of @n_steps */
+  guint part; /* the one at work */
+  guint step; /* of that, of @n_steps */
   guint n_steps;
 } Run;
 
@@ -115,7 +117,11 @@ static void
 on_committed (gpointer user_data)
 {
   Run *run = user_data;
+  const QsRequest *part = g_ptr_array_index (run->task->parts, run->part);
 
+  /* what was asked for is not done, and can be called off still */
+  if (qs_safety_is_create (part))
+    return;
   if (run->sink != NULL && run->sink->committed != NULL)
     qs_main_post (tell_committed, make_notice (run), free_notice);
 }
@@ -241,6 +247,7 @@ run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
   g_autoptr (QsGuest) clock = find_clock (task, &stopped);
 
   qs_real_world_init (&world, task->engine, task->domain, task->owner, op, n);
+  run->part = n;
   world.world.tell = on_amount;
   world.world.user_data = run;
   runner = (QsRunner){ world.journal, &world.world, n, &runner_sink, run };
@@ -290,11 +297,13 @@ run_record (Run *run, const QsStep *step, GError **error)
   return qs_registry_apply (task->engine->registry, task->domain, changes, error);
 }
 
-/* the first part runs as it was shown to the caller; later ones are planned on what there is then */
+/* the first part runs as it was shown to the caller; later ones are planned on what there is then.
+   @left_out: such a part is not needed, and cannot be done */
 static gboolean
-plan_again (QsTask *task, guint n, GError **error)
+plan_again (QsTask *task, guint n, gboolean *left_out, GError **error)
 {
   g_autoptr (QsDomain) domain = qs_registry_get (task->engine->registry, task->domain);
+  g_autoptr (GError) refusal = NULL;
   QsPlan *plan;
 
   if (n == 0)
@@ -304,12 +313,46 @@ plan_again (QsTask *task, guint n, GError **error)
       g_set_error_literal (error, QS_ERROR, QS_ERROR_NO_DOMAIN, "the domain is gone");
       return FALSE;
     }
-  plan = qs_task_plan_part (task, domain, g_ptr_array_index (task->parts, n), error);
+  plan = qs_task_plan_part (task, domain, g_ptr_array_index (task->parts, n), &refusal);
+  *left_out = plan == NULL && refusal == NULL;
+  if (refusal != NULL)
+    g_propagate_error (error, g_steal_pointer (&refusal));
   if (plan == NULL)
-    return FALSE;
+    return *left_out;
   qs_plan_unref (g_ptr_array_index (task->plans, n));
   g_ptr_array_index (task->plans, n) = plan;
   return TRUE;
+}
+
+/* one that is not needed and was undone is not the failure of the whole */
+static gboolean
+forgive (QsTask *task, guint n, QsOutcome *outcome, GError *error)
+{
+  g_autofree char *note = NULL;
+
+  if (*outcome != QS_OUTCOME_UNDONE || !qs_safety_is_optional (g_ptr_array_index (task->parts, n)))
+    return FALSE;
+  note = g_strdup_printf ("an old safety snapshot stays: %s", error->message);
+  qs_task_add_note (task, note);
+  *outcome = QS_OUTCOME_DONE;
+  return TRUE;
+}
+
+static gboolean
+run_one (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  gboolean left_out = FALSE;
+
+  if (!plan_again (run->task, n, &left_out, error))
+    return FALSE;
+  if (left_out)
+    *outcome = QS_OUTCOME_DONE;
+  if (left_out || run_part (run, op, n, outcome, &failure)
+      || forgive (run->task, n, outcome, failure))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
 }
 
 static gboolean
@@ -323,7 +366,7 @@ run_parts (Run *run, guint64 op, QsOutcome *outcome, GError **error)
           qs_error_fold (error);
           return FALSE;
         }
-      if (!plan_again (run->task, n, error) || !run_part (run, op, n, outcome, error))
+      if (!run_one (run, op, n, outcome, error))
         return FALSE;
     }
   return TRUE;

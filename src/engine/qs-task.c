@@ -4,6 +4,7 @@
 
 #include "qs-change.h"
 #include "qs-error.h"
+#include "qs-safety.h"
 
 QsTask *
 qs_task_ref (QsTask *task)
@@ -111,13 +112,8 @@ made_snapshot (const QsDomain *domain, const QsRequest *part, const QsFacts *fac
   return before != NULL ? before->uuid : facts->fresh_uuid;
 }
 
-/**
- * qs_task_plan_part:
- *
- * Asks, surveys and plans one part, against the domain as it is or will be then.
- */
-QsPlan *
-qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError **error)
+static QsPlan *
+plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError **error)
 {
   const QsOperation *operation = qs_operation_get (part->verb);
   g_autoptr (QsQuestions) questions = make_questions (task, domain, part);
@@ -141,6 +137,33 @@ qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError
   for (guint i = 0; i < plan->notes->len; i++)
     qs_task_add_note (task, g_ptr_array_index (plan->notes, i));
   return g_steal_pointer (&plan);
+}
+
+/**
+ * qs_task_plan_part:
+ *
+ * Asks, surveys and plans one part, against the domain as it is or will be then.
+ *
+ * Returns: (transfer full) (nullable): NULL with no error set: the part is left out
+ */
+QsPlan *
+qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError **error)
+{
+  g_autoptr (GError) refusal = NULL;
+  QsPlan *plan = plan_part (task, domain, part, &refusal);
+  g_autofree char *note = NULL;
+
+  if (plan != NULL)
+    return plan;
+  qs_safety_prefix (part, &refusal);
+  if (!qs_safety_is_optional (part))
+    g_propagate_error (error, g_steal_pointer (&refusal));
+  else
+    {
+      note = g_strdup_printf ("an old safety snapshot stays: %s", refusal->message);
+      qs_task_add_note (task, note);
+    }
+  return NULL;
 }
 
 /* the domain as it would be after @plan: what the refusals of the next part are checked against */
@@ -175,11 +198,21 @@ plan_parts (QsTask *task, QsDomain *domain, GError **error)
 
   for (guint i = 0; i < task->parts->len; i++)
     {
-      QsPlan *plan = qs_task_plan_part (task, imagined, g_ptr_array_index (task->parts, i), error);
+      g_autoptr (GError) refusal = NULL;
+      QsPlan *plan =
+          qs_task_plan_part (task, imagined, g_ptr_array_index (task->parts, i), &refusal);
       QsDomain *next;
 
+      if (refusal != NULL)
+        {
+          g_propagate_error (error, g_steal_pointer (&refusal));
+          return FALSE;
+        }
       if (plan == NULL)
-        return FALSE;
+        {
+          g_ptr_array_remove_index (task->parts, i--);
+          continue;
+        }
       g_ptr_array_add (task->plans, plan);
       next = imagine (imagined, plan, error);
       qs_domain_unref (imagined);

@@ -213,10 +213,15 @@ class Snapshots(Base):
         error_of(self, 'InvalidArgument', self.s1.Edit, {'colour': 'red'})
 
     def test_safety_snapshot(self):
-        """Only one who wants none gets what he asks for."""
-        error_of(self, 'OperationUnsupported', self.s3.Revert, 0, {'safety-snapshot': True})
-        summary = self.s3.RevertPlan(0, {'safety-snapshot': False})[0]
-        self.assertNotIn('blocked-by', summary)
+        """Options that contradict each other, or the flags, are refused."""
+        for flags, options in ((16, {'safety-snapshot': True}), (0, {'safety-name': 'x'}),
+                               (0, {'safety-snapshot': False, 'safety-name': 'x'}),
+                               (0, {'safety-keep': qs_client.GLib.Variant('u', 1)}),
+                               (0, {'origin-safety': True}), (0, {'safety-snapshot': 'yes'})):
+            error_of(self, 'InvalidArgument', self.s3.Revert, flags, options)
+        for options in ({'safety-snapshot': False}, {'safety-snapshot': True},
+                        {'safety-snapshot': True, 'safety-name': 'x'}):
+            self.assertNotIn('blocked-by', self.s3.RevertPlan(0, options)[0])
 
     def test_missing_snapshot(self):
         missing = qs_client.Snapshot(self.session.connection, self.domain.path + '/snapshot/x')

@@ -36,6 +36,7 @@ test_defaults (void)
   g_assert_cmpuint (settings.snapshots_per_uid, ==, QS_MAX_SNAPSHOTS_PER_UID);
   g_assert_cmpuint (settings.idle_exit_seconds, ==, 60);
   g_assert_cmpuint (settings.live_seconds, ==, 60);
+  g_assert_cmpuint (settings.safety_keep, ==, 3);
 }
 
 static void
@@ -46,13 +47,14 @@ test_read (void)
 
   g_assert_true (read_text (&settings,
                             "[limits]\nsnapshots-per-domain = 5000\n"
-                            "[snapshots]\nlive-timeout-seconds=7\n"
+                            "[snapshots]\nlive-timeout-seconds=7\nsafety-keep=5\n"
                             "[service]\nidle-exit-seconds=0\n",
                             &error));
   g_assert_no_error (error);
   g_assert_cmpuint (settings.snapshots_per_domain, ==, 5000);
   g_assert_cmpuint (settings.idle_exit_seconds, ==, 0);
   g_assert_cmpuint (settings.live_seconds, ==, 7);
+  g_assert_cmpuint (settings.safety_keep, ==, 5);
 }
 
 static GLogWriterOutput

@@ -1,0 +1,151 @@
+#!/usr/bin/python3
+"""What a revert leaves is kept in a snapshot of its own, by content."""
+import unittest
+
+import qs_images as images
+import qs_tap
+from qs_testing import Guest, Session, document
+
+RUNNING, PAUSED = 1, 2
+DISCARD = 16
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.session = Session()
+        self.session.__enter__()
+        self.addCleanup(self.session.close)
+
+    def define(self, disks=1, drivers=('qcow2',)):
+        self.guest = Guest(self.session.folder, disks, drivers)
+        self.domain = self.session.manager.define(self.guest.xml())
+        return self.domain
+
+    def active(self):
+        return {disk['target']: (disk['source'], disk['format']) for disk in self.domain['Disks']}
+
+    def hashes(self):
+        return {target: images.content_hash(*where) for target, where in self.active().items()}
+
+    def work(self, ticks=5):
+        self.domain.start()
+        self.guest.serial.wait_more(ticks)
+        self.domain.destroy()
+        self.assertEqual(self.guest.serial.errors(), 0)
+        return self.hashes()
+
+    def tree(self):
+        """name -> (parent, origin), and the current one."""
+        rows = {}
+        for name in self.domain.ListSnapshotNames(0):
+            snapshot = self.domain.snapshot(name)
+            parent = snapshot['Parent']
+            rows[name] = (self.name_of(parent), snapshot['Origin'])
+        return rows, self.name_of(self.domain['CurrentSnapshot'])
+
+    def name_of(self, path):
+        if path == '/':
+            return None
+        return type(self.domain.snapshot('s1'))(self.session.connection, path)['Name']
+
+    def safety_names(self):
+        rows, _ = self.tree()
+        return [name for name, (_, origin) in rows.items() if origin == 'safety']
+
+    def refuse(self, error, call, *arguments, **options):
+        with self.assertRaises(Exception) as caught:
+            call(*arguments, **options)
+        self.assertEqual(caught.exception.name, error, caught.exception.message)
+        return caught.exception.message
+
+
+class Internal(Base):
+    """Disks that hold their snapshots themselves."""
+
+    def test_off(self):
+        self.define(disks=2)
+        then = self.work()
+        snapshot, _ = self.domain.create(document('s1'))
+        later = self.work()
+        result = self.domain.snapshot('s1').revert(**{'safety-snapshot': True,
+                                                      'safety-name': 'undo'})
+        self.assertEqual(self.hashes(), then)
+        self.assertEqual(self.tree(), ({'s1': (None, 'user'), 'undo': ('s1', 'safety')}, 's1'))
+        undo = self.domain.snapshot('undo')
+        self.assertEqual(result['safety-snapshot'], undo.path)
+        self.assertEqual((undo['Kind'], undo['State'], undo['Memory']),
+                         ('internal', 'shutoff', 'no'))
+        self.assertIn('‘s1’', undo['Description'])
+        self.assertNotIn('files', result)
+        undo.revert()
+        self.assertEqual(self.hashes(), later)
+        self.assertEqual(self.tree()[1], 'undo')
+        snapshot.revert()
+        self.assertEqual(self.hashes(), then)
+
+    def test_running(self):
+        """The memory of a guest that runs is in it."""
+        self.define(disks=2)
+        then = self.work()
+        snapshot, _ = self.domain.create(document('s1'))
+        self.domain.start()
+        self.guest.serial.wait_more(10)
+        path = snapshot.revert(**{'safety-snapshot': True})['safety-snapshot']
+        self.assertEqual(self.domain['State'], 'shutoff')
+        self.assertEqual(self.hashes(), then)
+        undo = type(snapshot)(self.session.connection, path)
+        self.assertEqual((undo['Kind'], undo['State'], undo['Memory'], undo['Origin']),
+                         ('internal', 'running', 'internal', 'safety'))
+        self.assertRegex(undo['Name'], r'^before-revert-\d+$')
+
+    def test_keep(self):
+        """No more than three, the oldest go first; one that was gone back to stays."""
+        self.define()
+        self.work()
+        snapshot, _ = self.domain.create(document('s1'))
+        for n in range(4):
+            self.work(2)
+            snapshot.revert(**{'safety-snapshot': True, 'safety-name': f'u{n}'})
+        self.assertEqual(sorted(self.safety_names()), ['u1', 'u2', 'u3'])
+        self.assertEqual(len(images.tags(self.guest.disks[0][1])), 4)
+        self.domain.snapshot('u1').revert(**{'safety-snapshot': True, 'safety-name': 'u4'})
+        self.assertEqual(sorted(self.safety_names()), ['u1', 'u3', 'u4'])
+        rows, current = self.tree()
+        self.assertEqual((current, rows['u4'][0]), ('u1', 's1'))
+        self.work(2)
+        snapshot.revert(**{'safety-snapshot': True, 'safety-name': 'u5'})
+        # u1 has a child by now
+        self.assertEqual(sorted(self.safety_names()), ['u1', 'u4', 'u5'])
+        images.check(self.guest.disks[0][1], 'qcow2')
+
+    def test_refusals(self):
+        self.define()
+        self.work()
+        snapshot, _ = self.domain.create(document('s1'))
+        before = self.hashes()
+        self.assertIn('DISCARD', self.refuse('InvalidArgument', snapshot.revert, DISCARD,
+                                             **{'safety-snapshot': True}))
+        message = self.refuse('SnapshotExists', snapshot.revert,
+                              **{'safety-snapshot': True, 'safety-name': 's1'})
+        self.assertIn('safety snapshot', message)
+        self.refuse('InvalidArgument', snapshot.revert,
+                    **{'safety-snapshot': True, 'safety-name': '../x'})
+        summary, _ = snapshot.RevertPlan(0, {'safety-snapshot': True, 'safety-name': 's1'})
+        self.assertIn('SnapshotExists', summary['blocked-by'][0][0])
+        self.assertEqual(self.tree(), ({'s1': (None, 'user')}, 's1'))
+        self.assertEqual(self.hashes(), before)
+
+    def test_plan(self):
+        """All parts are shown, and nothing is done."""
+        self.define()
+        self.work()
+        snapshot, _ = self.domain.create(document('s1'))
+        summary, steps = snapshot.RevertPlan(0, {'safety-snapshot': True})
+        self.assertNotIn('blocked-by', summary)
+        self.assertEqual([step['name'] for step in steps],
+                         ['image-snapshot', 'record', 'image-snapshot-apply', 'record'])
+        self.assertEqual(self.tree(), ({'s1': (None, 'user')}, 's1'))
+
+
+if __name__ == '__main__':
+    qs_tap.main()
