@@ -37,20 +37,62 @@ find (QsCtl *ctl, const QsCtlArguments *arguments, Found *found, GError **error)
   return found->name != NULL;
 }
 
+/* what is discarded is not kept; the other two lose nothing */
+#define NO_SAFETY (QS_REVERT_DISCARD | QS_REVERT_COMMIT | QS_REVERT_TIP)
+
+static GVariant *
+revert_options_of (const QsCtlArguments *arguments)
+{
+  const char *name = qs_ctl_arguments_get (arguments, "safety-name");
+  gboolean wanted = !qs_ctl_arguments_has (arguments, "no-safety-snapshot")
+                    && (arguments->flags & NO_SAFETY) == 0;
+  GVariantDict options = G_VARIANT_DICT_INIT (NULL);
+
+  if (wanted)
+    g_variant_dict_insert (&options, "safety-snapshot", "b", TRUE);
+  if (name != NULL)
+    g_variant_dict_insert (&options, "safety-name", "s", name);
+  return g_variant_dict_end (&options);
+}
+
+/* afterwards the way back is known by its name */
+static void
+tell_safety (QsCtl *ctl, const QsCtlOutcome *outcome)
+{
+  g_autofree char *name = NULL;
+  const char *path;
+
+  if (outcome->is_told || !g_variant_lookup (outcome->result, "safety-snapshot", "&o", &path))
+    return;
+  name = qs_ctl_get_string (ctl, path, "DomainSnapshot.Name", NULL);
+  if (name != NULL)
+    qs_ctl_outcome_tell (ctl, outcome, "State before kept as domain snapshot %s", name);
+}
+
 static gboolean
 run_revert (QsCtl *ctl, QsCtlArguments *arguments, GError **error)
 {
+  static const char *const exclusive[][2] = {
+    { "safety-name", "no-safety-snapshot" },
+    { "safety-name", "discard" },
+    { "safety-name", "commit" },
+    { "safety-name", "tip" },
+    { NULL, NULL },
+  };
   QsCtlOperation operation = { NULL, "DomainSnapshot.Revert", "DomainSnapshot.RevertPlan", NULL };
   g_auto (QsCtlOutcome) outcome = { NULL };
   g_auto (Found) found = { NULL };
 
-  if (!find (ctl, arguments, &found, error))
+  if (!qs_ctl_arguments_exclude (arguments, exclusive, error)
+      || !find (ctl, arguments, &found, error))
     return FALSE;
   operation.path = found.path;
-  operation.arguments = g_variant_new ("(ua{sv})", arguments->flags, NULL);
+  operation.arguments =
+      g_variant_new ("(u@a{sv})", arguments->flags, revert_options_of (arguments));
   if (!qs_ctl_operate (ctl, arguments, &operation, &outcome, error))
     return FALSE;
   qs_ctl_outcome_tell (ctl, &outcome, "Domain snapshot %s reverted", found.name);
+  tell_safety (ctl, &outcome);
   return TRUE;
 }
 
@@ -148,6 +190,12 @@ static const QsCtlOption revert_options[] = {
   { .name = "tip",
     .flag = QS_REVERT_TIP,
     .help = "go to the changes that were kept after the snapshot" },
+  { .name = "no-safety-snapshot", .help = "keep nothing of what the domain holds now" },
+  { .name = "safety-name",
+    .kind = QS_CTL_STRING,
+    .use = QS_CTL_NAMED,
+    .value = "name",
+    .help = "name of the snapshot that is taken beforehand" },
   QS_CTL_DRY_RUN,
   QS_CTL_NO_WAIT,
   QS_CTL_JSON,
@@ -188,8 +236,9 @@ static const QsCtlOption edit_options[] = {
 
 const QsCtlCommand qs_ctl_snapshot_change_commands[] = {
   { "snapshot-revert", "bring a domain back to a snapshot",
-    "What the domain did since is lost, as far as no other snapshot has it.", revert_options,
-    run_revert },
+    "What the domain holds now is kept in a snapshot that is taken beforehand, unless "
+    "--no-safety-snapshot, --discard, --commit or --tip is given.",
+    revert_options, run_revert },
   { "snapshot-delete", "delete a snapshot", "Never changes what the guest sees.", delete_options,
     run_delete },
   { "snapshot-edit", "change the name or the description of a snapshot",
