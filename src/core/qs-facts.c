@@ -166,6 +166,7 @@ qs_facts_new (void)
   facts->snapshot_files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_snapshot_file_free);
   facts->flash = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
   facts->snapshot_disks = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
+  facts->tip_disks = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   facts->claims = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   facts->used_here = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   facts->used_elsewhere = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
@@ -195,6 +196,7 @@ clear_facts (QsFacts *facts)
   g_ptr_array_unref (facts->tips);
   g_ptr_array_unref (facts->snapshot_files);
   g_ptr_array_unref (facts->snapshot_disks);
+  g_ptr_array_unref (facts->tip_disks);
   g_ptr_array_unref (facts->claims);
   g_hash_table_unref (facts->used_here);
   g_hash_table_unref (facts->used_elsewhere);
@@ -235,6 +237,12 @@ const QsDiskFacts *
 qs_facts_find_snapshot_disk (const QsFacts *facts, const char *target)
 {
   return find_by_key (facts->snapshot_disks, target);
+}
+
+const QsDiskFacts *
+qs_facts_find_tip_disk (const QsFacts *facts, const char *target)
+{
+  return find_by_key (facts->tip_disks, target);
 }
 
 const QsDiskFacts *
@@ -339,6 +347,7 @@ qs_questions_free (QsQuestions *questions)
   g_ptr_array_unref (questions->reused);
   g_ptr_array_unref (questions->claims);
   g_free (questions->snapshot);
+  g_free (questions->tip_of);
   g_free (questions->fresh_uuid);
   g_free (questions->op);
   g_free (questions);

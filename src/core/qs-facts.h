@@ -95,22 +95,25 @@ typedef struct
   GPtrArray *disks;               /* of const QsDiskDef: walk the chain of its active file */
   GPtrArray *images; /* of char: path of a recorded image to look at, format in @formats */
   GPtrArray *formats;
-  GPtrArray *targets;      /* of char: paths where files are to be made */
-  GPtrArray *reused;       /* of QsFile: overlays of somebody else, as they would be recorded */
-  gboolean firmware;       /* the firmware variables, and the flash chips of the running QEMU */
-  gboolean open_files;     /* of the domain's process */
-  gboolean monitor;        /* ask the running QEMU: state, block nodes, commands */
-  gboolean io_threads;     /* ask it for these too */
-  gboolean memory;         /* ask it what saving its memory depends on */
-  gboolean agent;          /* where the guest agent is to be reached */
-  GPtrArray *claims;       /* of QsSnapshotFile: where a snapshot is said to lie. What is found is
+  GPtrArray *targets;       /* of char: paths where files are to be made */
+  GPtrArray *reused;        /* of QsFile: overlays of somebody else, as they would be recorded */
+  gboolean firmware;        /* the firmware variables, and the flash chips of the running QEMU */
+  gboolean open_files;      /* of the domain's process */
+  gboolean monitor;         /* ask the running QEMU: state, block nodes, commands */
+  gboolean io_threads;      /* ask it for these too */
+  gboolean memory;          /* ask it what saving its memory depends on */
+  gboolean agent;           /* where the guest agent is to be reached */
+  GPtrArray *claims;        /* of QsSnapshotFile: where a snapshot is said to lie. What is found is
                               walked, and what is recorded of it and of its tag looked up */
-  char *snapshot;          /* uuid of the one meant below; NULL: the request's */
-  gboolean document;       /* of this snapshot */
-  gboolean users;          /* which files definitions name, those of other domains too */
-  gboolean files;          /* the recorded files of the domain, and its tips */
-  gboolean snapshot_files; /* those of this snapshot: look at each */
-  gboolean snapshot_rows;  /* the same, but do not look at them */
+  char *snapshot;           /* uuid of the one meant below; NULL: the request's */
+  gboolean document;        /* of this snapshot */
+  gboolean users;           /* which files definitions name, those of other domains too */
+  gboolean files;           /* the recorded files of the domain, and its tips */
+  gboolean snapshot_files;  /* those of this snapshot: look at each */
+  gboolean snapshot_rows;   /* the same, but do not look at them */
+  gboolean snapshot_memory; /* look at those of its memory and firmware variables too: images are
+                               among @snapshot_disks, other files among @targets */
+  char *tip_of;             /* uuid: walk what waits as the tip of this snapshot */
 } QsQuestions;
 
 /**
@@ -193,6 +196,7 @@ typedef struct
   GPtrArray *open_files;     /* of QsOpenFile, of the domain's process; NULL: not known */
   gboolean ends_at_reset;    /* this process, or so it may be; known with @open_files only */
   GPtrArray *snapshot_disks; /* of QsDiskFacts: the chain of each of them, by disk target */
+  GPtrArray *tip_disks;      /* the same of the tip that was asked for */
   char *migration;      /* QEMU's word for a migration that is under way; NULL: there is none */
   guint64 memory_bytes; /* that saving its RAM takes at most, as far as is known; 0: it is not */
   GStrv migration_blockers; /* why QEMU would not migrate, in its own words; NULL: not asked */
@@ -267,6 +271,7 @@ QsFacts *qs_facts_ref (QsFacts *facts);
 void qs_facts_unref (QsFacts *facts);
 const QsDiskFacts *qs_facts_find_disk (const QsFacts *facts, const char *target);
 const QsDiskFacts *qs_facts_find_snapshot_disk (const QsFacts *facts, const char *target);
+const QsDiskFacts *qs_facts_find_tip_disk (const QsFacts *facts, const char *target);
 const QsDiskFacts *qs_facts_find_claim (const QsFacts *facts, const char *target);
 const QsImage *qs_facts_find_image (const QsFacts *facts, const char *path);
 const QsTarget *qs_facts_find_target (const QsFacts *facts, const char *path);

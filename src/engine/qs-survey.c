@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
-#include "qs-engine-private.h"
-
 #include "qs-error.h"
 #include "qs-launcher.h"
+#include "qs-survey-private.h"
 #include "qs-thaw.h"
 
-typedef struct
-{
-  QsEngine *engine;
-  QsDomain *domain;
-  const QsRequest *request;
-  const QsQuestions *questions;
-  QsWorker *worker; /* NULL until a question needs it */
-  QsFacts *facts;
-  GPtrArray *recorded; /* of QsFile: to walk chains by; NULL until one is walked */
-} Survey;
-
 /* to end a guest nothing is asked: that must not wait for a worker that hangs */
-static gboolean
-need_worker (Survey *survey, const GPtrArray *questions, GError **error)
+gboolean
+qs_survey_need_worker (QsSurvey *survey, const GPtrArray *questions, GError **error)
 {
   if (questions->len > 0 && survey->worker == NULL)
     survey->worker = qs_worker_pool_acquire (survey->engine->workers, survey->domain->owner, error);
@@ -27,8 +15,8 @@ need_worker (Survey *survey, const GPtrArray *questions, GError **error)
 }
 
 /* not among the facts: a planner gets what it asks for */
-static gboolean
-need_recorded (Survey *survey, GError **error)
+gboolean
+qs_survey_need_recorded (QsSurvey *survey, GError **error)
 {
   if (survey->recorded == NULL)
     survey->recorded = qs_store_get_files (survey->engine->store, survey->domain->id, error);
@@ -36,8 +24,8 @@ need_recorded (Survey *survey, GError **error)
 }
 
 /* a disk whose chain cannot be walked is a fact too: the planner decides what follows from it */
-static QsDiskFacts *
-walk_chain (Survey *survey, const char *target, const char *path, const char *format)
+QsDiskFacts *
+qs_survey_walk (QsSurvey *survey, const char *target, const char *path, const char *format)
 {
   QsDiskFacts *disk = g_new0 (QsDiskFacts, 1);
 
@@ -51,19 +39,21 @@ walk_chain (Survey *survey, const char *target, const char *path, const char *fo
 }
 
 static gboolean
-survey_disks (Survey *survey, GError **error)
+survey_disks (QsSurvey *survey, GError **error)
 {
   if (survey->questions->disks->len == 0)
     return TRUE;
-  if (!need_worker (survey, survey->questions->disks, error) || !need_recorded (survey, error))
+  if (!qs_survey_need_worker (survey, survey->questions->disks, error)
+      || !qs_survey_need_recorded (survey, error))
     return FALSE;
   for (guint i = 0; i < survey->questions->disks->len; i++)
     {
       const QsDiskDef *disk = g_ptr_array_index (survey->questions->disks, i);
 
       g_ptr_array_add (survey->facts->disks,
-                       walk_chain (survey, disk->target, qs_domain_disk_path (survey->domain, disk),
-                                   qs_domain_disk_format (survey->domain, disk)));
+                       qs_survey_walk (survey, disk->target,
+                                       qs_domain_disk_path (survey->domain, disk),
+                                       qs_domain_disk_format (survey->domain, disk)));
     }
   return TRUE;
 }
@@ -80,7 +70,7 @@ file_row (const char *path, const char *format)
 
 /* the recorded files, and those that are not recorded yet: later rows count */
 static GPtrArray *
-rows_with_actives (Survey *survey, GPtrArray *own)
+rows_with_actives (QsSurvey *survey, GPtrArray *own)
 {
   GPtrArray *rows = g_ptr_array_new ();
 
@@ -97,7 +87,7 @@ rows_with_actives (Survey *survey, GPtrArray *own)
 }
 
 static gboolean
-survey_one_reused (Survey *survey, QsFile *file, GPtrArray *rows, GError **error)
+survey_one_reused (QsSurvey *survey, QsFile *file, GPtrArray *rows, GError **error)
 {
   QsDiskFacts *reused = g_new0 (QsDiskFacts, 1);
 
@@ -115,14 +105,15 @@ survey_one_reused (Survey *survey, QsFile *file, GPtrArray *rows, GError **error
 
 /* what is no image yet, a missing file or an empty one, is a matter of its target */
 static gboolean
-survey_reused (Survey *survey, GError **error)
+survey_reused (QsSurvey *survey, GError **error)
 {
   g_autoptr (GPtrArray) own = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
   g_autoptr (GPtrArray) rows = NULL;
 
   if (survey->questions->reused->len == 0)
     return TRUE;
-  if (!need_worker (survey, survey->questions->reused, error) || !need_recorded (survey, error))
+  if (!qs_survey_need_worker (survey, survey->questions->reused, error)
+      || !qs_survey_need_recorded (survey, error))
     return FALSE;
   rows = rows_with_actives (survey, own);
   for (guint i = 0; i < survey->questions->reused->len; i++)
@@ -132,9 +123,9 @@ survey_reused (Survey *survey, GError **error)
 }
 
 static gboolean
-survey_images (Survey *survey, GError **error)
+survey_images (QsSurvey *survey, GError **error)
 {
-  if (!need_worker (survey, survey->questions->images, error))
+  if (!qs_survey_need_worker (survey, survey->questions->images, error))
     return FALSE;
   for (guint i = 0; i < survey->questions->images->len; i++)
     {
@@ -149,26 +140,34 @@ survey_images (Survey *survey, GError **error)
   return TRUE;
 }
 
-static gboolean
-survey_targets (Survey *survey, GError **error)
+/* looks at one path at which a file is or will be */
+gboolean
+qs_survey_target (QsSurvey *survey, const char *path, GError **error)
 {
-  if (!need_worker (survey, survey->questions->targets, error))
-    return FALSE;
-  for (guint i = 0; i < survey->questions->targets->len; i++)
-    {
-      QsTarget *target = NULL;
+  QsTarget *target = NULL;
 
-      if (!qs_worker_check_target (
-              survey->worker, g_ptr_array_index (survey->questions->targets, i), &target, error))
-        return FALSE;
-      g_ptr_array_add (survey->facts->targets, target);
-    }
+  if (!qs_worker_check_target (survey->worker, path, &target, error))
+    return FALSE;
+  g_ptr_array_add (survey->facts->targets, target);
+  return TRUE;
+}
+
+static gboolean
+survey_targets (QsSurvey *survey, GError **error)
+{
+  const GPtrArray *targets = survey->questions->targets;
+
+  if (!qs_survey_need_worker (survey, targets, error))
+    return FALSE;
+  for (guint i = 0; i < targets->len; i++)
+    if (!qs_survey_target (survey, g_ptr_array_index (targets, i), error))
+      return FALSE;
   return TRUE;
 }
 
 /* that it is not there is a fact too: the first start makes it */
 static gboolean
-survey_firmware (Survey *survey, GError **error)
+survey_firmware (QsSurvey *survey, GError **error)
 {
   const QsDomainDef *def = qs_domain_get_def (survey->domain);
   QsFileId id;
@@ -178,16 +177,17 @@ survey_firmware (Survey *survey, GError **error)
     return TRUE;
   if (survey->worker == NULL)
     survey->worker = qs_worker_pool_acquire (survey->engine->workers, survey->domain->owner, error);
-  if (survey->worker == NULL || !need_recorded (survey, error)
+  if (survey->worker == NULL || !qs_survey_need_recorded (survey, error)
       || !qs_worker_identify (survey->worker, def->nvram, &id, &exists, error))
     return FALSE;
   if (exists)
-    survey->facts->firmware = walk_chain (survey, QS_NVRAM_TARGET, def->nvram, def->nvram_format);
+    survey->facts->firmware =
+        qs_survey_walk (survey, QS_NVRAM_TARGET, def->nvram, def->nvram_format);
   return TRUE;
 }
 
 static gboolean
-survey_files (Survey *survey, GError **error)
+survey_files (QsSurvey *survey, GError **error)
 {
   return !survey->questions->files
          || qs_survey_files (survey->engine, survey->domain, survey->facts, error);
@@ -207,7 +207,7 @@ target_image (const QsTarget *target)
 }
 
 static gboolean
-survey_foreign (Survey *survey, GError **error)
+survey_foreign (QsSurvey *survey, GError **error)
 {
   g_autoptr (GPtrArray) actives = g_ptr_array_new ();
   g_autoptr (GPtrArray) targets = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
@@ -242,90 +242,9 @@ survey_foreign (Survey *survey, GError **error)
   return TRUE;
 }
 
-/* what it comes to is known only after the walk, and so what is recorded of that */
-static gboolean
-survey_one_claim (Survey *survey, const QsSnapshotFile *claim, GError **error)
-{
-  QsStore *store = survey->engine->store;
-  const char *domain = survey->domain->id;
-  g_autoptr (GPtrArray) rows = qs_store_get_chain (store, domain, claim->path, error);
-  g_autoptr (GPtrArray) paths = g_ptr_array_new ();
-  g_autoptr (GPtrArray) files = NULL;
-  QsDiskFacts *found;
-
-  if (rows == NULL)
-    return FALSE;
-  found = g_new0 (QsDiskFacts, 1);
-  g_ptr_array_add (survey->facts->claims, found);
-  found->target = g_strdup (claim->target);
-  qs_worker_inspect_chain (survey->worker, claim->path, claim->format, rows, &found->chain,
-                           &found->error);
-  if (found->chain == NULL)
-    found->chain = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
-  for (guint i = 0; i < found->chain->len; i++)
-    g_ptr_array_add (paths, ((QsImage *)g_ptr_array_index (found->chain, i))->path);
-
-  files = qs_store_find_files (store, domain, paths, error);
-  if (files == NULL || !qs_survey_claim_names (survey->engine, survey->domain, claim, found, error))
-    return FALSE;
-  g_ptr_array_extend_and_steal (survey->facts->files, g_steal_pointer (&files));
-  return TRUE;
-}
-
-static gboolean
-survey_claims (Survey *survey, GError **error)
-{
-  const GPtrArray *claims = survey->questions->claims;
-
-  if (!need_worker (survey, claims, error))
-    return FALSE;
-  for (guint i = 0; i < claims->len; i++)
-    if (!survey_one_claim (survey, g_ptr_array_index (claims, i), error))
-      return FALSE;
-  return TRUE;
-}
-
-static gboolean
-survey_snapshot (Survey *survey, GError **error)
-{
-  QsStore *store = survey->engine->store;
-  const char *snapshot = survey->questions->snapshot;
-  GPtrArray *files;
-
-  if (snapshot == NULL)
-    snapshot = survey->request->snapshot;
-  if (survey->questions->document)
-    {
-      survey->facts->snapshot_document = qs_store_get_document (store, snapshot, error);
-      if (survey->facts->snapshot_document == NULL)
-        return FALSE;
-    }
-  if (!survey->questions->snapshot_files && !survey->questions->snapshot_rows)
-    return TRUE;
-  files = qs_store_get_snapshot_files (store, snapshot, error);
-  if (files == NULL)
-    return FALSE;
-  g_ptr_array_unref (survey->facts->snapshot_files);
-  survey->facts->snapshot_files = files;
-  if (!survey->questions->snapshot_files)
-    return TRUE;
-  if (!need_worker (survey, files, error) || !need_recorded (survey, error))
-    return FALSE;
-  for (guint i = 0; i < files->len; i++)
-    {
-      const QsSnapshotFile *file = g_ptr_array_index (files, i);
-
-      if (!qs_snapshot_file_is_disk (file))
-        continue;
-      g_ptr_array_add (survey->facts->snapshot_disks,
-                       walk_chain (survey, file->target, file->path, file->format));
-    }
-  return TRUE;
-}
-
 /* a QEMU that did not answer before may do so now */
 static QsGuest *
-find_guest (Survey *survey, GError **error)
+find_guest (QsSurvey *survey, GError **error)
 {
   QsRegistry *registry = survey->engine->registry;
   QsGuest *guest = qs_registry_get_guest (registry, survey->domain->id);
@@ -340,7 +259,7 @@ find_guest (Survey *survey, GError **error)
 
 /* a QEMU that this service has started was told nothing but what is recorded */
 static gboolean
-survey_graph (Survey *survey, QsGuest *guest, GError **error)
+survey_graph (QsSurvey *survey, QsGuest *guest, GError **error)
 {
   if (survey->domain->attachment == NULL)
     return TRUE;
@@ -353,7 +272,7 @@ survey_graph (Survey *survey, QsGuest *guest, GError **error)
 }
 
 static gboolean
-survey_flash (Survey *survey, QsGuest *guest, GError **error)
+survey_flash (QsSurvey *survey, QsGuest *guest, GError **error)
 {
   if (!survey->questions->firmware)
     return TRUE;
@@ -362,7 +281,7 @@ survey_flash (Survey *survey, QsGuest *guest, GError **error)
 }
 
 static gboolean
-survey_memory (Survey *survey, QsGuest *guest, GError **error)
+survey_memory (QsSurvey *survey, QsGuest *guest, GError **error)
 {
   QsFacts *facts = survey->facts;
   guint64 resident;
@@ -383,7 +302,7 @@ survey_memory (Survey *survey, QsGuest *guest, GError **error)
 }
 
 static gboolean
-survey_monitor (Survey *survey, GError **error)
+survey_monitor (QsSurvey *survey, GError **error)
 {
   QsFacts *facts = survey->facts;
   g_autoptr (QsGuest) guest = NULL;
@@ -408,7 +327,7 @@ survey_monitor (Survey *survey, GError **error)
 }
 
 static gboolean
-survey_agent (Survey *survey, GError **error)
+survey_agent (QsSurvey *survey, GError **error)
 {
   const QsAttachment *attachment = survey->domain != NULL ? survey->domain->attachment : NULL;
   const char *known = attachment != NULL && *attachment->agent != '\0' ? attachment->agent : NULL;
@@ -427,7 +346,7 @@ survey_agent (Survey *survey, GError **error)
 
 /* refused where QEMU has more rights than its owner: then it is not known */
 static gboolean
-survey_open_files (Survey *survey, GError **error)
+survey_open_files (QsSurvey *survey, GError **error)
 {
   const QsProcess *process = survey->domain->process;
   g_autoptr (QsProcessFiles) files = NULL;
@@ -449,7 +368,7 @@ survey_open_files (Survey *survey, GError **error)
   return TRUE;
 }
 
-typedef gboolean (*SurveyFunc) (Survey *survey, GError **error);
+typedef gboolean (*SurveyFunc) (QsSurvey *survey, GError **error);
 
 /**
  * qs_survey:
@@ -463,12 +382,13 @@ QsFacts *
 qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
            const QsQuestions *questions, GError **error)
 {
-  static const SurveyFunc funcs[] = { survey_monitor,  survey_agent,    survey_files,
-                                      survey_snapshot, survey_disks,    survey_images,
-                                      survey_targets,  survey_reused,   survey_claims,
-                                      survey_foreign,  survey_firmware, survey_open_files };
+  static const SurveyFunc funcs[] = { survey_monitor,     survey_agent,   survey_files,
+                                      qs_survey_snapshot, qs_survey_tips, survey_disks,
+                                      survey_images,      survey_targets, survey_reused,
+                                      qs_survey_claims,   survey_foreign, survey_firmware,
+                                      survey_open_files };
   g_autoptr (QsFacts) facts = qs_facts_new ();
-  Survey survey = { engine, domain, request, questions, NULL, facts, NULL };
+  QsSurvey survey = { engine, domain, request, questions, NULL, facts, NULL };
   gboolean answered = TRUE;
 
   facts->now = questions->now;
