@@ -3,6 +3,7 @@
 #include "qs-command-line-private.h"
 
 #include "qs-error.h"
+#include "qs-genid.h"
 #include "qs-limits.h"
 
 static const QsMachineAlias default_aliases[] = {
@@ -256,6 +257,7 @@ qs_domain_def_assign_addresses (const QsDomainDef *def, const QsDomainDef *previ
   if (!resolve_machine (root, aliases, &chipset))
     return qs_domain_def_ref ((QsDomainDef *)def);
   write_nvram (root, def, previous);
+  qs_genid_complete (root, previous);
   if (!assign (root, previous, chipset, error))
     return NULL;
   return qs_domain_def_new_node (root, error);

@@ -17,6 +17,7 @@ static const struct
   { "domain", "type id" },
   { "domain/name", "" },
   { "domain/uuid", "" },
+  { "domain/genid", "" },
   { "domain/title", "" },
   { "domain/description", "" },
   { "domain/metadata", OPAQUE },

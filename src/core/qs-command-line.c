@@ -4,6 +4,7 @@
 
 #include "qs-command-line-private.h"
 #include "qs-error.h"
+#include "qs-genid.h"
 #include "qs-limits.h"
 
 #include <string.h>
@@ -126,6 +127,24 @@ add_monitor (QsLine *line)
     qs_line_add (line, "-incoming", "defer");
 }
 
+/* the device that shows it to the guest needs ACPI */
+static gboolean
+add_genid (QsLine *line, GError **error)
+{
+  const xmlNode *node = qs_xml_child (line->root, "genid");
+  g_autofree char *genid = qs_genid_get (line->def);
+  g_autoptr (JsonObject) object = NULL;
+
+  if (!node)
+    return TRUE;
+  if (!genid)
+    return qs_line_refuse (error, node, "is no uuid");
+  object = qs_line_device ("vmgenid", "snapd-genid");
+  json_object_set_string_member (object, "guid", genid);
+  qs_line_take_json (line, "-device", g_steal_pointer (&object));
+  return TRUE;
+}
+
 /* a bus comes after the one that its bridge sits on; TRUE as well for one that came already */
 static gboolean
 add_bus (QsLine *line, guint index, gboolean *is_done, GError **error)
@@ -200,8 +219,8 @@ build (QsLine *line, GError **error)
   add_identity (line);
   add_monitor (line);
   return qs_line_machine (line, error) && qs_line_cpu (line, error) && qs_line_clock (line, error)
-         && qs_line_events (line, error) && qs_line_boot (line, error) && add_devices (line, error)
-         && add_custom (line, custom, error);
+         && add_genid (line, error) && qs_line_events (line, error) && qs_line_boot (line, error)
+         && add_devices (line, error) && add_custom (line, custom, error);
 }
 
 static void

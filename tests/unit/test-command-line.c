@@ -193,6 +193,7 @@ static const Refusal refusals[] = {
   { "cpu-injection", "<cpu mode='custom'><model>qemu64,+vmx</model></cpu>", "<model> (line 7)" },
   { "feature-injection", "<cpu mode='host-model'><feature name='a=b,c'/></cpu>", "<feature>" },
   { "topology", "<cpu><topology sockets='2' cores='2' threads='1'/></cpu>", "makes 4 processors" },
+  { "genid", "<genid>new</genid>", "<genid> (line 7) is no uuid" },
   { "foreign", "<x:y xmlns:x='urn:x'/>", "<y> (line 7)" },
   { "qemu-capabilities",
     "<qemu:capabilities xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'/>",
@@ -325,6 +326,7 @@ main (int argc, char **argv)
 {
   static const char *const golden[] = {
     "bios-1-disk",
+    "genid",
     "bios-4-disks",
     "bridges",
     "buses-i440fx",
