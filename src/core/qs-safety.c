@@ -167,7 +167,7 @@ qs_safety_make_revert (const QsRequest *revert, const QsQuestions *given)
   GVariantDict options = G_VARIANT_DICT_INIT (revert->options);
 
   part->snapshot = g_strdup (revert->snapshot);
-  g_variant_dict_insert (&options, "safety-uuid", "s", given->fresh_uuid);
+  g_variant_dict_insert (&options, "safety", "s", given->fresh_uuid);
   part->options = g_variant_ref_sink (g_variant_dict_end (&options));
   return part;
 }
@@ -278,7 +278,7 @@ qs_safety_has_all (const QsDomain *domain, const QsRequest *revert, const QsFact
   const char *uuid = NULL;
 
   if (revert->options != NULL)
-    g_variant_lookup (revert->options, "safety-uuid", "&s", &uuid);
+    g_variant_lookup (revert->options, "safety", "&s", &uuid);
   return uuid != NULL && below != NULL
          && g_ptr_array_find_with_equal_func (below->state_of, uuid, g_str_equal, NULL);
 }
