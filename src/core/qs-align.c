@@ -75,6 +75,16 @@ free_selected (QsSelected *selected)
   g_free (selected);
 }
 
+QsSelection *
+qs_selection_new (void)
+{
+  QsSelection *selection = g_new0 (QsSelection, 1);
+
+  selection->disks = g_ptr_array_new_with_free_func ((GDestroyNotify)free_selected);
+  selection->uncovered = g_ptr_array_new ();
+  return selection;
+}
+
 void
 qs_selection_free (QsSelection *selection)
 {
@@ -182,9 +192,8 @@ qs_align_resolve_disk (const QsDomain *domain, const char *name, GError **error)
   return found;
 }
 
-/* lays each requested disk beside the domain's: target -> QsSnapshotDisk */
-static GHashTable *
-match_requests (const QsDomain *domain, const QsSnapshotDef *def, GError **error)
+GHashTable *
+qs_align_requests (const QsDomain *domain, const QsSnapshotDef *def, GError **error)
 {
   g_autoptr (GHashTable) requests = g_hash_table_new (g_str_hash, g_str_equal);
 
@@ -273,6 +282,7 @@ name_overlay (QsSelected *selected, const QsDomain *domain, const char *name, GE
   QsSourceType type = qs_domain_disk_source_type (domain, selected->disk);
   const QsActive *active = qs_domain_find_active (domain, selected->disk->target);
 
+  g_clear_pointer (&selected->stem, g_free);
   if (active != NULL && active->stem != NULL && active->stem[0] != '\0')
     selected->stem = g_strdup (active->stem);
   else if (selected->active != NULL)
@@ -309,18 +319,16 @@ refuse_same_path (const QsSelection *selection, const QsSelected *selected, GErr
   return TRUE;
 }
 
-static gboolean
-name_overlays (QsSelection *selection, const QsDomain *domain, guint flags, GError **error)
+gboolean
+qs_align_overlay (QsSelected *selected, const QsDomain *domain, const char *name, guint flags,
+                  GError **error)
 {
-  for (guint i = 0; i < selection->disks->len; i++)
-    {
-      QsSelected *selected = g_ptr_array_index (selection->disks, i);
+  return settle_mode (selected, flags, error) && name_overlay (selected, domain, name, error);
+}
 
-      if (selected->choice == QS_LOCATION_EXTERNAL
-          && (!settle_mode (selected, flags, error)
-              || !name_overlay (selected, domain, selection->name, error)))
-        return FALSE;
-    }
+gboolean
+qs_align_check_overlays (const QsSelection *selection, GError **error)
+{
   for (guint i = 0; i < selection->disks->len; i++)
     {
       const QsSelected *selected = g_ptr_array_index (selection->disks, i);
@@ -330,6 +338,20 @@ name_overlays (QsSelection *selection, const QsDomain *domain, guint flags, GErr
         return FALSE;
     }
   return TRUE;
+}
+
+static gboolean
+name_overlays (QsSelection *selection, const QsDomain *domain, guint flags, GError **error)
+{
+  for (guint i = 0; i < selection->disks->len; i++)
+    {
+      QsSelected *selected = g_ptr_array_index (selection->disks, i);
+
+      if (selected->choice == QS_LOCATION_EXTERNAL
+          && !qs_align_overlay (selected, domain, selection->name, flags, error))
+        return FALSE;
+    }
+  return qs_align_check_overlays (selection, error);
 }
 
 static QsRecipe
@@ -366,9 +388,9 @@ make_name (const QsDomain *domain, gint64 now)
   return g_steal_pointer (&name);
 }
 
-static gboolean
-settle_name (QsSelection *selection, const QsDomain *domain, const QsSnapshotDef *def, gint64 now,
-             GError **error)
+gboolean
+qs_align_name (QsSelection *selection, const QsDomain *domain, const QsSnapshotDef *def, gint64 now,
+               GError **error)
 {
   if (def->name == NULL || def->name[0] == '\0')
     {
@@ -392,7 +414,7 @@ select_disks (QsSelection *selection, const QsDomain *domain, const QsSnapshotDe
               GError **error)
 {
   const QsDomainDef *domain_def = qs_domain_get_def (domain);
-  g_autoptr (GHashTable) requests = match_requests (domain, def, error);
+  g_autoptr (GHashTable) requests = qs_align_requests (domain, def, error);
 
   if (requests == NULL)
     return FALSE;
@@ -423,10 +445,8 @@ select_disks (QsSelection *selection, const QsDomain *domain, const QsSnapshotDe
 QsSelection *
 qs_align (const QsDomain *domain, const QsSnapshotDef *def, guint flags, gint64 now, GError **error)
 {
-  g_autoptr (QsSelection) selection = g_new0 (QsSelection, 1);
+  g_autoptr (QsSelection) selection = qs_selection_new ();
 
-  selection->disks = g_ptr_array_new_with_free_func ((GDestroyNotify)free_selected);
-  selection->uncovered = g_ptr_array_new ();
   if (!settle_memory (domain, def, flags, &selection->memory, error)
       || !select_disks (selection, domain, def, error))
     return NULL;
@@ -437,7 +457,7 @@ qs_align (const QsDomain *domain, const QsSnapshotDef *def, guint flags, gint64 
                            "nothing selected for snapshot: no memory and no disk");
       return NULL;
     }
-  if (!settle_name (selection, domain, def, now, error)
+  if (!qs_align_name (selection, domain, def, now, error)
       || !name_overlays (selection, domain, flags, error))
     return NULL;
 

@@ -80,6 +80,11 @@ typedef struct
 
 QsSelection *qs_align (const QsDomain *domain, const QsSnapshotDef *def, guint flags, gint64 now,
                        GError **error);
+QsSelection *qs_align_branch (const QsDomain *domain, const QsSnapshotDef *def, guint flags,
+                              gint64 now, GError **error);
+gboolean qs_align_overlay (QsSelected *selected, const QsDomain *domain, const char *name,
+                           guint flags, GError **error);
+gboolean qs_align_check_overlays (const QsSelection *selection, GError **error);
 void qs_selection_free (QsSelection *selection);
 
 const char *qs_recipe_name (QsRecipe recipe);

@@ -172,7 +172,7 @@ find_fault (const QsImage *overlay, const QsImage *below, const QsImage *active)
     return "names no backing file, so that the guest's data would be lost at its next start; write "
            "the name with qemu-img rebase -u";
   if (below == NULL || !qs_image_is_same (below, active))
-    return "has another backing file than the one the disk uses now; write the name with qemu-img "
+    return "has another backing file than the one it is to stand on; write the name with qemu-img "
            "rebase -u";
   if (g_strcmp0 (below->format, active->format) != 0)
     return "gives its backing file another format than it has; write it with qemu-img rebase -u";

@@ -279,8 +279,8 @@ qs_check_one_name (const QsFacts *facts, const char *target, const QsImage *imag
 
 /* a file that snapshots lie in must be the one they were taken with; any other that somebody has put
    there, a copy brought back for instance, is what the disk is on now */
-static gboolean
-check_recorded (const QsDiskFacts *disk, const QsFacts *facts, GError **error)
+gboolean
+qs_check_recorded (const QsDiskFacts *disk, const QsFacts *facts, GError **error)
 {
   for (guint i = 0; i < disk->chain->len; i++)
     {
@@ -336,7 +336,7 @@ qs_check_disk_image (const QsSelected *selected, const QsFacts *facts, GError **
     }
 
   image = g_ptr_array_index (disk->chain, 0);
-  if (!check_recorded (disk, facts, error))
+  if (!qs_check_recorded (disk, facts, error))
     return NULL;
   return qs_check_unused (facts, disk->target, image, error)
                  && check_active_image (selected, facts, image, error)

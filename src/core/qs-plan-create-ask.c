@@ -4,19 +4,11 @@
 
 #include "qs-error.h"
 #include "qs-name.h"
+#include "qs-plan-branch.h"
 #include "qs-plan-redefine.h"
 #include "qs-scope.h"
 
 /* what can be said of a create before anything is looked at, and what has to be looked at */
-
-/* flags that are understood, but whose work is not there yet */
-static const struct
-{
-  guint flag;
-  const char *what;
-} later_flags[] = {
-  { QS_CREATE_BRANCH, "branching (BRANCH)" },
-};
 
 static gboolean
 check_flags (const QsDomain *domain, const QsRequest *request, GError **error)
@@ -32,16 +24,7 @@ check_flags (const QsDomain *domain, const QsRequest *request, GError **error)
       g_set_error_literal (error, QS_ERROR, QS_ERROR_XML_INVALID, "flag BRANCH needs <branch>");
       return FALSE;
     }
-  if (!qs_create_check_quiesce (request, domain->state, error))
-    return FALSE;
-  for (guint i = 0; i < G_N_ELEMENTS (later_flags); i++)
-    if (request->flags & later_flags[i].flag)
-      {
-        g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-                     "%s is not supported by this version", later_flags[i].what);
-        return FALSE;
-      }
-  return TRUE;
+  return qs_create_check_quiesce (request, domain->state, error);
 }
 
 /**
@@ -159,6 +142,8 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
     return qs_ask_redefine (domain, request, questions, error);
   if (!check_flags (domain, request, error))
     return FALSE;
+  if (request->flags & QS_CREATE_BRANCH)
+    return qs_ask_branch (domain, request, questions, error);
   selection = qs_create_select (domain, request, questions->now, error);
   if (selection == NULL)
     return FALSE;

@@ -79,7 +79,7 @@ reuse_file (const File *file, GError **error)
 
   if (reused != NULL && reused->has_data)
     qs_plan_note (file->plan,
-                  "disk ‘%s’: ‘%s’ holds data already, which the guest sees from now on",
+                  "disk ‘%s’: ‘%s’ holds data already, which the guest sees once it is on it",
                   selected->disk->target, selected->path);
   return reused != NULL;
 }
@@ -108,24 +108,39 @@ check_told (const QsCreate *create, const QsSelected *selected, GError **error)
 }
 
 /**
- * qs_create_add_file:
+ * qs_create_add_overlay:
+ * @base: what it stands on, the file that @selected calls active
+ * @size: of the disk, as the guest sees it
  *
  * Adds what it takes for the overlay of a disk to be there.
+ */
+gboolean
+qs_create_add_overlay (QsCreate *create, QsPlan *plan, const QsSelected *selected,
+                       const QsImage *base, guint64 size, GError **error)
+{
+  File file = { create, plan, selected, NULL, base, size };
+  AddFile add;
+
+  if (!check_told (create, selected, error) || !qs_check_target (selected, create->facts, error))
+    return FALSE;
+  file.target = qs_facts_find_target (create->facts, selected->path);
+  add = ways[selected->mode][file.target->type];
+  g_return_val_if_fail (add != NULL, FALSE);
+  return add (&file, error);
+}
+
+/**
+ * qs_create_add_file:
+ *
+ * Adds the overlay on the file that a disk uses now.
  */
 gboolean
 qs_create_add_file (QsCreate *create, QsPlan *plan, const QsSelected *selected, GError **error)
 {
   const QsNode *node = qs_facts_find_node (create->facts, selected->disk->target);
-  File file = { create, plan, selected, NULL, NULL, 0 };
-  AddFile add;
+  const QsImage *active = qs_check_disk_image (selected, create->facts, error);
 
-  file.active = qs_check_disk_image (selected, create->facts, error);
-  if (file.active == NULL || !check_told (create, selected, error)
-      || !qs_check_target (selected, create->facts, error))
-    return FALSE;
-  file.size = node != NULL ? node->virtual_size : file.active->virtual_size;
-  file.target = qs_facts_find_target (create->facts, selected->path);
-  add = ways[selected->mode][file.target->type];
-  g_return_val_if_fail (add != NULL, FALSE);
-  return add (&file, error);
+  return active != NULL
+         && qs_create_add_overlay (create, plan, selected, active,
+                                   node != NULL ? node->virtual_size : active->virtual_size, error);
 }

@@ -152,8 +152,9 @@ record_snapshot (QsCreate *create, QsChangeList *changes, GError **error)
 
 /* ours is what we have made; what was lent is never unlinked. A file that a step has written has its
    identity from there */
-static void
-record_file (QsCreate *create, QsChangeList *changes, const QsSelected *selected, const char *path)
+void
+qs_create_record_file (const QsCreate *create, QsChangeList *changes, const QsSelected *selected,
+                       const char *path)
 {
   const char *target = selected->disk->target;
   const QsDiskFacts *reused = qs_facts_find_reused (create->facts, selected->path);
@@ -186,7 +187,7 @@ record_overlay (QsCreate *create, QsChangeList *changes, const QsSelected *selec
   const char *target = selected->disk->target;
   const char *path = overlay_path (create, selected);
 
-  record_file (create, changes, selected, path);
+  qs_create_record_file (create, changes, selected, path);
   qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", target, "path", "s", path, "format",
                   "s", selected->format, "stem", "s", selected->stem, "if-done", "au",
                   qs_create_condition (create, target), NULL);

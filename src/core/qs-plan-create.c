@@ -4,6 +4,7 @@
 
 #include "qs-error.h"
 #include "qs-limits.h"
+#include "qs-plan-branch.h"
 #include "qs-plan-redefine.h"
 #include "qs-safety.h"
 
@@ -321,6 +322,8 @@ qs_plan_create (const QsDomain *domain, const QsRequest *request, const QsFacts 
 
   if (request->flags & QS_CREATE_REDEFINE)
     return qs_plan_redefine (domain, request, facts, error);
+  if (request->flags & QS_CREATE_BRANCH)
+    return qs_plan_branch (domain, request, facts, error);
   selection = qs_create_select (domain, request, facts->now, error);
   if (selection == NULL || !check_state (domain, facts, error)
       || !qs_check_manual (selection, facts->state, error))

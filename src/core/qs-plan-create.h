@@ -43,6 +43,8 @@ gboolean qs_create_each (QsCreate *create, QsPlan *plan, QsLocation choice, QsCr
 
 gboolean qs_create_add_file (QsCreate *create, QsPlan *plan, const QsSelected *selected,
                              GError **error);
+gboolean qs_create_add_overlay (QsCreate *create, QsPlan *plan, const QsSelected *selected,
+                                const QsImage *base, guint64 size, GError **error);
 const char *qs_create_file_path (const QsCreate *create, const QsSelected *selected);
 
 /* qs-plan-create-exchange.c: domains that somebody else starts */
@@ -97,3 +99,5 @@ GVariant *qs_create_condition (const QsCreate *create, const char *target);
 gboolean qs_create_switches_at_once (const QsCreate *create);
 gboolean qs_create_add_switch (QsCreate *create, QsPlan *plan, GError **error);
 gboolean qs_create_add_record (QsCreate *create, QsPlan *plan, GError **error);
+void qs_create_record_file (const QsCreate *create, QsChangeList *changes,
+                            const QsSelected *selected, const char *path);

@@ -80,6 +80,7 @@ gboolean qs_check_disk_snapshot (const QsSelected *selected, GError **error);
 gboolean qs_check_manual (const QsSelection *selection, QsDomainState state, GError **error);
 const QsImage *qs_check_disk_image (const QsSelected *selected, const QsFacts *facts,
                                     GError **error);
+gboolean qs_check_recorded (const QsDiskFacts *disk, const QsFacts *facts, GError **error);
 gboolean qs_check_one_name (const QsFacts *facts, const char *target, const QsImage *image,
                             GError **error);
 gboolean qs_check_unused (const QsFacts *facts, const char *target, const QsImage *image,
