@@ -217,6 +217,8 @@ make_reused (const QsFile *file)
   overlay->backing_name = g_strdup (file->backing);
   overlay->size = 256 * 1024;
   overlay->mtime = 77;
+  if (file->backing == NULL)
+    return reused;
   g_ptr_array_add (reused->chain,
                    make_image (file->backing, "qcow2", 100 + g_str_hash (file->backing) % 1000));
   return reused;
@@ -323,9 +325,9 @@ answer_snapshot_disk (QsFacts *facts, const QsDomain *domain, const QsDiskDef *d
 }
 
 static void
-answer_snapshot (QsFacts *facts, const QsDomain *domain, const QsRequest *request)
+answer_snapshot (QsFacts *facts, const QsDomain *domain, const char *uuid)
 {
-  const QsSnapshot *snapshot = qs_tree_lookup (domain->tree, request->snapshot);
+  const QsSnapshot *snapshot = qs_tree_lookup (domain->tree, uuid);
 
   facts->snapshot_document = snapshot_document (domain);
   for (guint i = 0; i < domain->def->disks->len; i++)
@@ -353,7 +355,8 @@ fixture_facts (const QsDomain *domain, const QsRequest *request, GError **error)
   facts->state = domain->state;
   answer_paths (facts, domain, questions);
   if (questions->snapshot_files)
-    answer_snapshot (facts, domain, request);
+    answer_snapshot (facts, domain,
+                     questions->snapshot != NULL ? questions->snapshot : request->snapshot);
   if (questions->monitor && qs_domain_is_active (domain))
     answer_nodes (facts, domain);
   facts->agent = questions->agent ? g_strdup ("/run/agent.sock") : NULL;
