@@ -92,8 +92,11 @@ run_create_as (QsCtl *ctl, QsCtlArguments *arguments, GError **error)
     .memspec = qs_ctl_arguments_get (arguments, "memspec"),
     .diskspecs = qs_ctl_arguments_get_list (arguments, "diskspec"),
   };
-  g_autofree char *xml = qs_ctl_draft_to_xml (&draft, error);
+  static const char *const exclusive[][2] = { { "branch", "memspec" }, { NULL, NULL } };
+  g_autofree char *xml = NULL;
 
+  if (qs_ctl_arguments_exclude (arguments, exclusive, error))
+    xml = qs_ctl_draft_to_xml (&draft, error);
   if (xml == NULL)
     return FALSE;
   if (!qs_ctl_arguments_has (arguments, "print-xml"))

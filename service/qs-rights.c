@@ -39,6 +39,13 @@ has_flag (const QsCall *call, guint mask)
   return (flags_of (call) & mask) != 0;
 }
 
+/* the domain goes there, and leaves what it holds now */
+static gboolean
+branches_off (const QsCall *call, guint mask)
+{
+  return (flags_of (call) & mask) == mask;
+}
+
 /* whether memory is really saved is decided later; what may save it needs the right */
 static gboolean
 may_save_memory (const QsCall *call, guint mask)
@@ -65,11 +72,13 @@ static const struct
   guint mask;
   const char *action;
 } extra_rights[] = {
-  { "SnapshotCreateXML", may_save_memory, QS_CREATE_DISK_ONLY | QS_CREATE_REDEFINE,
-    "create-memory" },
+  { "SnapshotCreateXML", may_save_memory,
+    QS_CREATE_DISK_ONLY | QS_CREATE_REDEFINE | QS_CREATE_BRANCH, "create-memory" },
   { "SnapshotCreateXML", has_flag, QS_CREATE_QUIESCE, "quiesce" },
   { "SnapshotCreateXML", has_flag, QS_CREATE_REDEFINE, "define" },
-  { "SnapshotCreate", may_save_memory, QS_CREATE_DISK_ONLY, "create-memory" },
+  { "SnapshotCreateXML", branches_off, QS_CREATE_BRANCH | QS_CREATE_CURRENT, "revert" },
+  { "SnapshotCreate", may_save_memory, QS_CREATE_DISK_ONLY | QS_CREATE_BRANCH, "create-memory" },
+  { "SnapshotCreate", branches_off, QS_CREATE_BRANCH | QS_CREATE_CURRENT, "revert" },
   { "SnapshotCreate", has_flag, QS_CREATE_QUIESCE, "quiesce" },
   { "Revert", has_flag, QS_REVERT_DISCARD | QS_REVERT_COMMIT, "delete" },
   { "Undefine", has_flag, QS_UNDEFINE_SNAPSHOTS_FULL, "delete" },
