@@ -33,6 +33,22 @@ make_file (const char *path, const QsFileId *id)
   return g_variant_new ("(sttx)", path, id->dev, id->ino, id->btime);
 }
 
+/* @request: all but its reply_fds */
+static int
+take_file (QsWorker *worker, const char *path, QsCall *request, GVariant **result, GError **error)
+{
+  g_autoptr (GArray) fds = qs_wire_fds_new ();
+
+  request->reply_fds = fds;
+  *result = qs_worker_call (worker, request, error);
+  if (*result == NULL)
+    return -1;
+  if (fds->len > 0)
+    return qs_wire_fds_steal (fds, 0);
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "the worker has not handed over ‘%s’", path);
+  return -1;
+}
+
 /**
  * qs_worker_open_stream:
  *
@@ -43,20 +59,37 @@ make_file (const char *path, const QsFileId *id)
 int
 qs_worker_open_stream (QsWorker *worker, const char *path, const QsFileId *id, GError **error)
 {
-  g_autoptr (GArray) fds = qs_wire_fds_new ();
-  const QsCall request = { .method = "open-stream",
-                           .arguments = make_file (path, id),
-                           .reply = "()",
-                           .seconds = QS_TOOL_QUERY_SECONDS,
-                           .reply_fds = fds };
-  g_autoptr (GVariant) result = qs_worker_call (worker, &request, error);
+  QsCall request = { .method = "open-stream",
+                     .arguments = make_file (path, id),
+                     .reply = "()",
+                     .seconds = QS_TOOL_QUERY_SECONDS };
+  g_autoptr (GVariant) result = NULL;
 
-  if (result == NULL)
-    return -1;
-  if (fds->len > 0)
-    return qs_wire_fds_steal (fds, 0);
-  g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "the worker has not handed over ‘%s’", path);
-  return -1;
+  return take_file (worker, path, &request, &result, error);
+}
+
+/**
+ * qs_worker_read_stream:
+ * @size: (out): of the file
+ *
+ * Opens the file @id for somebody who reads it from its beginning.
+ *
+ * Returns: a descriptor; -1 on failure
+ */
+int
+qs_worker_read_stream (QsWorker *worker, const char *path, const QsFileId *id, guint64 *size,
+                       GError **error)
+{
+  QsCall request = { .method = "read-stream",
+                     .arguments = make_file (path, id),
+                     .reply = "(t)",
+                     .seconds = QS_TOOL_QUERY_SECONDS };
+  g_autoptr (GVariant) result = NULL;
+  int fd = take_file (worker, path, &request, &result, error);
+
+  if (fd >= 0)
+    g_variant_get (result, "(t)", size);
+  return fd;
 }
 
 /**

@@ -105,6 +105,8 @@ gboolean qs_worker_set_mode (QsWorker *worker, const char *path, const QsFileId 
 gboolean qs_worker_create_file (QsWorker *worker, const char *path, guint32 mode, guint32 gid,
                                 QsFileId *id, GError **error);
 int qs_worker_open_stream (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
+int qs_worker_read_stream (QsWorker *worker, const char *path, const QsFileId *id, guint64 *size,
+                           GError **error);
 gboolean qs_worker_flush_stream (QsWorker *worker, const char *path, const QsFileId *id,
                                  GError **error);
 gboolean qs_worker_empty_stream (QsWorker *worker, const char *path, const QsFileId *id,

@@ -4,7 +4,7 @@
 
 #include <fcntl.h>
 
-/* files that QEMU writes a stream to */
+/* files that QEMU writes a stream to, and reads it from */
 
 static gboolean
 sync_file (int fd, const QsPlace *place, struct stat *info, GError **error)
@@ -35,7 +35,7 @@ handle_create_file (QsWork *work, GVariant *arguments, GError **error)
 }
 
 static int
-open_recorded (QsWork *work, GVariant *arguments, struct stat *info, GError **error)
+open_recorded (QsWork *work, GVariant *arguments, QsOpenMode way, struct stat *info, GError **error)
 {
   g_autoptr (QsPlace) place = NULL;
   g_auto (QsFd) fd = -1;
@@ -46,7 +46,7 @@ open_recorded (QsWork *work, GVariant *arguments, struct stat *info, GError **er
 
   g_variant_get (arguments, "(&sttx)", &path, &dev, &ino, &btime);
   place = qs_place_existing (work, path, error);
-  fd = place != NULL ? qs_place_open (place, QS_OPEN_WRITE, info, error) : -1;
+  fd = place != NULL ? qs_place_open (place, way, info, error) : -1;
   if (fd < 0)
     return -1;
   /* a number is used again once its file has gone, and then means another one */
@@ -60,7 +60,7 @@ static GVariant *
 handle_open_stream (QsWork *work, GVariant *arguments, GError **error)
 {
   struct stat info;
-  g_auto (QsFd) fd = open_recorded (work, arguments, &info, error);
+  g_auto (QsFd) fd = open_recorded (work, arguments, QS_OPEN_WRITE, &info, error);
   const char *path;
 
   g_variant_get_child (arguments, 0, "&s", &path);
@@ -82,7 +82,7 @@ static GVariant *
 handle_flush_stream (QsWork *work, GVariant *arguments, GError **error)
 {
   struct stat info;
-  g_auto (QsFd) fd = open_recorded (work, arguments, &info, error);
+  g_auto (QsFd) fd = open_recorded (work, arguments, QS_OPEN_WRITE, &info, error);
 
   if (fd < 0)
     return NULL;
@@ -94,7 +94,7 @@ static GVariant *
 handle_empty_stream (QsWork *work, GVariant *arguments, GError **error)
 {
   struct stat info;
-  g_auto (QsFd) fd = open_recorded (work, arguments, &info, error);
+  g_auto (QsFd) fd = open_recorded (work, arguments, QS_OPEN_WRITE, &info, error);
   const char *path;
 
   g_variant_get_child (arguments, 0, "&s", &path);
@@ -110,7 +110,7 @@ static GVariant *
 handle_sync_stream (QsWork *work, GVariant *arguments, GError **error)
 {
   struct stat info;
-  g_auto (QsFd) fd = open_recorded (work, arguments, &info, error);
+  g_auto (QsFd) fd = open_recorded (work, arguments, QS_OPEN_WRITE, &info, error);
   const char *path;
 
   g_variant_get_child (arguments, 0, "&s", &path);
@@ -122,9 +122,23 @@ handle_sync_stream (QsWork *work, GVariant *arguments, GError **error)
   return NULL;
 }
 
+/* for a QEMU that loads what is in it; nobody writes to it any more */
+static GVariant *
+handle_read_stream (QsWork *work, GVariant *arguments, GError **error)
+{
+  struct stat info;
+  g_auto (QsFd) fd = open_recorded (work, arguments, QS_OPEN_READ, &info, error);
+
+  if (fd < 0)
+    return NULL;
+  qs_work_return_fd (work, g_steal_fd (&fd));
+  return g_variant_new ("(t)", (guint64)info.st_size);
+}
+
 static const QsMethod methods[] = {
   { "create-file", "(suu)", handle_create_file },
   { "open-stream", "(sttx)", handle_open_stream },
+  { "read-stream", "(sttx)", handle_read_stream },
   { "flush-stream", "(sttx)", handle_flush_stream },
   { "sync-stream", "(sttx)", handle_sync_stream },
   { "empty-stream", "(sttx)", handle_empty_stream },

@@ -116,6 +116,35 @@ test_stream (Fixture *f, gconstpointer data)
   g_assert_cmpuint (size, ==, strlen ("what counts"));
 }
 
+/* from its beginning, for reading alone */
+static void
+test_read (Fixture *f, gconstpointer data)
+{
+  g_autofree char *path = in_folder (f, "memory");
+  g_autofree char *other = in_folder (f, "other");
+  QsFileId id = make_file (f, path, 0600);
+  g_autoptr (GError) error = NULL;
+  char bytes[20] = "";
+  guint64 size = 0;
+  int fd;
+
+  write_stream (f, path, &id, "what counts");
+  fd = qs_worker_read_stream (f->worker, path, &id, &size, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (size, ==, strlen ("what counts"));
+  g_assert_cmpint (read (fd, bytes, sizeof bytes - 1), ==, (gssize)size);
+  g_assert_cmpstr (bytes, ==, "what counts");
+  g_assert_cmpint (write (fd, bytes, 1), ==, -1);
+  g_assert_no_errno (close (fd));
+
+  g_assert_no_errno (g_rename (path, other));
+  assert_refused (qs_worker_read_stream (f->worker, path, &id, &size, &error) >= 0, error,
+                  QS_ERROR_IMAGE_FAILED, "No such file");
+  write_file (path, "what counts");
+  assert_refused (qs_worker_read_stream (f->worker, path, &id, &size, &error) >= 0, error,
+                  QS_ERROR_IMAGE_FAILED, "no longer the file");
+}
+
 /* its room is free again; no other file loses anything */
 static void
 test_empty (Fixture *f, gconstpointer data)
@@ -187,6 +216,7 @@ main (int argc, char **argv)
   add_worker_test ("/worker-stream/taken", test_taken);
   add_worker_test ("/worker-stream/taken-late", test_taken_late);
   add_worker_test ("/worker-stream/stream", test_stream);
+  add_worker_test ("/worker-stream/read", test_read);
   add_worker_test ("/worker-stream/empty", test_empty);
   add_worker_test ("/worker-stream/other", test_other);
   add_worker_test ("/worker-stream/same-number", test_same_number);
