@@ -270,6 +270,13 @@ qs_process_free (QsProcess *process)
   g_free (process);
 }
 
+gboolean
+qs_process_is_same (const QsProcess *one, const QsProcess *other)
+{
+  return one != NULL && other != NULL && one->pid == other->pid
+         && one->start_time == other->start_time && g_strcmp0 (one->boot_id, other->boot_id) == 0;
+}
+
 QsAttachment *
 qs_attachment_new (const char *socket, const char *agent, gboolean stable_path, gboolean follow)
 {

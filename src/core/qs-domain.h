@@ -89,6 +89,9 @@ QsProcess *qs_process_new (gint64 pid, guint64 start_time, const char *boot_id, 
 QsProcess *qs_process_copy (const QsProcess *process);
 void qs_process_free (QsProcess *process);
 
+/* (nullable): either; no process is the same as none */
+gboolean qs_process_is_same (const QsProcess *one, const QsProcess *other);
+
 QsAttachment *qs_attachment_new (const char *socket, const char *agent, gboolean stable_path,
                                  gboolean follow);
 QsAttachment *qs_attachment_copy (const QsAttachment *attachment);

@@ -261,6 +261,7 @@ qs_registry_set_guest (QsRegistry *registry, const char *id, QsGuest *guest)
   qs_main_call (set_guest, &call);
 }
 
+/* a process that has taken its place meanwhile is the domain's, whether it is talked to or not */
 static void
 drop_guest (gpointer data)
 {
@@ -269,11 +270,16 @@ drop_guest (gpointer data)
   g_autoptr (GVariant) changes = NULL;
   g_autoptr (GError) error = NULL;
   QsChangeList list;
+  gboolean others;
 
   if (entry == NULL || entry->guest != call->guest)
     return;
+  others = call->guest != NULL && entry->domain->process != NULL
+           && !qs_process_is_same (entry->domain->process, qs_guest_get_process (call->guest));
   g_clear_pointer (&entry->guest, qs_guest_unref);
   show_connection (call->registry, entry);
+  if (others)
+    return;
 
   qs_changes_init (&list);
   qs_changes_add_end_of_process (&list);

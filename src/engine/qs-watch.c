@@ -86,14 +86,28 @@ set_state (QsEngine *engine, const char *id, QsDomainState state)
   qs_registry_apply (engine->registry, id, changes, NULL);
 }
 
-/* the folder of its sockets goes with a process that ended by itself */
+/* the domain may have got another process, to which nobody has connected yet: what the old one does on
+   its way out says nothing about it */
+static gboolean
+is_replaced (QsEngine *engine, const char *id, QsGuest *guest)
+{
+  g_autoptr (QsDomain) domain = qs_registry_get (engine->registry, id);
+
+  return domain != NULL && domain->process != NULL
+         && !qs_process_is_same (domain->process, qs_guest_get_process (guest));
+}
+
+/* the folder of its sockets goes with a process that ended by itself, unless the next one has it */
 static void
 clear_after (QsEngine *engine, const QsDomain *domain, const QsProcess *process)
 {
   g_autoptr (QsWorker) worker = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (domain == NULL || domain->process == NULL || domain->process->pid != process->pid)
+  if (domain == NULL || domain->process == NULL)
+    return;
+  if (!qs_process_is_same (domain->process, process)
+      && g_str_equal (domain->process->socket, process->socket))
     return;
   worker = qs_worker_pool_acquire (engine->workers, domain->owner, &error);
   if (worker == NULL || !qs_launcher_clear (engine->launcher, worker, process, &error))
@@ -145,7 +159,8 @@ ask_again (gpointer data)
   QsDomainState state;
 
   g_atomic_int_set (&watch->question, ASKING);
-  if (qs_guest_query_state (errand->guest, &state, NULL, NULL))
+  if (qs_guest_query_state (errand->guest, &state, NULL, NULL)
+      && !is_replaced (watch->engine, watch->domain, errand->guest))
     set_state (watch->engine, watch->domain, state);
   if (!g_atomic_int_compare_and_exchange (&watch->question, ASKING, IDLE))
     qs_errands_push_later (watch->errands, 1, ask_again, new_errand (watch, errand->guest),
@@ -175,7 +190,7 @@ hear (gpointer data)
   guest = qs_registry_get_guest (watch->engine->registry, watch->domain);
   if (guest == NULL || guest != watch->guest || !qs_guest_take_news (guest, &news))
     return;
-  if (news.has_state && !news.gone)
+  if (news.has_state && !news.gone && !is_replaced (watch->engine, watch->domain, guest))
     set_state (watch->engine, watch->domain, news.state);
   if (news.gone)
     qs_registry_set_guest (watch->engine->registry, watch->domain, guest);
