@@ -43,8 +43,10 @@ static const QsStepType step_types[] = {
   [QS_STEP_NVRAM_CREATE] = { "nvram-create", "unlink", QS_MAY_PREPARE, "path:s template:s" },
   [QS_STEP_PROOF_START] = { "proof-start", "kill", QS_MAY_PREPARE,
                             "id:s definition:s chains:a(sa(ss))" },
+  /* @beside: another process of the domain may run, and stays the domain's until step `connect`;
+     @incoming: it waits for a stream */
   [QS_STEP_SPAWN] = { "spawn", "kill", QS_MAY_PREPARE | QS_MAY_FINISH,
-                      "id:s definition:s chains:a(sa(ss))" },
+                      "id:s definition:s chains:a(sa(ss)) incoming:b? beside:b?" },
   [QS_STEP_STOP] = { "stop", "cont",
                      QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH | QS_RELEASES_GUEST, "" },
   /* @stop: only if that step has paused the guest */
@@ -80,7 +82,9 @@ static const QsStepType step_types[] = {
   [QS_STEP_NODE_RELEASE] = { "blockdev-del", NULL, QS_MAY_FINISH,
                              "target:s node:s? old:s holder:s?" },
   [QS_STEP_RESET] = { "system_reset", NULL, QS_MAY_FINISH, "" },
-  [QS_STEP_CONNECT] = { "connect", NULL, QS_MAY_FINISH, "pid:x start-time:t boot-id:s socket:s" },
+  /* to the QEMU that somebody else has started, or to that of step @spawn */
+  [QS_STEP_CONNECT] = { "connect", NULL, QS_MAY_FINISH,
+                        "pid:x? start-time:t? boot-id:s? socket:s? spawn:u?" },
   [QS_STEP_DISCONNECT] = { "disconnect", NULL, QS_MAY_FINISH, "pid:x" },
   /* an empty file, for the stream of a `migrate` */
   [QS_STEP_FILE_CREATE] = { "file-create", "unlink", QS_MAY_PREPARE | QS_MAKES_FILE,
@@ -125,6 +129,11 @@ static const QsStepType step_types[] = {
   [QS_STEP_JOB_FINALIZE] = { "job-finalize", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
                              "target:s merge:u" },
   [QS_STEP_JOB_DISMISS] = { "job-dismiss", NULL, QS_MAY_FINISH, "target:s merge:u" },
+  /* memory is loaded into the process of step @spawn from the stream in the file, which is dev:ino;
+     @late: it gets its images only with `cont` or `activate`, for another process has them open. What
+     undoes it is the end of that process */
+  [QS_STEP_MIGRATE_INCOMING] = { "migrate-incoming", "kill", QS_MAY_PREPARE,
+                                 "spawn:u path:s dev:t ino:t btime:x size:t? late:b" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 

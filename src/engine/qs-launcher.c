@@ -102,8 +102,8 @@ open_log (GError **error)
   return -1;
 }
 
-static char *
-read_log (int log)
+char *
+qs_launcher_read_log (int log)
 {
   g_autofree char *bytes = g_malloc0 (QS_MAX_TOOL_STDERR_BYTES + 1);
   g_autofree char *text = NULL;
@@ -168,7 +168,7 @@ wait_until_listening (QsWorker *worker, const QsProcess *process, int log, GErro
     close (pidfd);
   if (!ended && problem == NULL)
     return TRUE;
-  text = read_log (log);
+  text = qs_launcher_read_log (log);
   g_set_error (error, QS_ERROR, ended ? QS_ERROR_FAILED : QS_ERROR_TIMEOUT, "%s: %s",
                ended ? "QEMU has ended while it started" : problem->message, text);
   return FALSE;
@@ -190,7 +190,7 @@ start_process (QsLauncher *launcher, const QsLaunch *launch, int log, GError **e
     process = qs_process_identify (pid, launch->uid, launch->socket, unit);
   if (process != NULL)
     return process;
-  text = read_log (log);
+  text = qs_launcher_read_log (log);
   if (pid > 0)
     g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "QEMU has ended while it started: %s", text);
   else
@@ -214,7 +214,10 @@ qs_launcher_start (QsLauncher *launcher, QsWorker *worker, const QsLaunch *launc
   listens = process != NULL
             && (launch->started == NULL || launch->started (process, launch->user_data, error))
             && wait_until_listening (worker, process, log, error);
-  close (log);
+  if (listens && launch->log != NULL)
+    *launch->log = g_steal_fd (&log);
+  if (log >= 0)
+    close (log);
   if (listens)
     return g_steal_pointer (&process);
   if (process != NULL)

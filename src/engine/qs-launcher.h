@@ -20,6 +20,8 @@ typedef struct QsLauncher QsLauncher;
  * @devices: (nullable): block devices that it opens, besides /dev/kvm
  * @started: (nullable): called when the process is there and before it listens, to write down who
  *   it is; FALSE: it is killed
+ * @log: (out) (optional): a descriptor for qs_launcher_read_log(), to be closed by the caller, if the
+ *   process was started
  */
 typedef struct
 {
@@ -30,6 +32,7 @@ typedef struct
   const char *const *devices;
   gboolean (*started) (const QsProcess *process, gpointer user_data, GError **error);
   gpointer user_data;
+  int *log;
 } QsLaunch;
 
 /**
@@ -54,6 +57,14 @@ gboolean qs_launcher_clear (QsLauncher *launcher, QsWorker *worker, const QsProc
 /* returns when it listens; if it ended before, what it said on stderr is in the error */
 QsProcess *qs_launcher_start (QsLauncher *launcher, QsWorker *worker, const QsLaunch *launch,
                               GError **error);
+
+/**
+ * qs_launcher_read_log:
+ *
+ * Returns: what a process says on stderr while it starts, and what it says then as far as there is
+ *   room: the end of it, fit to be shown
+ */
+char *qs_launcher_read_log (int log);
 
 /**
  * qs_launcher_kill_lost:

@@ -65,10 +65,10 @@ read_speed (JsonObject *ram)
 }
 
 static JsonNode *
-query (QsGuest *guest, const char *command, JsonNodeType type, GError **error)
+query_within (QsGuest *guest, const char *command, JsonNodeType type, guint seconds, GError **error)
 {
   g_autoptr (JsonNode) answer =
-      qs_qmp_execute (qs_guest_get_qmp (guest), command, NULL, QS_QMP_COMMAND_SECONDS, error);
+      qs_qmp_execute (qs_guest_get_qmp (guest), command, NULL, seconds, error);
 
   if (answer == NULL || json_node_get_node_type (answer) == type)
     return g_steal_pointer (&answer);
@@ -77,10 +77,17 @@ query (QsGuest *guest, const char *command, JsonNodeType type, GError **error)
   return NULL;
 }
 
-gboolean
-qs_migration_query (QsGuest *guest, QsMigrationState *state, GError **error)
+static JsonNode *
+query (QsGuest *guest, const char *command, JsonNodeType type, GError **error)
 {
-  g_autoptr (JsonNode) answer = query (guest, "query-migrate", JSON_NODE_OBJECT, error);
+  return query_within (guest, command, type, QS_QMP_COMMAND_SECONDS, error);
+}
+
+gboolean
+qs_migration_query_within (QsGuest *guest, guint seconds, QsMigrationState *state, GError **error)
+{
+  g_autoptr (JsonNode) answer =
+      query_within (guest, "query-migrate", JSON_NODE_OBJECT, seconds, error);
   JsonObject *object = answer != NULL ? json_node_get_object (answer) : NULL;
   JsonObject *ram = object != NULL ? qs_json_object (object, "ram") : NULL;
   const char *problem = object != NULL ? qs_json_string (object, "error-desc") : NULL;
@@ -96,6 +103,12 @@ qs_migration_query (QsGuest *guest, QsMigrationState *state, GError **error)
   state->dirty_rate = MIN (read_number (ram, "dirty-pages-rate"), G_MAXUINT32)
                       * MIN (read_number (ram, "page-size"), G_MAXUINT32);
   return TRUE;
+}
+
+gboolean
+qs_migration_query (QsGuest *guest, QsMigrationState *state, GError **error)
+{
+  return qs_migration_query_within (guest, QS_QMP_COMMAND_SECONDS, state, error);
 }
 
 static GVariant *
@@ -220,21 +233,47 @@ qs_migration_forget_fd (QsGuest *guest)
                      NULL);
 }
 
+static gboolean
+give_fd (QsGuest *guest, int fd, GError **error)
+{
+  g_autoptr (JsonNode) given = qs_qmp_execute_fd (
+      qs_guest_get_qmp (guest), "getfd", g_variant_new_parsed ("{'fdname': <'" FD_NAME "'>}"), fd,
+      QS_QMP_COMMAND_SECONDS, error);
+
+  return given != NULL;
+}
+
+static GVariant *
+fd_uri (void)
+{
+  return g_variant_new_parsed ("{'uri': <'fd:" FD_NAME "'>}");
+}
+
 gboolean
 qs_migration_start (QsGuest *guest, int fd, GError **error)
 {
-  QsQmp *qmp = qs_guest_get_qmp (guest);
-  g_autoptr (JsonNode) given =
-      qs_qmp_execute_fd (qmp, "getfd", g_variant_new_parsed ("{'fdname': <'" FD_NAME "'>}"), fd,
-                         QS_QMP_COMMAND_SECONDS, error);
-
-  if (given == NULL)
+  if (!give_fd (guest, fd, error))
     return FALSE;
-  if (qs_qmp_run (qmp, "migrate", g_variant_new_parsed ("{'uri': <'fd:" FD_NAME "'>}"),
-                  QS_QMP_COMMAND_SECONDS, error))
+  if (qs_qmp_run (qs_guest_get_qmp (guest), "migrate", fd_uri (), QS_QMP_COMMAND_SECONDS, error))
     return TRUE;
   qs_migration_forget_fd (guest);
   return FALSE;
+}
+
+/* of a QEMU that has just been started all other capabilities are off */
+gboolean
+qs_migration_load (QsGuest *guest, int fd, gboolean late, GError **error)
+{
+  QsQmp *qmp = qs_guest_get_qmp (guest);
+  GVariant *rows = g_variant_new_parsed ("[{'capability': <'events'>, 'state': <true>},"
+                                         " {'capability': <'late-block-activate'>, 'state': <%b>}]",
+                                         late);
+
+  return qs_qmp_run (qmp, "migrate-set-capabilities",
+                     g_variant_new_parsed ("{'capabilities': <%@aa{sv}>}", rows),
+                     QS_QMP_COMMAND_SECONDS, error)
+         && give_fd (guest, fd, error)
+         && qs_qmp_run (qmp, "migrate-incoming", fd_uri (), QS_QMP_COMMAND_SECONDS, error);
 }
 
 static gboolean
@@ -283,12 +322,12 @@ qs_migration_settle (QsGuest *guest, char **run_state, GError **error)
       g_clear_pointer (&word, g_free);
       if (!qs_guest_query_state (guest, &state, &word, error))
         return FALSE;
-      if (!g_str_equal (word, "finish-migrate"))
+      if (!g_str_equal (word, "finish-migrate") && !g_str_equal (word, "inmigrate"))
         break;
       if (g_get_monotonic_time () > deadline)
         {
           g_set_error_literal (error, QS_ERROR, QS_ERROR_TIMEOUT,
-                               "QEMU has saved memory and does not come to an end with it");
+                               "QEMU has done with the memory and does not come to an end");
           return FALSE;
         }
       qs_qmp_wait_news (qs_guest_get_qmp (guest), LOOK_AGAIN);

@@ -44,6 +44,10 @@ typedef enum
 void qs_migration_state_clear (QsMigrationState *state);
 gboolean qs_migration_query (QsGuest *guest, QsMigrationState *state, GError **error);
 
+/* of a QEMU that may be too busy to answer: QS_ERROR_TIMEOUT */
+gboolean qs_migration_query_within (QsGuest *guest, guint seconds, QsMigrationState *state,
+                                    GError **error);
+
 /**
  * qs_migration_learn:
  *
@@ -56,6 +60,16 @@ gboolean qs_migration_restore (QsGuest *guest, GVariant *learnt, GError **error)
 
 /* @fd: to which the stream goes; stays the caller's */
 gboolean qs_migration_start (QsGuest *guest, int fd, GError **error);
+
+/**
+ * qs_migration_load:
+ * @fd: from which the stream comes; stays the caller's
+ * @late: the images are left alone until the guest is continued
+ *
+ * Begins to load what was saved, into a QEMU that was started to wait for it. While it does so it
+ * answers nobody, so that QS_ERROR_TIMEOUT means that it may have begun; if the stream is bad it ends.
+ */
+gboolean qs_migration_load (QsGuest *guest, int fd, gboolean late, GError **error);
 
 /* a descriptor that was passed, and that no migration has taken: FALSE: there is none */
 gboolean qs_migration_forget_fd (QsGuest *guest);

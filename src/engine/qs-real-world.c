@@ -5,6 +5,7 @@
 #include "qs-change.h"
 #include "qs-error.h"
 #include "qs-limits.h"
+#include "qs-step-process.h"
 #include "qs-thaw.h"
 #include "qs-wake-later.h"
 
@@ -51,6 +52,7 @@ static const QsExecutor executors[] = {
   [QS_STEP_FLUSH] = { qs_run_flush, qs_undo_merge, NULL },
   [QS_STEP_JOB_FINALIZE] = { qs_run_job_finalize, NULL, qs_probe_job_finalize },
   [QS_STEP_JOB_DISMISS] = { qs_run_job_dismiss, NULL, NULL },
+  [QS_STEP_MIGRATE_INCOMING] = { qs_run_migrate_incoming, qs_undo_with_process, NULL },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 
@@ -140,6 +142,7 @@ void
 qs_real_world_clear (QsRealWorld *world)
 {
   pay_later (world);
+  qs_beside_end (world);
   if (world->engine != NULL)
     qs_thaw_release (world->engine, world->op);
   g_clear_pointer (&world->worker, qs_worker_release);

@@ -6,6 +6,9 @@
 #include "qs-wake.h"
 #include "qs-world.h"
 
+/* qs-step-process.h */
+typedef struct QsBeside QsBeside;
+
 /**
  * QsRealWorld:
  *
@@ -26,7 +29,8 @@ typedef struct
   gboolean tool_ended; /* qemu-img, or QEMU, was ended before it was done */
   gboolean owes_wake;  /* QEMU has not let the guest go on; @owed: from what */
   QsWakeFrom owed;
-  gint64 told_at; /* monotonic time of what was told last */
+  gint64 told_at;   /* monotonic time of what was told last */
+  QsBeside *beside; /* NULL: no QEMU was started beside the domain's */
 } QsRealWorld;
 
 /**
@@ -119,6 +123,10 @@ gboolean qs_run_migrate (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_undo_migrate (QsStepCall *call, GError **error);
 gboolean qs_run_migrate_continue (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_undo_migrate_continue (QsStepCall *call, GError **error);
+
+/* qs-step-incoming.c */
+gboolean qs_run_migrate_incoming (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_with_process (QsStepCall *call, GError **error);
 
 gboolean qs_run_proof_start (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_undo_proof_start (QsStepCall *call, GError **error);

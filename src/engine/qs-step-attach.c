@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
-#include "qs-real-world.h"
+#include "qs-step-process.h"
 
-/* steps that begin and end talking to a QEMU that somebody else has started */
+/* steps that begin and end talking to a QEMU that somebody else has started, or another step */
 
 static gboolean
 is_process_of (const QsDomain *domain, const QsStep *step)
@@ -13,6 +13,37 @@ is_process_of (const QsDomain *domain, const QsStep *step)
          && process->start_time == qs_step_uint64 (step, "start-time");
 }
 
+static void
+note_end (QsStepCall *call, const char *name, GVariant **result)
+{
+  g_autofree char *note = g_strdup_printf ("domain ‘%s’ is off: its new QEMU has ended meanwhile. "
+                                           "Nothing is lost that the snapshot has; "
+                                           "revert to it again",
+                                           name);
+
+  g_message ("%s", note);
+  *result = g_variant_ref_sink (g_variant_new_parsed ("{'note': <%s>}", note));
+}
+
+/* the record has made the process the domain's already: all that is left is to talk to it. As often as
+   it is tried: an earlier try, or the start of the service, may have done so. Where that process has
+   ended the domain is off, as after any end of a QEMU */
+static gboolean
+connect_spawned (QsStepCall *call, GVariant **result, GError **error)
+{
+  QsEngine *engine = call->world->engine;
+  g_autoptr (QsProcess) process = qs_step_process_of (call, qs_step_uint64 (call->step, "spawn"));
+  g_autoptr (QsDomain) domain = qs_registry_get (engine->registry, call->world->domain);
+
+  if (process == NULL || domain == NULL || !qs_process_is_same (domain->process, process))
+    return TRUE;
+  if (qs_process_is_alive (process) && qs_beside_adopt (call->world, process))
+    return TRUE;
+  if (!qs_process_is_alive (process))
+    note_end (call, domain->name, result);
+  return qs_watch_find (engine, domain, error);
+}
+
 /* the domain is recorded whether it can be talked to or not: one that cannot is shown unconnected,
    and found again when it is needed */
 gboolean
@@ -20,8 +51,11 @@ qs_run_connect (QsStepCall *call, GVariant **result, GError **error)
 {
   QsEngine *engine = call->world->engine;
   g_autoptr (QsDomain) domain = qs_registry_get (engine->registry, call->world->domain);
+  g_autoptr (GVariant) spawn = qs_step_value (call->step, "spawn");
   g_autoptr (GError) problem = NULL;
 
+  if (spawn != NULL)
+    return connect_spawned (call, result, error);
   if (!is_process_of (domain, call->step))
     return TRUE;
   if (!qs_candidate_hand_over (engine, domain) && !qs_watch_find (engine, domain, &problem))

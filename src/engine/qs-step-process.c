@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
-#include "qs-real-world.h"
+#include "qs-step-process.h"
 
 #include "qs-command-line.h"
 #include "qs-error.h"
 #include "qs-limits.h"
+
+#include <unistd.h>
 
 /* steps that start and end QEMU processes */
 
@@ -101,8 +103,9 @@ note_process (const QsProcess *process, gpointer data, GError **error)
   return qs_step_call_note (data, learnt, error);
 }
 
+/* @log: (out) (optional): what it goes on saying */
 static QsProcess *
-start (QsStepCall *call, const char *id, QsIncoming incoming, GError **error)
+start (QsStepCall *call, const char *id, QsIncoming incoming, int *log, GError **error)
 {
   QsLauncher *launcher = call->world->engine->launcher;
   QsWorker *worker = qs_real_world_worker (call->world, error);
@@ -120,7 +123,7 @@ start (QsStepCall *call, const char *id, QsIncoming incoming, GError **error)
     return NULL;
   return qs_launcher_start (launcher, worker,
                             &(QsLaunch){ call->world->owner, id, (const char *const *)argv, socket,
-                                         (const char *const *)devices, note_process, call },
+                                         (const char *const *)devices, note_process, call, log },
                             error);
 }
 
@@ -142,15 +145,20 @@ read_process (GVariant *value)
   return qs_process_new (pid, start_time, boot_id, socket, unit);
 }
 
+QsProcess *
+qs_step_process_of (const QsStepCall *call, guint64 step)
+{
+  return step < call->results->len ? read_process (g_ptr_array_index (call->results, step)) : NULL;
+}
+
 static char *
 proof_id (const QsStepCall *call)
 {
   return g_strconcat (qs_step_string (call->step, "id"), "-proof", NULL);
 }
 
-/* the folder of its sockets goes with a process */
-static gboolean
-end_process (QsStepCall *call, const QsProcess *process, GError **error)
+gboolean
+qs_step_end_process (QsStepCall *call, const QsProcess *process, GError **error)
 {
   QsLauncher *launcher = call->world->engine->launcher;
   g_autoptr (GError) ignored = NULL;
@@ -171,7 +179,7 @@ undo_start (QsStepCall *call, const char *id, GError **error)
   QsWorker *worker;
 
   if (process != NULL)
-    return end_process (call, process, error);
+    return qs_step_end_process (call, process, error);
   /* a crash has kept its identity from us */
   worker = qs_real_world_worker (call->world, error);
   return worker != NULL
@@ -185,7 +193,7 @@ gboolean
 qs_run_proof_start (QsStepCall *call, GVariant **result, GError **error)
 {
   g_autofree char *id = proof_id (call);
-  g_autoptr (QsProcess) process = start (call, id, QS_INCOMING_DEFER, error);
+  g_autoptr (QsProcess) process = start (call, id, QS_INCOMING_DEFER, NULL, error);
 
   if (process == NULL)
     {
@@ -193,7 +201,7 @@ qs_run_proof_start (QsStepCall *call, GVariant **result, GError **error)
       return FALSE;
     }
   *result = process_result (process);
-  return end_process (call, process, error);
+  return qs_step_end_process (call, process, error);
 }
 
 gboolean
@@ -218,26 +226,55 @@ connect_guest (QsStepCall *call, const QsProcess *process, GError **error)
   return guest != NULL;
 }
 
+/* beside the domain's process, whose folder and unit have the name of the domain */
+static char *
+spawn_id (const QsStepCall *call)
+{
+  const char *id = qs_step_string (call->step, "id");
+
+  return qs_step_boolean (call->step, "beside")
+             ? g_strdup_printf ("%s-%" G_GUINT64_FORMAT, id, call->world->op)
+             : g_strdup (id);
+}
+
+/* it is the domain's, or will be with step `connect` */
+static gboolean
+introduce (QsStepCall *call, const QsProcess *process, int log, GError **error)
+{
+  if (qs_step_boolean (call->step, "beside"))
+    {
+      qs_beside_begin (call->world, process, log);
+      return TRUE;
+    }
+  close (log);
+  return connect_guest (call, process, error);
+}
+
 /* in phase finish it may be run again: a QEMU that an earlier try has left is ended first */
 gboolean
 qs_run_spawn (QsStepCall *call, GVariant **result, GError **error)
 {
-  const char *id = qs_step_string (call->step, "id");
+  g_autofree char *id = spawn_id (call);
+  gboolean waits = qs_step_boolean (call->step, "incoming");
   g_autoptr (QsProcess) process = NULL;
+  int log = -1;
 
   if (call->step->phase == QS_PHASE_FINISH && !undo_start (call, id, error))
     return FALSE;
-  process = start (call, id, QS_INCOMING_NONE, error);
+  process = start (call, id, waits ? QS_INCOMING_DEFER : QS_INCOMING_NONE, &log, error);
   if (process == NULL)
     return FALSE;
   *result = process_result (process);
-  return connect_guest (call, process, error);
+  return introduce (call, process, log, error);
 }
 
 gboolean
 qs_undo_spawn (QsStepCall *call, GError **error)
 {
-  return undo_start (call, qs_step_string (call->step, "id"), error);
+  g_autofree char *id = spawn_id (call);
+
+  qs_beside_end (call->world);
+  return undo_start (call, id, error);
 }
 
 static QsProcess *
@@ -254,7 +291,7 @@ forget_guest (QsStepCall *call, const QsProcess *process)
 
   if (guest == NULL || qs_guest_get_process (guest)->pid != process->pid)
     return;
-  end_process (call, qs_guest_get_process (guest), NULL);
+  qs_step_end_process (call, qs_guest_get_process (guest), NULL);
   qs_registry_drop_guest (registry, call->world->domain, guest);
 }
 
@@ -282,7 +319,7 @@ qs_run_quit (QsStepCall *call, GVariant **result, GError **error)
     return TRUE;
   if (qs_process_is_alive (process))
     ask_to_quit (call, process);
-  if (!end_process (call, process, error))
+  if (!qs_step_end_process (call, process, error))
     return FALSE;
   forget_guest (call, process);
   return TRUE;

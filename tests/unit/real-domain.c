@@ -101,8 +101,10 @@ real_domain_run (RealDomain *domain, const QsPlan *plan, GPtrArray **results, GE
   check_plan (plan);
   begin_op (domain);
   qs_real_world_init (&world, &domain->engine, ID, getuid (), domain->op, 0);
+  world.world.tell = domain->tell;
+  world.world.user_data = domain->user_data;
   runner = (QsRunner){ .journal = world.journal, .world = &world.world };
-  outcome = qs_runner_run (&runner, plan, NULL, results, error);
+  outcome = qs_runner_run (&runner, plan, domain->cancellable, results, error);
   if (outcome == QS_OUTCOME_DONE || outcome == QS_OUTCOME_UNDONE)
     g_assert_true (qs_store_close_op (domain->store.store, domain->op, NULL, NULL));
   return outcome;

@@ -19,6 +19,9 @@ typedef struct
   StoreFixture store;
   QsEngine engine;
   guint64 op;
+  GCancellable *cancellable; /* (nullable): of what runs next */
+  void (*tell) (const QsAmount *amount, gpointer user_data);
+  gpointer user_data;
 } RealDomain;
 
 typedef enum
