@@ -3,6 +3,7 @@
 #include "qs-planners.h"
 
 #include "qs-error.h"
+#include "qs-merge.h"
 #include "qs-users.h"
 
 #define TAG_ARGUMENTS                                                                              \
@@ -158,6 +159,22 @@ settle_file (Delete *delete, const QsFile *file, QsChangeList *changes)
   qs_changes_add (changes, QS_CHANGE_FILE_TOMBSTONE, "path", "s", file->path, NULL);
 }
 
+/* an overlay that waited as the tip of the snapshot, and that nothing else is recorded to need, is a
+   file like any other from now on: its name may be used again when somebody has removed it */
+static gboolean
+is_lone_tip (const Delete *delete, const QsFile *file)
+{
+  const char *const leaving[] = { delete->snapshot->uuid, NULL };
+  const QsFileBook book = { delete->facts->files, leaving, NULL, NULL };
+  QsFileFate fate;
+
+  if (!delete->metadata_only || !qs_file_is_tip (file)
+      || qs_file_has_other_users (file, delete->snapshot->uuid))
+    return FALSE;
+  fate = qs_file_book_fate (&book, file);
+  return fate == QS_FILE_UNLINK || fate == QS_FILE_LEAVE;
+}
+
 static void
 add_record (Delete *delete)
 {
@@ -173,7 +190,8 @@ add_record (Delete *delete)
     {
       const QsFile *file = g_ptr_array_index (delete->facts->files, i);
 
-      if (!qs_file_is_disk (file) && qs_file_is_of (file, snapshot->uuid))
+      if ((!qs_file_is_disk (file) && qs_file_is_of (file, snapshot->uuid))
+          || is_lone_tip (delete, file))
         settle_file (delete, file, &changes);
     }
   qs_planning_add_record (delete->plan, QS_PHASE_COMMIT, snapshot->name, &changes);

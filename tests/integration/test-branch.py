@@ -153,9 +153,13 @@ class Off(BranchCase):
         self.assertEqual(dict(zip(self.all, result['files'])), overlays)
         self.assertEqual(fingerprints(self.guest.folder), before)
         self.assertTrue(snapshot['HasTip'])
-        # forgotten they are the caller's again
-        snapshot.delete(METADATA_ONLY)
+        # forgotten they are the caller's again, and their names are free
+        self.assertEqual(snapshot.delete(METADATA_ONLY)['kept'], list(overlays.values()))
         self.assertEqual(fingerprints(self.guest.folder), before)
+        for path in overlays.values():
+            os.unlink(path)
+        snapshot, result = self.domain.create(branch('b1', 's1'), BRANCH)
+        self.check_branch(snapshot, result, 's1', self.base)
 
     def test_reuse_of_another_point(self):
         """An overlay on what the disk uses now is none on the state file."""

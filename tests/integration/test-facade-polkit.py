@@ -157,6 +157,14 @@ class Matrix(Base):
         error_of(self, 'NotAuthorized', self.domain('qs-define').Undefine, 65536)
         error_of(self, 'NotAuthorized', self.domain('qs-create').SnapshotCreateXML,
                  snapshot_xml('s2'), 1)
+        error_of(self, 'NotAuthorized', self.domain('qs-create').SnapshotCreateXML,
+                 snapshot_xml('s2'), 2 | 512)
+        error_of(self, 'NotAuthorized', self.domain('qs-create').SnapshotCreate, 's2',
+                 {'branch': 's1', 'current': True})
+
+    def test_flags_ask_for_less(self):
+        """A branch shares the memory that was saved before."""
+        create_running(self, 'qs-create', 512)
 
     def test_own_cannot_be_asked_away(self):
         bob = bed.manager('snapbob').define(domain_xml('mine', 902))

@@ -246,6 +246,43 @@ test_names (gconstpointer data)
   g_assert_nonnull (strstr (error->message, "has 2 names"));
 }
 
+static gboolean
+forgets (const QsPlan *plan, const char *path)
+{
+  g_autofree char *text = qs_plan_describe (plan);
+  g_autofree char *line = g_strdup_printf ("file-forget path=%s\n", path);
+
+  return strstr (text, line) != NULL;
+}
+
+/* the name of a tip is free again once its snapshot is forgotten, if nothing else stands on it */
+static void
+test_tip (gconstpointer data)
+{
+  gboolean is_lone = data == NULL;
+  g_autoptr (QsDomain) domain = make_domain (&cases[6]);
+  g_autoptr (QsRequest) request =
+      fixture_request (QS_VERB_SNAPSHOT_DELETE, QS_DELETE_METADATA_ONLY, FIXTURE_SNAPSHOT);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, &error);
+  QsFile *tip = qs_file_new ("/images/vda.b1", "qcow2");
+  QsFile *above = qs_file_new ("/images/vda.b2", "qcow2");
+  g_autoptr (QsPlan) plan = NULL;
+
+  g_assert_no_error (error);
+  tip->ours = TRUE;
+  above->backing = is_lone ? NULL : g_strdup (tip->path);
+  g_ptr_array_add (tip->tip_of, g_strdup (FIXTURE_SNAPSHOT));
+  g_ptr_array_add (facts->files, tip);
+  g_ptr_array_add (facts->files, above);
+  plan = qs_operation_get (request->verb)->plan (domain, request, facts, &error);
+  g_assert_no_error (error);
+  g_assert_true (forgets (plan, "/images/vda.b1") == is_lone);
+  g_assert_false (forgets (plan, "/images/vda.b2"));
+  for (guint i = 0; i < plan->steps->len; i++)
+    g_assert_cmpint (((QsStep *)g_ptr_array_index (plan->steps, i))->kind, ==, QS_STEP_RECORD);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -262,6 +299,8 @@ main (int argc, char **argv)
                         test_names);
   g_test_add_data_func ("/planners-delete/names-of-revert",
                         GUINT_TO_POINTER (QS_VERB_SNAPSHOT_REVERT), test_names);
+  g_test_add_data_func ("/planners-delete/tip", NULL, test_tip);
+  g_test_add_data_func ("/planners-delete/tip-below", "below", test_tip);
   g_test_add_func ("/planners-delete/external", test_external);
   g_test_add_func ("/planners-delete/revert", test_revert);
   g_test_add_func ("/planners-delete/revert-firmware", test_revert_firmware);
