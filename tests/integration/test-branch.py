@@ -10,6 +10,7 @@ import qs_images as images
 import qs_tap
 from qs_client import DBusError
 from qs_foreign import drive
+from qs_killed import KilledCase
 from qs_stable import StablePathCase
 from qs_testing import Guest, Session, document
 
@@ -317,6 +318,44 @@ class Attached(StablePathCase):
         self.start()
         self.end()
         self.check()
+
+
+class Killed(KilledCase):
+    def find_all(self):
+        self.session.start_daemon()
+        self.domain = self.session.manager.domain('guest')
+        self.assertFalse(self.domain['Quarantined'], self.domain['QuarantineReason'])
+
+    def check_all_or_nothing(self, before):
+        """Whether the branch is there: with all of its files, or without one of them."""
+        after = fingerprints(os.path.dirname(list(before)[0]))
+        new = sorted(set(after) - set(before))
+        self.assertEqual({path: after[path] for path in before}, before)
+        if 'b1' not in self.domain.ListSnapshotNames(0):
+            self.assertEqual(new, [])
+            return False
+        self.assertTrue(self.domain.snapshot('b1')['HasTip'])
+        self.assertEqual(len(new), 2)
+        self.domain.snapshot('b1').delete(METADATA_ONLY)
+        for path in new:
+            os.unlink(path)
+        return True
+
+    def test_daemon(self):
+        self.session.start_daemon()
+        guest = Guest(self.session.folder, 2)
+        self.domain = self.session.manager.define(guest.xml())
+        self.domain.create(document('s1', vda='external', vdb='external'))
+        before = fingerprints(guest.folder)
+        found = []
+        for moment in range(1, self.MOST):
+            if not self.strike(lambda: self.domain.create(branch('b1', 's1'), BRANCH), moment,
+                               False):
+                break
+            self.find_all()
+            found.append(self.check_all_or_nothing(before))
+        self.assertIn(False, found)
+        self.assertIn(True, found)
 
 
 if __name__ == '__main__':
