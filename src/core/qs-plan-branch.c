@@ -75,6 +75,7 @@ qs_ask_branch (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
   questions->snapshot = g_strdup (point->uuid);
   questions->document = TRUE;
   questions->snapshot_files = TRUE;
+  questions->snapshot_memory = TRUE;
   questions->files = TRUE;
   questions->users = TRUE;
   questions->monitor = qs_domain_is_active (domain);
@@ -128,6 +129,39 @@ note_chain (const QsBranch *branch, QsPlan *plan, const QsSelected *selected)
                   disk->target, disk->chain->len);
 }
 
+/* of a stream, or a copy of firmware variables, only that a file is there is known */
+static gboolean
+is_there (const QsFacts *facts, const QsSnapshotFile *row)
+{
+  const QsTarget *target = qs_facts_find_target (facts, row->path);
+  const QsDiskFacts *image = qs_facts_find_snapshot_disk (facts, row->target);
+
+  if (row->tag != NULL)
+    return image != NULL && image->error == NULL;
+  return target != NULL && target->type == QS_TARGET_REGULAR;
+}
+
+/* its disks are sound all the same, and their tip is reached without */
+static void
+note_missing (const QsBranch *branch, QsPlan *plan)
+{
+  const GPtrArray *rows = branch->create.facts->snapshot_files;
+
+  for (guint i = 0; i < rows->len; i++)
+    {
+      const QsSnapshotFile *row = g_ptr_array_index (rows, i);
+
+      if (qs_snapshot_file_is_disk (row) || is_there (branch->create.facts, row))
+        continue;
+      qs_plan_note (
+          plan,
+          "‘%s’, with the %s of snapshot ‘%s’, is not there any more: the branch lacks "
+          "%s, too, and only a revert to its tip (TIP) can do without",
+          row->path, g_str_equal (row->target, QS_MEMORY_TARGET) ? "memory" : "firmware variables",
+          branch->point->name, g_str_equal (row->target, QS_MEMORY_TARGET) ? "it" : "them");
+    }
+}
+
 static void
 add_result (const QsBranch *branch, QsPlan *plan)
 {
@@ -162,6 +196,7 @@ build (QsBranch *branch, QsPlan *plan, GError **error)
       || !qs_branch_settle_disks (branch, error) || !qs_planning_check_block_jobs (facts, error)
       || !add_overlays (branch, plan, error) || !qs_branch_add_record (branch, plan, error))
     return FALSE;
+  note_missing (branch, plan);
   add_result (branch, plan);
   return TRUE;
 }

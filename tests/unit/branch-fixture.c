@@ -61,6 +61,28 @@ branch_fixture_add_row (QsFacts *facts, const char *target, const char *path, co
   g_ptr_array_add (facts->snapshot_files, row);
 }
 
+/* … where it is found */
+static void
+add_file (QsFacts *facts, const char *path)
+{
+  QsTarget *target = qs_target_new (path);
+
+  target->type = QS_TARGET_REGULAR;
+  g_ptr_array_add (facts->targets, target);
+}
+
+static void
+add_image (QsFacts *facts, const char *path)
+{
+  QsDiskFacts *disk = g_new0 (QsDiskFacts, 1);
+
+  disk->target = g_strdup (QS_MEMORY_TARGET);
+  disk->chain = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
+  g_ptr_array_add (disk->chain, qs_image_new ());
+  ((QsImage *)g_ptr_array_index (disk->chain, 0))->path = g_strdup (path);
+  g_ptr_array_add (facts->snapshot_disks, disk);
+}
+
 QsFacts *
 branch_fixture_facts (const QsDomain *domain, const QsRequest *request, BranchMemory memory,
                       GError **error)
@@ -76,6 +98,10 @@ branch_fixture_facts (const QsDomain *domain, const QsRequest *request, BranchMe
   else
     branch_fixture_add_row (facts, QS_MEMORY_TARGET, MEMORY,
                             memory == IMAGE ? "s-" FIXTURE_SNAPSHOT : NULL);
+  if (memory == IMAGE)
+    add_image (facts, MEMORY);
+  else
+    add_file (facts, memory == STREAM ? MEMORY : VARIABLES);
   return facts;
 }
 

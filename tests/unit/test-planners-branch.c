@@ -146,6 +146,32 @@ test_tree (void)
   g_assert_cmpuint (qs_change_uint64 (quiesce, "freeze-time"), ==, 0);
 }
 
+/* the disks of the branch are sound without them */
+static void
+test_missing (gconstpointer data)
+{
+  BranchMemory memory = GPOINTER_TO_UINT (data);
+  static const char *const texts[] = { "‘" VARIABLES "’, with the firmware variables of",
+                                       "‘" MEMORY "’, with the memory of",
+                                       "‘" MEMORY "’, with the memory of" };
+  g_autoptr (QsDomain) domain = branch_fixture_domain (OFF, memory);
+  g_autoptr (QsRequest) request = fixture_create (BRANCH (""), QS_CREATE_BRANCH);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsFacts) facts = branch_fixture_facts (domain, request, memory, &error);
+  g_autoptr (QsPlan) made = NULL;
+
+  g_assert_no_error (error);
+  if (memory == IMAGE)
+    g_ptr_array_set_size (facts->snapshot_disks, 2);
+  else
+    ((QsTarget *)g_ptr_array_index (facts->targets, facts->targets->len - 1))->type =
+        QS_TARGET_ABSENT;
+  made = branch_fixture_plan (domain, request, facts, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (made->notes->len, ==, 1);
+  g_assert_true (g_str_has_prefix (g_ptr_array_index (made->notes, 0), texts[memory]));
+}
+
 static GPtrArray *
 make_parts (const char *xml, guint flags, GError **error)
 {
@@ -223,6 +249,10 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/planners-branch/document", test_document);
   g_test_add_func ("/planners-branch/tree", test_tree);
+  g_test_add_data_func ("/planners-branch/missing-variables", GUINT_TO_POINTER (DISKS_ONLY),
+                        test_missing);
+  g_test_add_data_func ("/planners-branch/missing-stream", GUINT_TO_POINTER (STREAM), test_missing);
+  g_test_add_data_func ("/planners-branch/missing-image", GUINT_TO_POINTER (IMAGE), test_missing);
   g_test_add_data_func ("/planners-branch/current", NULL, test_current);
   g_test_add_data_func ("/planners-branch/current-halt", "halt", test_current);
   g_test_add_func ("/planners-branch/no-parts", test_no_parts);
