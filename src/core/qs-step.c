@@ -134,6 +134,8 @@ static const QsStepType step_types[] = {
      undoes it is the end of that process */
   [QS_STEP_MIGRATE_INCOMING] = { "migrate-incoming", "kill", QS_MAY_PREPARE,
                                  "spawn:u path:s dev:t ino:t btime:x size:t? late:b" },
+  /* the domain's guest gets its images without being continued */
+  [QS_STEP_ACTIVATE] = { "block-export-add", NULL, QS_MAY_FINISH, "" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 

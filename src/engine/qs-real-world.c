@@ -53,6 +53,7 @@ static const QsExecutor executors[] = {
   [QS_STEP_JOB_FINALIZE] = { qs_run_job_finalize, NULL, qs_probe_job_finalize },
   [QS_STEP_JOB_DISMISS] = { qs_run_job_dismiss, NULL, NULL },
   [QS_STEP_MIGRATE_INCOMING] = { qs_run_migrate_incoming, qs_undo_with_process, NULL },
+  [QS_STEP_ACTIVATE] = { qs_run_activate, NULL, NULL },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 

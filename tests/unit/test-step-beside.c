@@ -47,20 +47,109 @@ must_fail (Beside *b, int code, const char *text)
   beside_assert_untouched (b);
 }
 
+static void
+must_cont (Beside *b)
+{
+  g_autoptr (QsPlan) cont = qs_plan_new ();
+
+  qs_plan_add (cont, QS_STEP_CONT, QS_PHASE_COMMIT, "real", g_variant_new ("a{sv}", NULL));
+  must_end (b, cont, QS_OUTCOME_DONE);
+  beside_assert_state (b, QS_DOMAIN_RUNNING);
+}
+
 /* paused, with the memory of then, and then it runs on */
 static void
 test_load (Beside *b, gconstpointer disk)
 {
   g_autoptr (QsPlan) plan = beside_plan (b, GPOINTER_TO_UINT (disk), BESIDE_CONNECT);
-  g_autoptr (QsPlan) cont = qs_plan_new ();
 
   must_end (b, plan, QS_OUTCOME_DONE);
   beside_assert_replaced (b);
   beside_assert_state (b, QS_DOMAIN_PAUSED);
   beside_assert_memory (b);
-  qs_plan_add (cont, QS_STEP_CONT, QS_PHASE_COMMIT, "real", g_variant_new ("a{sv}", NULL));
-  must_end (b, cont, QS_OUTCOME_DONE);
-  beside_assert_state (b, QS_DOMAIN_RUNNING);
+  must_cont (b);
+}
+
+static gboolean
+is_locked (const char *path)
+{
+  g_autoptr (GSubprocess) child =
+      g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, NULL,
+                        "qemu-img", "info", "-f", "qcow2", path, NULL);
+
+  return !g_subprocess_wait_check (child, NULL, NULL);
+}
+
+static void
+take_tag (Beside *b)
+{
+  g_autoptr (QsGuest) guest = qs_registry_get_guest (b->domain->engine.registry, "1");
+  g_autoptr (GError) error = NULL;
+
+  qs_qmp_run (qs_guest_get_qmp (guest), "blockdev-snapshot-internal-sync",
+              g_variant_new_parsed ("{'device': <'snapd-vda'>, 'name': <'tag'>}"), 20, &error);
+  g_assert_no_error (error);
+}
+
+static void
+add_activate (QsPlan *plan)
+{
+  qs_plan_add (plan, QS_STEP_ACTIVATE, QS_PHASE_FINISH, "real", g_variant_new ("a{sv}", NULL));
+}
+
+static const char *
+find_note (GPtrArray *results, guint index)
+{
+  GVariant *result = g_ptr_array_index (results, index);
+  const char *note = NULL;
+
+  if (result != NULL)
+    (void)g_variant_lookup (result, "note", "&s", &note);
+  return note;
+}
+
+/* a guest that is to stay paused has its image nevertheless. Twice is as good as once */
+static void
+test_activate (Beside *b, gconstpointer data)
+{
+  g_autoptr (QsPlan) plan = beside_plan (b, BESIDE_SHARED, BESIDE_CONNECT);
+  g_autoptr (GPtrArray) results = NULL;
+  g_autoptr (GError) error = NULL;
+
+  add_activate (plan);
+  add_activate (plan);
+  g_assert_cmpint (real_domain_run (b->domain, plan, &results, &error), ==, QS_OUTCOME_DONE);
+  g_assert_no_error (error);
+  g_assert_null (find_note (results, BESIDE_CONNECT + 1));
+  g_assert_null (find_note (results, BESIDE_CONNECT + 2));
+  beside_assert_state (b, QS_DOMAIN_PAUSED);
+  beside_assert_memory (b);
+  g_assert_true (is_locked (b->active));
+  take_tag (b);
+  must_cont (b);
+}
+
+/* without it the image is nobody's, and is somebody else's if he is faster: that is told */
+static void
+test_not_active (Beside *b, gconstpointer data)
+{
+  g_autoptr (QsPlan) plan = beside_plan (b, BESIDE_SHARED, BESIDE_CONNECT);
+  g_autoptr (QsPlan) late = qs_plan_new ();
+  g_autoptr (GPtrArray) results = NULL;
+  g_autoptr (GError) error = NULL;
+  GSubprocess *other;
+
+  must_end (b, plan, QS_OUTCOME_DONE);
+  g_assert_false (is_locked (b->active));
+  other = open_in_qemu (b->active, "qcow2");
+  qs_plan_add (late, QS_STEP_STOP, QS_PHASE_COMMIT, "real", g_variant_new ("a{sv}", NULL));
+  add_activate (late);
+  g_assert_cmpint (real_domain_run (b->domain, late, &results, &error), ==, QS_OUTCOME_DONE);
+  g_assert_no_error (error);
+  g_assert_nonnull (strstr (find_note (results, 1), "snapd-vda"));
+  close_in_qemu (other);
+  must_cont (b);
+  g_assert_true (is_locked (b->active));
 }
 
 /* and once more, from the second to a third */
@@ -232,8 +321,6 @@ test_new_one_ends (Beside *b, gconstpointer data)
   g_autoptr (QsDomain) after = NULL;
   g_autoptr (GPtrArray) results = NULL;
   g_autoptr (GError) error = NULL;
-  const char *note = "";
-
   real_domain_run_until (b->domain, plan, BESIDE_QUIT, REAL_AFTER);
   before = qs_registry_get (b->domain->engine.registry, "1");
   g_assert_no_errno (kill (before->process->pid, SIGKILL));
@@ -244,8 +331,7 @@ test_new_one_ends (Beside *b, gconstpointer data)
   g_assert_null (after->process);
   g_assert_cmpint (after->state, ==, QS_DOMAIN_SHUTOFF);
   g_assert_cmpuint (beside_count (b), ==, 0);
-  g_variant_lookup (g_ptr_array_index (results, BESIDE_CONNECT), "note", "&s", &note);
-  g_assert_nonnull (strstr (note, "is off"));
+  g_assert_nonnull (strstr (find_note (results, BESIDE_CONNECT), "is off"));
 }
 
 #define add(path, data, func)                                                                      \
@@ -270,6 +356,8 @@ main (int argc, char **argv)
   g_setenv ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent", TRUE);
   add ("load", GUINT_TO_POINTER (BESIDE_FRESH), test_load);
   add ("load-shared", GUINT_TO_POINTER (BESIDE_SHARED), test_load);
+  add ("activate", NULL, test_activate);
+  add ("not-active", NULL, test_not_active);
   add ("again", NULL, test_again);
   add ("bad-stream", NULL, test_bad_stream);
   add ("truncated", NULL, test_truncated);
