@@ -95,25 +95,27 @@ typedef struct
   GPtrArray *disks;               /* of const QsDiskDef: walk the chain of its active file */
   GPtrArray *images; /* of char: path of a recorded image to look at, format in @formats */
   GPtrArray *formats;
-  GPtrArray *targets;       /* of char: paths where files are to be made */
-  GPtrArray *reused;        /* of QsFile: overlays of somebody else, as they would be recorded */
-  gboolean firmware;        /* the firmware variables, and the flash chips of the running QEMU */
-  gboolean open_files;      /* of the domain's process */
-  gboolean monitor;         /* ask the running QEMU: state, block nodes, commands */
-  gboolean io_threads;      /* ask it for these too */
-  gboolean memory;          /* ask it what saving its memory depends on */
-  gboolean agent;           /* where the guest agent is to be reached */
-  GPtrArray *claims;        /* of QsSnapshotFile: where a snapshot is said to lie. What is found is
+  GPtrArray *targets;        /* of char: paths where files are to be made */
+  GPtrArray *reused;         /* of QsFile: overlays of somebody else, as they would be recorded */
+  gboolean firmware;         /* the firmware variables, and the flash chips of the running QEMU */
+  gboolean open_files;       /* of the domain's process */
+  gboolean monitor;          /* ask the running QEMU: state, block nodes, commands */
+  gboolean io_threads;       /* ask it for these too */
+  gboolean memory;           /* ask it what saving its memory depends on */
+  gboolean agent;            /* where the guest agent is to be reached */
+  GPtrArray *claims;         /* of QsSnapshotFile: where a snapshot is said to lie. What is found is
                               walked, and what is recorded of it and of its tag looked up */
-  char *snapshot;           /* uuid of the one meant below; NULL: the request's */
-  gboolean document;        /* of this snapshot */
-  gboolean users;           /* which files definitions name, those of other domains too */
-  gboolean files;           /* the recorded files of the domain, and its tips */
-  gboolean snapshot_files;  /* those of this snapshot: look at each */
-  gboolean snapshot_rows;   /* the same, but do not look at them */
-  gboolean snapshot_memory; /* look at those of its memory and firmware variables too: images are
+  char *snapshot;            /* uuid of the one meant below; NULL: the request's */
+  gboolean document;         /* of this snapshot */
+  gboolean users;            /* which files definitions name, those of other domains too */
+  gboolean files;            /* the recorded files of the domain, and its tips */
+  gboolean snapshot_files;   /* those of this snapshot: look at each */
+  gboolean snapshot_rows;    /* the same, but do not look at them */
+  gboolean snapshot_memory;  /* look at those of its memory and firmware variables too: images are
                                among @snapshot_disks, other files among @targets */
-  char *tip_of;             /* uuid: walk what waits as the tip of this snapshot */
+  char *tip_of;              /* uuid: walk what waits as the tip of this snapshot */
+  const GPtrArray *expected; /* of GVariant: lists of changes that earlier parts of the request will
+                                have made when this one begins; NULL: it is the first; given */
 } QsQuestions;
 
 /**
@@ -264,6 +266,9 @@ typedef struct
   GPtrArray *tag_of;   /* of char: uuids of those snapshots */
   GPtrArray *tip_of;   /* of char: uuids of snapshots whose later changes it holds */
   char *active_of;     /* target, or NULL */
+  char *as_yet;        /* what an earlier part of the request gives a new name is still called this;
+                          NULL: @path */
+  gboolean is_planned; /* an earlier part of the request is yet to make it */
 } QsFile;
 
 QsFacts *qs_facts_new (void);

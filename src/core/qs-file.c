@@ -33,6 +33,7 @@ qs_file_free (QsFile *file)
   g_free (file->role);
   g_free (file->backing);
   g_free (file->active_of);
+  g_free (file->as_yet);
   g_clear_pointer (&file->state_of, g_ptr_array_unref);
   g_clear_pointer (&file->tags, g_ptr_array_unref);
   g_clear_pointer (&file->tag_of, g_ptr_array_unref);

@@ -37,13 +37,15 @@ struct QsTask
 {
   QsEngine *engine;
   QsRequest *request;
-  char *domain;     /* id */
-  guint32 owner;    /* uid */
-  char *op;         /* 8 hex digits */
-  char *snapshot;   /* uuid, or NULL */
-  GPtrArray *parts; /* of QsRequest */
-  GPtrArray *plans; /* of QsPlan, one a part, as far as they are planned */
-  GPtrArray *notes; /* of char */
+  char *domain;        /* id */
+  guint32 owner;       /* uid */
+  char *op;            /* 8 hex digits */
+  char *snapshot;      /* uuid, or NULL */
+  GPtrArray *parts;    /* of QsRequest */
+  GPtrArray *plans;    /* of QsPlan, one a part, as far as they are planned */
+  GPtrArray *notes;    /* of char */
+  GPtrArray *expected; /* of GVariant: changes that the parts before will have made, as long as not
+                          even the first one has begun; else NULL */
 };
 
 /* qs-survey.c */

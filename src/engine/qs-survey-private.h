@@ -15,6 +15,7 @@ typedef struct
   QsWorker *worker; /* NULL until a question needs it */
   QsFacts *facts;
   GPtrArray *recorded; /* of QsFile: to walk chains by; NULL until one is walked */
+  QsFacts *imagined;   /* the same as earlier parts of the request will leave it; NULL: as it is */
 } QsSurvey;
 
 gboolean qs_survey_need_worker (QsSurvey *survey, const GPtrArray *questions, GError **error);
@@ -22,6 +23,14 @@ gboolean qs_survey_need_recorded (QsSurvey *survey, GError **error);
 QsDiskFacts *qs_survey_walk (QsSurvey *survey, const char *target, const char *path,
                              const char *format);
 gboolean qs_survey_target (QsSurvey *survey, const char *path, GError **error);
+
+/* qs-survey-later.c: for a part of a request that is not the first */
+gboolean qs_survey_is_later (const QsSurvey *survey);
+gboolean qs_survey_imagine_files (QsSurvey *survey, QsFacts *facts, GError **error);
+void qs_survey_imagine_chain (QsSurvey *survey, const char *path, const char *format,
+                              QsDiskFacts *disk);
+void qs_survey_imagine_guest (QsSurvey *survey);
+gboolean qs_survey_imagine_snapshot (QsSurvey *survey, const char *uuid, GError **error);
 
 /* qs-survey-snapshot.c */
 gboolean qs_survey_snapshot (QsSurvey *survey, GError **error);

@@ -19,6 +19,23 @@ survey_snapshot_file (QsSurvey *survey, const QsSnapshotFile *file, GError **err
   return TRUE;
 }
 
+static gboolean
+needs_rows (const QsSurvey *survey)
+{
+  return survey->questions->snapshot_files || survey->questions->snapshot_rows;
+}
+
+/* that of one which is yet to be made is there already */
+static gboolean
+get_document (QsSurvey *survey, const char *snapshot, GError **error)
+{
+  QsFacts *facts = survey->facts;
+
+  if (survey->questions->document && facts->snapshot_document == NULL)
+    facts->snapshot_document = qs_store_get_document (survey->engine->store, snapshot, error);
+  return facts->snapshot_document != NULL || !survey->questions->document;
+}
+
 gboolean
 qs_survey_snapshot (QsSurvey *survey, GError **error)
 {
@@ -28,21 +45,22 @@ qs_survey_snapshot (QsSurvey *survey, GError **error)
 
   if (snapshot == NULL)
     snapshot = survey->request->snapshot;
-  if (survey->questions->document)
-    {
-      survey->facts->snapshot_document = qs_store_get_document (store, snapshot, error);
-      if (survey->facts->snapshot_document == NULL)
-        return FALSE;
-    }
-  if (!survey->questions->snapshot_files && !survey->questions->snapshot_rows)
+  if (!needs_rows (survey) && !survey->questions->document)
     return TRUE;
-  files = qs_store_get_snapshot_files (store, snapshot, error);
-  if (files == NULL)
+  if (needs_rows (survey))
+    {
+      files = qs_store_get_snapshot_files (store, snapshot, error);
+      if (files == NULL)
+        return FALSE;
+      g_ptr_array_unref (survey->facts->snapshot_files);
+      survey->facts->snapshot_files = files;
+    }
+  if (!qs_survey_imagine_snapshot (survey, snapshot, error)
+      || !get_document (survey, snapshot, error))
     return FALSE;
-  g_ptr_array_unref (survey->facts->snapshot_files);
-  survey->facts->snapshot_files = files;
   if (!survey->questions->snapshot_files)
     return TRUE;
+  files = survey->facts->snapshot_files;
   if (!qs_survey_need_worker (survey, files, error) || !qs_survey_need_recorded (survey, error))
     return FALSE;
   for (guint i = 0; i < files->len; i++)

@@ -20,7 +20,10 @@ qs_survey_need_recorded (QsSurvey *survey, GError **error)
 {
   if (survey->recorded == NULL)
     survey->recorded = qs_store_get_files (survey->engine->store, survey->domain->id, error);
-  return survey->recorded != NULL;
+  if (survey->recorded == NULL || !qs_survey_is_later (survey) || survey->imagined != NULL)
+    return survey->recorded != NULL;
+  survey->imagined = qs_facts_new ();
+  return qs_survey_imagine_files (survey, survey->imagined, error);
 }
 
 /* a disk whose chain cannot be walked is a fact too: the planner decides what follows from it */
@@ -31,8 +34,11 @@ qs_survey_walk (QsSurvey *survey, const char *target, const char *path, const ch
 
   disk->target = g_strdup (target);
   /* the files before a failure are in the chain */
-  qs_worker_inspect_chain (survey->worker, path, format, survey->recorded, &disk->chain,
-                           &disk->error);
+  if (survey->imagined != NULL)
+    qs_survey_imagine_chain (survey, path, format, disk);
+  else
+    qs_worker_inspect_chain (survey->worker, path, format, survey->recorded, &disk->chain,
+                             &disk->error);
   if (disk->chain == NULL)
     disk->chain = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
   return disk;
@@ -189,8 +195,7 @@ survey_firmware (QsSurvey *survey, GError **error)
 static gboolean
 survey_files (QsSurvey *survey, GError **error)
 {
-  return !survey->questions->files
-         || qs_survey_files (survey->engine, survey->domain, survey->facts, error);
+  return !survey->questions->files || qs_survey_imagine_files (survey, survey->facts, error);
 }
 
 /* as far as it tells whose it is */
@@ -242,13 +247,15 @@ survey_foreign (QsSurvey *survey, GError **error)
   return TRUE;
 }
 
-/* a QEMU that did not answer before may do so now */
+/* a QEMU that did not answer before may do so now; one that an earlier part starts is not looked for */
 static QsGuest *
 find_guest (QsSurvey *survey, GError **error)
 {
   QsRegistry *registry = survey->engine->registry;
   QsGuest *guest = qs_registry_get_guest (registry, survey->domain->id);
 
+  if (guest == NULL && qs_survey_is_later (survey))
+    return NULL;
   if (guest == NULL && qs_watch_find (survey->engine, survey->domain, error))
     guest = qs_registry_get_guest (registry, survey->domain->id);
   if (guest == NULL && error != NULL && *error == NULL)
@@ -313,7 +320,7 @@ survey_monitor (QsSurvey *survey, GError **error)
 
   guest = find_guest (survey, error);
   if (guest == NULL)
-    return FALSE;
+    return qs_survey_is_later (survey);
   if (!qs_guest_query_state (guest, &facts->state, &facts->run_state, error))
     return FALSE;
   if (survey->questions->io_threads && !qs_guest_io_threads (guest, &facts->has_io_threads, error))
@@ -340,8 +347,9 @@ survey_agent (QsSurvey *survey, GError **error)
   if (!survey->questions->agent)
     return TRUE;
   guest = find_guest (survey, error);
-  return guest != NULL
-         && qs_guest_find_agent (guest, known, &facts->agent, &facts->agent_open, error);
+  if (guest == NULL)
+    return qs_survey_is_later (survey);
+  return qs_guest_find_agent (guest, known, &facts->agent, &facts->agent_open, error);
 }
 
 /* refused where QEMU has more rights than its owner: then it is not known */
@@ -388,7 +396,9 @@ qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
                                       qs_survey_claims,   survey_foreign, survey_firmware,
                                       survey_open_files };
   g_autoptr (QsFacts) facts = qs_facts_new ();
-  QsSurvey survey = { engine, domain, request, questions, NULL, facts, NULL };
+  QsSurvey survey = {
+    .engine = engine, .domain = domain, .request = request, .questions = questions, .facts = facts
+  };
   gboolean answered = TRUE;
 
   facts->now = questions->now;
@@ -402,9 +412,12 @@ qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
 
   for (guint i = 0; answered && i < G_N_ELEMENTS (funcs); i++)
     answered = funcs[i](&survey, error);
+  if (answered && qs_survey_is_later (&survey))
+    qs_survey_imagine_guest (&survey);
   if (answered && questions->users)
     answered = qs_survey_users (engine, domain, request->caller, facts, error);
   g_clear_pointer (&survey.worker, qs_worker_release);
   g_clear_pointer (&survey.recorded, g_ptr_array_unref);
+  qs_facts_unref (survey.imagined);
   return answered ? g_steal_pointer (&facts) : NULL;
 }

@@ -69,6 +69,7 @@ make_questions (QsTask *task, const QsDomain *domain, const QsRequest *request)
   else
     questions->fresh_uuid = g_uuid_string_random ();
   questions->op = g_strdup (task->op);
+  questions->expected = task->expected;
   questions->system_mode = task->engine->config.system_mode;
   questions->live_seconds = task->engine->config.live_seconds;
   questions->image_roots = (const char *const *)task->engine->config.image_roots;
@@ -168,7 +169,7 @@ qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError
 
 /* the domain as it would be after @plan: what the refusals of the next part are checked against */
 static QsDomain *
-imagine (QsDomain *domain, const QsPlan *plan, GError **error)
+imagine (QsTask *task, QsDomain *domain, const QsPlan *plan)
 {
   g_autoptr (QsDomain) after = domain != NULL ? qs_domain_ref (domain) : NULL;
 
@@ -187,12 +188,13 @@ imagine (QsDomain *domain, const QsPlan *plan, GError **error)
         continue;
       qs_domain_unref (after);
       after = g_steal_pointer (&next);
+      g_ptr_array_add (task->expected, g_steal_pointer (&changes));
     }
   return g_steal_pointer (&after);
 }
 
 static gboolean
-plan_parts (QsTask *task, QsDomain *domain, GError **error)
+plan_every_part (QsTask *task, QsDomain *domain, GError **error)
 {
   g_autoptr (QsDomain) imagined = domain != NULL ? qs_domain_ref (domain) : NULL;
 
@@ -214,11 +216,23 @@ plan_parts (QsTask *task, QsDomain *domain, GError **error)
           continue;
         }
       g_ptr_array_add (task->plans, plan);
-      next = imagine (imagined, plan, error);
+      next = imagine (task, imagined, plan);
       qs_domain_unref (imagined);
       imagined = next;
     }
   return TRUE;
+}
+
+static gboolean
+plan_parts (QsTask *task, QsDomain *domain, GError **error)
+{
+  g_autoptr (GPtrArray) expected = g_ptr_array_new_with_free_func ((GDestroyNotify)g_variant_unref);
+  gboolean planned;
+
+  task->expected = expected;
+  planned = plan_every_part (task, domain, error);
+  task->expected = NULL;
+  return planned;
 }
 
 static QsTask *

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-imagine.h"
+#include "qs-survey-private.h"
+
+/* the first part of a request is planned on what there is; the refusals of a later one are looked for
+   before that one begins, on what the parts before it will leave. What these will make is not there
+   yet, and what they rename has its old name */
+
+gboolean
+qs_survey_is_later (const QsSurvey *survey)
+{
+  return survey->questions->expected != NULL && survey->questions->expected->len > 0;
+}
+
+/* of any part: the files that are recorded then */
+gboolean
+qs_survey_imagine_files (QsSurvey *survey, QsFacts *facts, GError **error)
+{
+  const GPtrArray *expected = survey->questions->expected;
+
+  if (!qs_survey_files (survey->engine, survey->domain, facts, error))
+    return FALSE;
+  for (guint i = 0; qs_survey_is_later (survey) && i < expected->len; i++)
+    qs_facts_imagine (facts, g_ptr_array_index (expected, i));
+  return TRUE;
+}
+
+/* walks it below the files that are not there yet */
+void
+qs_survey_imagine_chain (QsSurvey *survey, const char *path, const char *format, QsDiskFacts *disk)
+{
+  g_autoptr (GPtrArray) above = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
+  g_autoptr (GPtrArray) found = NULL;
+  const char *name = qs_imagined_top (survey->imagined, path, above, &format);
+
+  if (name != NULL)
+    qs_worker_inspect_chain (survey->worker, name, format, survey->recorded, &found, &disk->error);
+  if (found != NULL)
+    g_ptr_array_extend_and_steal (above, g_steal_pointer (&found));
+  qs_imagined_rename (survey->imagined, above);
+  disk->chain = g_steal_pointer (&above);
+}
+
+/* its document and its rows, which the parts before may make */
+gboolean
+qs_survey_imagine_snapshot (QsSurvey *survey, const char *uuid, GError **error)
+{
+  const GPtrArray *expected = survey->questions->expected;
+
+  if (!qs_survey_is_later (survey))
+    return TRUE;
+  if (!qs_survey_need_recorded (survey, error))
+    return FALSE;
+  for (guint i = 0; i < expected->len; i++)
+    qs_facts_imagine_snapshot (survey->facts, uuid, survey->imagined,
+                               g_ptr_array_index (expected, i));
+  return TRUE;
+}
+
+/* the guest may be another one by then, or on other files */
+void
+qs_survey_imagine_guest (QsSurvey *survey)
+{
+  g_autoptr (QsDomain) today = qs_registry_get (survey->engine->registry, survey->domain->id);
+
+  if (today == NULL || today->state != survey->domain->state)
+    survey->facts->state = survey->domain->state;
+  if (survey->questions->monitor)
+    qs_facts_imagine_nodes (survey->facts, survey->domain);
+}
