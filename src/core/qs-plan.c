@@ -295,6 +295,20 @@ qs_plan_from_text (const char *text, GError **error)
   return g_steal_pointer (&plan);
 }
 
+/* the memory of a guest that was to be loaded together with its disks */
+static gboolean
+check_loaded (const QsStep *step, GVariant *learnt, GError **error)
+{
+  const char *why;
+
+  if (step->kind != QS_STEP_SNAPSHOT_LOAD || learnt == NULL
+      || !g_variant_lookup (learnt, "memory-lost", "&s", &why))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED, "the disks are as in the snapshot, but %s",
+               why);
+  return FALSE;
+}
+
 /**
  * qs_plan_check_results:
  * @results: (element-type GVariant): what each step learnt
@@ -317,6 +331,8 @@ qs_plan_check_results (const QsPlan *plan, GPtrArray *results, GVariantDict *res
       const QsStep *step = qs_plan_step (plan, i);
       GVariant *learnt = g_ptr_array_index (results, i);
 
+      if (!check_loaded (step, learnt, error))
+        return FALSE;
       if (step->kind != QS_STEP_BLOCKDEV_SNAPSHOT_SYNC)
         continue;
       if (qs_change_is_step_done (learnt))

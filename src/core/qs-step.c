@@ -19,8 +19,10 @@ static const QsStepType step_types[] = {
   [QS_STEP_IMAGE_TAKE] = { "image-take", "wipe", QS_MAY_PREPARE,
                            IMAGE_CREATE " dev:t ino:t rdev:t diskseq:t" },
   [QS_STEP_IMAGE_SNAPSHOT] = { "image-snapshot", "snapshot -d", QS_MAY_PREPARE, IMAGE_SNAPSHOT },
+  /* @load: that step has done it already, unless QEMU ended over it */
   [QS_STEP_IMAGE_SNAPSHOT_APPLY] = { "image-snapshot-apply", NULL,
-                                     QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL, IMAGE_SNAPSHOT },
+                                     QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL,
+                                     IMAGE_SNAPSHOT " load:u?" },
   [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { "image-snapshot-delete", NULL, QS_MAY_FINISH | QS_IS_FINAL,
                                       IMAGE_SNAPSHOT },
   [QS_STEP_NODE_ADD] = { "blockdev-add", "blockdev-del", QS_MAY_PREPARE,
@@ -57,9 +59,9 @@ static const QsStepType step_types[] = {
   [QS_STEP_RECORD] = { "record", NULL, QS_MAY_COMMIT | QS_MAY_FINISH, "changes:a(sa{sv})" },
   [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL, QS_MAY_FINISH | QS_IS_FINAL | QS_REMOVES_FILE,
                             "path:s dev:t ino:t btime:x" },
-  /* the file of step `image`, if step `switch` was tried in vain */
+  /* the file of step `image`: if step `switch` was tried in vain, or, without that, in any case */
   [QS_STEP_IMAGE_DISCARD] = { "image-discard", NULL, QS_MAY_FINISH,
-                              "target:s path:s image:u switch:u" },
+                              "target:s path:s image:u switch:u?" },
   /* a second name @path for the file @from, which is dev:ino */
   [QS_STEP_FILE_LINK] = { "link", "unlink", QS_MAY_PREPARE,
                           "target:s path:s from:s dev:t ino:t btime:x" },
@@ -136,6 +138,13 @@ static const QsStepType step_types[] = {
                                  "spawn:u path:s dev:t ino:t btime:x size:t? late:b" },
   /* the domain's guest gets its images without being continued */
   [QS_STEP_ACTIVATE] = { "block-export-add", NULL, QS_MAY_FINISH, "" },
+  /* memory from node @vmstate, and all @devices, go back to @tag while the guest stands still; the rows
+     are those of the devices that are disks. @pid, @start-time: of the QEMU that is meant */
+  [QS_STEP_SNAPSHOT_LOAD] = { "snapshot-load", "none",
+                              QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH,
+                              "job:s tag:s vmstate:s devices:as disks:aa{sv} spawn:u? pid:x? "
+                              "start-time:t?",
+                              "target:s node:s path:s format:s dev:t ino:t" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 
@@ -271,7 +280,8 @@ check_rows (const QsStep *step, GError **error)
     return TRUE;
   disks = g_variant_lookup_value (step->arguments, "disks", G_VARIANT_TYPE ("aa{sv}"));
   /* memory alone is nothing on any disk */
-  if (disks != NULL && step->kind == QS_STEP_SNAPSHOT_SAVE && g_variant_n_children (disks) == 0)
+  if (disks != NULL && g_variant_n_children (disks) == 0
+      && (step->kind == QS_STEP_SNAPSHOT_SAVE || step->kind == QS_STEP_SNAPSHOT_LOAD))
     return TRUE;
   if (disks == NULL || g_variant_n_children (disks) == 0)
     {

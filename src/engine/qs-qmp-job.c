@@ -88,8 +88,8 @@ deadline_in (guint seconds)
   return g_get_monotonic_time () + (gint64)seconds * G_USEC_PER_SEC;
 }
 
-static gboolean
-dismiss_job (QsQmp *qmp, const char *job, GError **error)
+gboolean
+qs_qmp_dismiss_job (QsQmp *qmp, const char *job, GError **error)
 {
   return qs_qmp_run (qmp, "job-dismiss", g_variant_new_parsed ("{'id': <%s>}", job),
                      QS_QMP_COMMAND_SECONDS, error);
@@ -105,13 +105,25 @@ qs_qmp_end_job (QsQmp *qmp, const char *job, guint seconds, GError **error)
     return FALSE;
   return find_job (jobs, job) == NULL
          || (wait_job (qmp, job, deadline_in (seconds), &problem, error)
-             && dismiss_job (qmp, job, error));
+             && qs_qmp_dismiss_job (qmp, job, error));
+}
+
+gboolean
+qs_qmp_await_job (QsQmp *qmp, const char *job, guint seconds, gboolean *known, char **problem,
+                  GError **error)
+{
+  g_autoptr (JsonNode) jobs = qs_qmp_execute (qmp, "query-jobs", NULL, seconds, error);
+
+  if (jobs == NULL)
+    return FALSE;
+  *known = find_job (jobs, job) != NULL;
+  return !*known || wait_job (qmp, job, deadline_in (seconds), problem, error);
 }
 
 static gboolean
 finish_job (QsQmp *qmp, const char *job, gint64 deadline, char **problem, GError **error)
 {
-  return wait_job (qmp, job, deadline, problem, error) && dismiss_job (qmp, job, error);
+  return wait_job (qmp, job, deadline, problem, error) && qs_qmp_dismiss_job (qmp, job, error);
 }
 
 static gboolean

@@ -82,6 +82,18 @@ gboolean qs_qmp_run_job (QsQmp *qmp, const char *command, const char *job, GVari
 gboolean qs_qmp_finish_job (QsQmp *qmp, const char *job, guint seconds, GError **error);
 
 /**
+ * qs_qmp_await_job:
+ * @known: (out): FALSE: QEMU has no job of this id
+ * @problem: (out): what it has failed of, or NULL
+ *
+ * Waits until a job is concluded, and lets it stay until qs_qmp_dismiss_job(): what came of it can be
+ * asked again.
+ */
+gboolean qs_qmp_await_job (QsQmp *qmp, const char *job, guint seconds, gboolean *known,
+                           char **problem, GError **error);
+gboolean qs_qmp_dismiss_job (QsQmp *qmp, const char *job, GError **error);
+
+/**
  * qs_qmp_end_job:
  *
  * Waits until a job that may have been begun is over, whatever came of it, and dismisses it.

@@ -54,6 +54,7 @@ static const QsExecutor executors[] = {
   [QS_STEP_JOB_DISMISS] = { qs_run_job_dismiss, NULL, NULL },
   [QS_STEP_MIGRATE_INCOMING] = { qs_run_migrate_incoming, qs_undo_with_process, NULL },
   [QS_STEP_ACTIVATE] = { qs_run_activate, NULL, NULL },
+  [QS_STEP_SNAPSHOT_LOAD] = { qs_run_snapshot_load, qs_undo_nothing, qs_probe_snapshot_load },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 

@@ -48,6 +48,13 @@ typedef struct
   GCancellable *cancellable;
 } QsStepCall;
 
+/* @path: NULL: it is not known */
+typedef struct
+{
+  const char *path;
+  gboolean is_disk;
+} QsMemoryPlace;
+
 /* whether a name of which cannot be known what QEMU has open by it is as good as one that can */
 typedef enum
 {
@@ -80,6 +87,8 @@ QsGuest *qs_real_world_guest (QsRealWorld *world, GError **error);
 GVariant *qs_step_call_result (const QsStepCall *call);
 gboolean qs_step_call_find_guest (QsStepCall *call, QsGuest **guest, GError **error);
 QsGuest *qs_step_call_need_guest (QsStepCall *call, GError **error);
+QsMemoryPlace qs_step_call_memory_place (const QsStepCall *call);
+gboolean qs_step_call_end_guest (QsStepCall *call, QsGuest *guest, GError **error);
 void qs_step_call_explain_full (QsStepCall *call, const char *path, GError **error);
 void qs_step_call_explain_end (QsStepCall *call, GError **error);
 GVariant *qs_step_add_resumes (GVariant *result, guint64 resumes);
@@ -143,6 +152,13 @@ gboolean qs_undo_thaw (QsStepCall *call, GError **error);
 
 gboolean qs_run_connect (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_disconnect (QsStepCall *call, GVariant **result, GError **error);
+
+gboolean qs_run_snapshot_load (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_nothing (QsStepCall *call, GError **error);
+QsProbe qs_probe_snapshot_load (QsStepCall *call, GError **error);
+/* qs-step-load.c: a load has failed after it took the guest's memory: it must not go on */
+gboolean qs_step_memory_is_lost (const QsStepCall *call);
+gboolean qs_step_load_find (QsStepCall *call, gboolean *loaded, GError **error);
 
 gboolean qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_undo_guest_step (QsStepCall *call, GError **error);

@@ -133,6 +133,14 @@ is_not_ours_to_continue (const QsStepCall *call)
   return stopped == NULL || !g_variant_lookup (stopped, "changed", "b", &changed) || !changed;
 }
 
+/* one whose memory is gone */
+static gboolean
+must_stand_still (const QsStepCall *call)
+{
+  return (call->step->kind == QS_STEP_CONT || call->step->kind == QS_STEP_RESET)
+         && qs_step_memory_is_lost (call);
+}
+
 /* what was asked for is not tried for long: whoever asks may ask again */
 static gboolean
 lets_go_on (const QsStep *step)
@@ -149,7 +157,7 @@ qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error)
   gboolean noted = settles && call->step->phase == QS_PHASE_PREPARE;
   guint64 resumes = 0;
 
-  if (is_not_ours_to_continue (call))
+  if (is_not_ours_to_continue (call) || must_stand_still (call))
     return TRUE;
   if (!qs_step_call_find_guest (call, &guest, error))
     return FALSE;
@@ -184,6 +192,8 @@ qs_undo_guest_step (QsStepCall *call, GError **error)
 
   if (!qs_step_call_find_guest (call, &guest, error))
     return FALSE;
+  if (call->step->kind == QS_STEP_STOP && qs_step_memory_is_lost (call))
+    return TRUE;
   if (call->step->kind == QS_STEP_STOP && guest != NULL)
     return learnt == NULL || !g_variant_lookup (learnt, "changed", "b", &changed) || !changed
            || qs_step_wake (call, guest, QS_WAKE_PAUSED, NULL, error);

@@ -266,6 +266,12 @@ qs_undo_image_snapshot (QsStepCall *call, GError **error)
 gboolean
 qs_run_image_apply (QsStepCall *call, GVariant **result, GError **error)
 {
+  gboolean loaded = FALSE;
+
+  if (!qs_step_load_find (call, &loaded, error))
+    return FALSE;
+  if (loaded)
+    return TRUE;
   if (!run_tool (call, QS_TOOL_SNAPSHOT_APPLY, error))
     return FALSE;
   repair_image (call);
@@ -307,16 +313,26 @@ remove_created (QsStepCall *call, GVariant *learnt, GError **error)
   return remove_file (call, qs_step_string (call->step, "path"), &id, error);
 }
 
-/* the file of a disk that could not be switched; of one that was, it is in use */
+/* of a disk that was switched, the file is in use; of one that could not be, it is not, nor one that
+   was made for the time of the operation */
+static gboolean
+is_in_use (QsStepCall *call)
+{
+  g_autoptr (GVariant) tried = qs_step_value (call->step, "switch");
+
+  return tried != NULL
+         && (g_variant_get_uint32 (tried) >= call->results->len
+             || qs_change_is_step_done (
+                 g_ptr_array_index (call->results, g_variant_get_uint32 (tried))));
+}
+
 gboolean
 qs_run_image_discard (QsStepCall *call, GVariant **result, GError **error)
 {
   guint64 image = qs_step_uint64 (call->step, "image");
-  guint64 tried = qs_step_uint64 (call->step, "switch");
   const QsStep *made;
 
-  if (tried >= call->results->len || image >= call->results->len
-      || qs_change_is_step_done (g_ptr_array_index (call->results, tried)))
+  if (image >= call->results->len || is_in_use (call))
     return TRUE;
   made = qs_plan_step (call->plan, (guint)image);
   return made->kind == QS_STEP_IMAGE_TAKE

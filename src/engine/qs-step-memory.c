@@ -10,14 +10,8 @@
 /* a file system with less left counts as full */
 #define FULL_BYTES ((guint64)1024 * 1024)
 
-typedef struct
-{
-  const char *path;
-  gboolean is_disk;
-} Place;
-
 static void
-find_row (const QsStepCall *call, const char *node, Place *place)
+find_row (const QsStepCall *call, const char *node, QsMemoryPlace *place)
 {
   g_autoptr (GVariant) rows = qs_step_value (call->step, "disks");
 
@@ -32,12 +26,16 @@ find_row (const QsStepCall *call, const char *node, Place *place)
     }
 }
 
-/* the file that the memory goes to: a disk's, or that of a node that was added for it */
-static Place
-find_place (const QsStepCall *call)
+/**
+ * qs_step_call_memory_place:
+ *
+ * The file that memory goes to, or comes from: a disk's, or that of a node that was added for it.
+ */
+QsMemoryPlace
+qs_step_call_memory_place (const QsStepCall *call)
 {
   const char *node = qs_step_string (call->step, "vmstate");
-  Place place = { 0 };
+  QsMemoryPlace place = { 0 };
 
   find_row (call, node, &place);
   for (guint i = 0; i < call->index && place.path == NULL; i++)
@@ -103,7 +101,7 @@ qs_step_call_explain_end (QsStepCall *call, GError **error)
 static void
 explain (QsStepCall *call, GError **error)
 {
-  const Place place = find_place (call);
+  const QsMemoryPlace place = qs_step_call_memory_place (call);
 
   qs_step_call_explain_end (call, error);
   if (error == NULL || place.path == NULL

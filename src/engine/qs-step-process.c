@@ -295,6 +295,20 @@ forget_guest (QsStepCall *call, const QsProcess *process)
   qs_registry_drop_guest (registry, call->world->domain, guest);
 }
 
+/**
+ * qs_step_call_end_guest:
+ *
+ * Ends a QEMU whose guest must not go on; TRUE if it has ended.
+ */
+gboolean
+qs_step_call_end_guest (QsStepCall *call, QsGuest *guest, GError **error)
+{
+  if (!qs_step_end_process (call, qs_guest_get_process (guest), error))
+    return FALSE;
+  qs_registry_drop_guest (call->world->engine->registry, call->world->domain, guest);
+  return TRUE;
+}
+
 /* asked nicely first: QEMU then closes its images in order */
 static void
 ask_to_quit (QsStepCall *call, const QsProcess *process)

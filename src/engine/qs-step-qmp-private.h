@@ -28,6 +28,9 @@ gboolean qs_snapshot_save_run (QsGuest *guest, const QsStep *step, GVariant **re
 gboolean qs_snapshot_save_undo (QsGuest *guest, const QsStep *step, GVariant *result,
                                 GError **error);
 
+/* qs-step-load-check.c */
+gboolean qs_snapshot_load_check (QsGuest *guest, const QsStep *step, GError **error);
+
 /* qs-step-rebase.c */
 gboolean qs_node_rebase_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
 QsProbe qs_node_rebase_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
@@ -57,6 +60,9 @@ JsonNode *qs_node_query (QsGuest *guest, GError **error);
 /* (nullable) (transfer none): the entry of the node with this name */
 JsonObject *qs_node_find (JsonNode *nodes, const char *name);
 gboolean qs_node_has_tag (JsonObject *node, const char *tag);
+
+/* @vm_state: (inout): bytes of memory under it, if there are any of that name */
+gint64 qs_node_count_tag (JsonObject *node, const char *tag, gint64 *vm_state);
 
 /* the answer of query-block, seen to be a list */
 JsonNode *qs_device_query (QsGuest *guest, GError **error);

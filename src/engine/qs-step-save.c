@@ -7,8 +7,8 @@
 /* memory, and the state of disks with it, goes into qcow2 images by a job of QEMU, which answers
    nobody until that is over */
 
-static gint64
-count_tag (JsonObject *node, const char *tag, gint64 *vm_state)
+gint64
+qs_node_count_tag (JsonObject *node, const char *tag, gint64 *vm_state)
 {
   JsonArray *tags = qs_json_array (qs_json_object (node, "image"), "snapshots");
   gint64 n = 0;
@@ -43,7 +43,7 @@ check_device (JsonNode *nodes, const char *device, const QsStep *step, gint64 n,
   if (node == NULL)
     g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
                  "QEMU has no block node ‘%s’ any more", device);
-  else if (count_tag (node, tag, vm_state) != n)
+  else if (qs_node_count_tag (node, tag, vm_state) != n)
     g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
                  n == 0 ? "‘%s’ has a snapshot with the tag ‘%s’ already"
                         : "‘%s’ has not got exactly one snapshot with the tag ‘%s’",
@@ -137,7 +137,7 @@ find_tagged (JsonNode *nodes, const QsStep *step)
       gint64 vm_state;
 
       if (node != NULL && is_of_disk (step, devices[i])
-          && count_tag (node, qs_step_string (step, "tag"), &vm_state) > 0)
+          && qs_node_count_tag (node, qs_step_string (step, "tag"), &vm_state) > 0)
         g_variant_builder_add (&tagged, "s", devices[i]);
     }
   return g_variant_ref_sink (g_variant_builder_end (&tagged));
