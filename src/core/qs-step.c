@@ -111,14 +111,17 @@ static const QsStepType step_types[] = {
   /* of the file @from, which is dev:ino and which nobody writes to */
   [QS_STEP_FILE_COPY] = { "file-copy", "unlink", QS_MAY_PREPARE | QS_MAKES_FILE,
                           "target:s path:s from:s dev:t ino:t mode:u gid:u" },
-  /* the content of the first of @files goes into the second, on which it stands; the rest is what that
-     stands on. Without @above the first is what the guest writes to, and the device goes over to the
-     second; else @above is the node on the first, and its file gets @backing for @old into its header.
-     @reopen: all that node @base was made with; @drop: nodes that are not needed afterwards */
+  /* the content of the first @layers of @files, of the first if that is left out, goes into the next,
+     on which they stand; the rest is what that stands on. Without @above the first is what the guest
+     writes to, and the device goes over to the file that is written; else @above is the node on the
+     first, and its file gets @backing for @old into its header. @reopen: all that node @base was made
+     with; @drop: nodes that are not needed afterwards, those on top first. Where no QEMU ran when this
+     was planned, the names of nodes are empty */
   [QS_STEP_BLOCK_COMMIT] = { "block-commit", "job-cancel",
                              QS_MAY_PREPARE | QS_MAY_FINISH | QS_IS_FINAL,
-                             "target:s job:s device:s top:s base:s files:a(ssttx) drop:as above:s? "
-                             "above-file:(ssttx)? reopen:a{sv}? " HEADER },
+                             "target:s job:s device:s top:s base:s files:a(ssttx) layers:u? "
+                             "drop:as "
+                             "above:s? above-file:(ssttx)? reopen:a{sv}? " HEADER },
   /* the content of all @files goes into the first of them, node @node; it stands on @base then, or on
      nothing */
   [QS_STEP_BLOCK_STREAM] = { "block-stream", "job-cancel", QS_MAY_PREPARE,

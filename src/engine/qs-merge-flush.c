@@ -75,18 +75,29 @@ flush_node (const QsMerge *merge, QsGuest *guest, GError **error)
                                         : flush_by_io (guest, merge->written, error);
 }
 
-/* of a commit the file below is the one that is written */
+static void
+add_rows (GVariantBuilder *rows, GVariant *files, gsize from, gsize to)
+{
+  for (gsize i = from; i < to; i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (files, i);
+
+      g_variant_builder_add_value (rows, row);
+    }
+}
+
+/* of a commit the file below the layers is the one that is written */
 static GVariant *
 written_first (const QsMerge *merge, GVariant *files)
 {
   g_auto (GVariantBuilder) rows = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE (QS_WORKER_FILES));
-  gsize n = merge->is_stream ? g_variant_n_children (files) : 2;
 
-  for (gsize i = 0; i < n; i++)
+  if (merge->is_stream)
+    add_rows (&rows, files, 0, g_variant_n_children (files));
+  else
     {
-      g_autoptr (GVariant) row = g_variant_get_child_value (files, merge->is_stream ? i : 1 - i);
-
-      g_variant_builder_add_value (&rows, row);
+      add_rows (&rows, files, merge->layers, merge->layers + 1);
+      add_rows (&rows, files, 0, merge->layers);
     }
   return g_variant_builder_end (&rows);
 }

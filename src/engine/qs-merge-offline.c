@@ -31,7 +31,8 @@ static gboolean
 repair_written (const QsMerge *merge, GVariant *files, GError **error)
 {
   QsWorker *worker = qs_real_world_worker (merge->call->world, error);
-  g_autoptr (GVariant) row = g_variant_get_child_value (files, merge->is_stream ? 0 : 1);
+  g_autoptr (GVariant) row =
+      g_variant_get_child_value (files, merge->is_stream ? 0 : merge->layers);
   const char *format;
 
   g_variant_get_child (row, 1, "&s", &format);
@@ -97,14 +98,46 @@ is_done_before (const QsMerge *merge)
   return FALSE;
 }
 
+/* layer @top on the file that is written, which holds all below that layer already */
+static GVariant *
+layer_files (const QsMerge *merge, GVariant *files, guint top)
+{
+  g_auto (GVariantBuilder) rows = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE (QS_WORKER_FILES));
+
+  for (gsize i = 0; i < g_variant_n_children (files); i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (files, i);
+
+      if (i == top || i >= merge->layers)
+        g_variant_builder_add_value (&rows, row);
+    }
+  return g_variant_builder_end (&rows);
+}
+
+/* from below, and all of them once more if that was interrupted: whatever the file has got by then is
+   in a layer that is still to come, or was below it */
+static gboolean
+commit_layers (const QsMerge *merge, GVariant *files, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (merge->call->world, error);
+
+  for (guint i = merge->layers; worker != NULL && i-- > 0;)
+    {
+      const QsAmount amount = { .done = merge->layers - 1 - i, .total = merge->layers };
+
+      qs_step_call_tell (merge->call, &amount);
+      if (!qs_worker_commit (worker, layer_files (merge, files, i), NULL, error))
+        return FALSE;
+    }
+  return worker != NULL;
+}
+
 static gboolean
 commit (const QsMerge *merge, GError **error)
 {
-  QsWorker *worker = qs_real_world_worker (merge->call->world, error);
   g_autoptr (GVariant) files = sink (qs_merge_files (merge, error));
 
-  return worker != NULL && files != NULL && qs_merge_put_back (merge, error)
-         && qs_worker_commit (worker, files, NULL, error)
+  return files != NULL && qs_merge_put_back (merge, error) && commit_layers (merge, files, error)
          && (merge->header == NULL || set_backing (merge, "backing", "backing-format", error));
 }
 

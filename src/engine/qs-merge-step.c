@@ -16,6 +16,22 @@
 
 #define FILE_TYPE "(ssttx)"
 
+/* what a damaged journal says is no reason to read beyond the files */
+static gboolean
+read_layers (QsMerge *merge, GError **error)
+{
+  g_autoptr (GVariant) files = qs_step_value (merge->step, "files");
+  gsize n = files != NULL ? g_variant_n_children (files) : 0;
+
+  merge->layers = 1;
+  g_variant_lookup (merge->step->arguments, "layers", "u", &merge->layers);
+  if (merge->layers > 0 && merge->layers < n)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "step ‘%s’ has no file that the others go into",
+               qs_step_type (merge->step->kind)->name);
+  return FALSE;
+}
+
 /**
  * qs_merge_read:
  * @call: of any step of the merge
@@ -41,7 +57,7 @@ qs_merge_read (QsStepCall *call, QsMerge *merge, GError **error)
   merge->job = qs_step_string (merge->step, "job");
   merge->written = qs_step_string (merge->step, merge->is_stream ? "node" : "base");
   merge->header = qs_step_string (merge->step, merge->is_stream ? "node" : "above");
-  return TRUE;
+  return merge->is_stream || read_layers (merge, error);
 }
 
 /* the number of its device may have changed with a reboot */
@@ -133,25 +149,19 @@ check_node (const QsMerge *merge, JsonNode *graph, JsonNode *nodes, const char *
 
 /* with a file that cannot be opened for writing above or below, QEMU 7.2 dies */
 static gboolean
-check_writable (const QsMerge *merge, GVariant *files, gsize n, GError **error)
+check_writable (const QsMerge *merge, GVariant *files, gsize index, GError **error)
 {
   QsWorker *worker = qs_real_world_worker (merge->call->world, error);
+  g_autoptr (QsImage) image = NULL;
+  const char *path;
+  const char *format;
 
-  for (gsize i = 0; i < n; i++)
-    {
-      g_autoptr (QsImage) image = NULL;
-      const char *path;
-      const char *format;
-
-      g_variant_get_child (files, i, "(&s&stt)", &path, &format, NULL, NULL);
-      if (worker == NULL || !qs_worker_inspect_image (worker, path, format, &image, error))
-        return FALSE;
-      if (image->writable)
-        continue;
-      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "‘%s’ cannot be written to", path);
-      return FALSE;
-    }
-  return TRUE;
+  g_variant_get_child (files, index, "(&s&stt)", &path, &format, NULL, NULL);
+  if (worker == NULL || !qs_worker_inspect_image (worker, path, format, &image, error))
+    return FALSE;
+  if (!image->writable)
+    g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "‘%s’ cannot be written to", path);
+  return image->writable;
 }
 
 static gboolean
@@ -160,12 +170,13 @@ check_files (const QsMerge *merge, GError **error)
   g_autoptr (GVariant) files = qs_merge_files (merge, error);
   g_autoptr (GVariant) header = NULL;
 
-  if (files == NULL || !check_writable (merge, files, merge->is_stream ? 1 : 2, error))
+  if (files == NULL || !check_writable (merge, files, 0, error)
+      || (!merge->is_stream && !check_writable (merge, files, merge->layers, error)))
     return FALSE;
   if (merge->header == NULL)
     return TRUE;
   header = qs_merge_header_file (merge, error);
-  return header != NULL && check_writable (merge, header, 1, error);
+  return header != NULL && check_writable (merge, header, 0, error);
 }
 
 static gboolean

@@ -9,6 +9,7 @@
  * QsMerge:
  * @call: of the step that is carried out now
  * @step: the `block-commit` or `block-stream` that it belongs to, which may be itself
+ * @layers: of a commit: how many of the files go into the next one
  * @written: the node that the job writes to
  * @header: (nullable): the node whose file names another backing file afterwards; NULL: the device
  *   goes over to @written
@@ -23,6 +24,7 @@ typedef struct
   guint index;
   const char *job;
   gboolean is_stream;
+  guint layers;
   const char *written;
   const char *header;
 } QsMerge;

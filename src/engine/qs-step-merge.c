@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-merge-step.h"
 
+#include "qs-block-graph.h"
 #include "qs-error.h"
 #include "qs-limits.h"
 #include "qs-step-qmp-private.h"
@@ -200,22 +201,37 @@ qs_probe_job_finalize (QsStepCall *call, GError **error)
   return is_new ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
 }
 
-/* nodes of ours that nobody stands on any more; one that somebody still uses stays */
+/* (nullable) @node: one that somebody still uses stays, and one that QEMU has made by itself has gone
+   with what stood on it */
+static void
+drop_node (QsGuest *guest, const char *node)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (node != NULL && *node != '#'
+      && !qs_qmp_run (qs_guest_get_qmp (guest), "blockdev-del",
+                      g_variant_new_parsed ("{'node-name': <%s>}", node), QS_QMP_COMMAND_SECONDS,
+                      &error))
+    g_debug ("node ‘%s’ stays: %s", node, error->message);
+}
+
+/* nodes that nobody stands on any more, and below each the one of its file, which may have been made
+   apart and would keep a file open that is deleted */
 static void
 drop_nodes (const QsMerge *merge, QsGuest *guest)
 {
   g_autoptr (GVariant) names = qs_step_value (merge->step, "drop");
+  g_autoptr (JsonNode) graph =
+      g_variant_n_children (names) > 0 ? qs_block_graph_query (guest, NULL) : NULL;
 
   for (gsize i = 0; i < g_variant_n_children (names); i++)
     {
-      g_autoptr (GError) error = NULL;
       const char *node;
 
       g_variant_get_child (names, i, "&s", &node);
-      if (!qs_qmp_run (qs_guest_get_qmp (guest), "blockdev-del",
-                       g_variant_new_parsed ("{'node-name': <%s>}", node), QS_QMP_COMMAND_SECONDS,
-                       &error))
-        g_debug ("node ‘%s’ stays: %s", node, error->message);
+      drop_node (guest, node);
+      if (graph != NULL)
+        drop_node (guest, qs_block_graph_child (graph, node, "file"));
     }
 }
 

@@ -6,7 +6,6 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* merges in a running QEMU: vda.qcow2 <- vda.s1 <- vda.s2, each with data of its own and one place that
    all have written */
@@ -18,6 +17,7 @@ typedef enum
 {
   MERGE_INTERMEDIATE, /* s1 down into the base */
   MERGE_ACTIVE,       /* s2, which the guest writes to, down into s1 */
+  MERGE_DEEP,         /* s2 and s1 down into the base */
   MERGE_UP,           /* s1 up into s2 */
   MERGE_LOWER,        /* the base up into s1 */
 } MergeKind;
@@ -33,6 +33,7 @@ static const struct
 } kinds[] = {
   [MERGE_INTERMEDIATE] = { "intermediate", "vda.s2 vda.qcow2", 5, 0 },
   [MERGE_ACTIVE] = { "active", "vda.s1 vda.qcow2", 6, 0 },
+  [MERGE_DEEP] = { "deep", "vda.qcow2", 6, 0 },
   [MERGE_UP] = { "up", "vda.s2 vda.qcow2", 4, 2 },
   [MERGE_LOWER] = { "lower", "vda.s2 vda.s1", 4, 2 },
 };
@@ -157,6 +158,7 @@ merge_text (const Chain *chain, MergeKind kind)
   static const char *const files[][4] = {
     [MERGE_INTERMEDIATE] = { "vda.s1", "vda.qcow2" },
     [MERGE_ACTIVE] = { "vda.s2", "vda.s1", "vda.qcow2" },
+    [MERGE_DEEP] = { "vda.s2", "vda.s1", "vda.qcow2" },
     [MERGE_UP] = { "vda.s2", "vda.s1" },
     [MERGE_LOWER] = { "vda.s1", "vda.qcow2" },
   };
@@ -176,10 +178,12 @@ merge_text (const Chain *chain, MergeKind kind)
           " 'old-format': <'qcow2'>}",
           chain->base, all, above, base, first);
     case MERGE_ACTIVE:
+    case MERGE_DEEP:
       return g_strdup_printf (
           "{'target': <'vda'>, 'job': <'snapd-0-1'>, 'device': <'snapd-2'>, 'top': <'snapd-2'>,"
-          " 'base': <'snapd-1'>, 'files': <%s>, 'drop': <['snapd-2']>}",
-          all);
+          " 'base': <'%s'>, 'files': <%s>, 'layers': <uint32 %u>, 'drop': <['snapd-2', "
+          "'snapd-1']>}",
+          kind == MERGE_DEEP ? chain->base : "snapd-1", all, kind == MERGE_DEEP ? 2 : 1);
     case MERGE_UP:
       return g_strdup_printf (
           "{'target': <'vda'>, 'job': <'snapd-0-1'>, 'node': <'snapd-2'>, 'base': <'%s'>,"
@@ -225,13 +229,10 @@ make_plan (const Chain *chain, MergeKind kind)
     }
   real_plan_add (plan, QS_STEP_RECORD, QS_PHASE_COMMIT, RECORD);
   real_plan_add (plan, QS_STEP_BLOCK_COMMIT, QS_PHASE_FINISH, text);
-  if (kind == MERGE_INTERMEDIATE)
-    add_part (plan, QS_STEP_FLUSH, QS_PHASE_FINISH, 1);
-  else
-    {
-      add_part (plan, QS_STEP_JOB_COMPLETE, QS_PHASE_FINISH, 1);
-      real_plan_add (plan, QS_STEP_RECORD, QS_PHASE_FINISH, RECORD);
-    }
+  add_part (plan, kind == MERGE_INTERMEDIATE ? QS_STEP_FLUSH : QS_STEP_JOB_COMPLETE,
+            QS_PHASE_FINISH, 1);
+  if (kind != MERGE_INTERMEDIATE)
+    real_plan_add (plan, QS_STEP_RECORD, QS_PHASE_FINISH, RECORD);
   add_part (plan, QS_STEP_JOB_FINALIZE, QS_PHASE_FINISH, 1);
   add_part (plan, QS_STEP_JOB_DISMISS, QS_PHASE_FINISH, 1);
   return plan;
@@ -469,8 +470,7 @@ test_busy (void)
 
   chain_open (&chain, BLOCKDEV);
   plan = make_plan (&chain, MERGE_UP);
-  real_qemu_do (chain.domain->qemu, "block-commit",
-                "{'job-id': <'other'>, 'device': <'snapd-2'>, 'auto-dismiss': <false>}");
+  real_qemu_do (chain.domain->qemu, "block-commit", "{'job-id': <'other'>, 'device': <'snapd-2'>}");
   assert_fails (&chain, plan, "QEMU refuses ‘block-stream’");
   real_qemu_do (chain.domain->qemu, "job-cancel", "{'id': <'other'>}");
   check_files (&chain, OLD_CHAIN);
