@@ -280,7 +280,9 @@ announce_reverted (QsJob *job)
   g_autofree char *path = qs_object_path_domain (job->domain_id);
   g_autofree char *snapshot = qs_job_snapshot_path (job);
 
-  if (job->request->verb != QS_VERB_SNAPSHOT_REVERT || job->reverted)
+  /* a COMMIT goes nowhere, and its snapshot is no more */
+  if (job->request->verb != QS_VERB_SNAPSHOT_REVERT || job->reverted
+      || (job->request->flags & QS_REVERT_COMMIT))
     return;
   job->reverted = TRUE;
   qs_announce_signal (job->service, &audience, path, QS_DOMAIN_INTERFACE, "SnapshotReverted",

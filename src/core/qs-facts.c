@@ -109,6 +109,7 @@ qs_node_free (QsNode *node)
   g_free (node->device);
   g_free (node->detect_zeroes);
   g_free (node->bitmap);
+  g_strfreev (node->below);
   g_free (node);
 }
 

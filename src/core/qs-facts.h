@@ -95,6 +95,9 @@ typedef struct
   GPtrArray *disks;               /* of const QsDiskDef: walk the chain of its active file */
   GPtrArray *images; /* of char: path of a recorded image to look at, format in @formats */
   GPtrArray *formats;
+  /* what a merge within the chains of @disks depends on: each of their files is looked at as a target,
+     too, and so is whether others use it; the monitor is asked what the disks' nodes stand on */
+  gboolean chains;
   GPtrArray *targets;        /* of char: paths where files are to be made */
   GPtrArray *reused;         /* of QsFile: overlays of somebody else, as they would be recorded */
   gboolean firmware;         /* the firmware variables, and the flash chips of the running QEMU */
@@ -149,6 +152,7 @@ typedef struct
   gboolean no_flush;
   char *detect_zeroes;
   char *bitmap; /* name of its first dirty bitmap, or NULL */
+  GStrv below;  /* names of the nodes it stands on, from the top; NULL if not asked */
 } QsNode;
 
 /**

@@ -116,9 +116,15 @@ qs_merge_side (const QsImage *image, const QsFile *file, const QsFileUsers *user
                         .is_shared = users != NULL && users->is_shared };
 }
 
-/* a tag in the file above would go with it */
-static const char *
-find_down_obstacle (const QsMergeSide *below, const QsMergeSide *above)
+/**
+ * qs_merge_down_obstacle:
+ *
+ * A tag in the file above would go with it.
+ *
+ * Returns: (nullable): why the file above cannot go into the one below, for people
+ */
+const char *
+qs_merge_down_obstacle (const QsMergeSide *below, const QsMergeSide *above)
 {
   if (!below->is_writable)
     return "the file below cannot be written to";
@@ -153,7 +159,7 @@ find_up_obstacle (const QsMergeSide *below, const QsMergeSide *above)
 QsMergeChoice
 qs_merge_choose (const QsMergeSide *below, const QsMergeSide *above)
 {
-  const char *not_down = find_down_obstacle (below, above);
+  const char *not_down = qs_merge_down_obstacle (below, above);
   const char *not_up = find_up_obstacle (below, above);
 
   if (not_down == NULL && (not_up != NULL || above->allocated <= below->allocated))

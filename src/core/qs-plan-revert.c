@@ -4,6 +4,7 @@
 
 #include "qs-error.h"
 #include "qs-name.h"
+#include "qs-plan-revert-commit.h"
 #include "qs-plan-revert.h"
 
 static gboolean
@@ -11,8 +12,8 @@ check_supported (const QsDomain *domain, const QsSnapshot *snapshot, guint flags
 {
   g_autofree char *text = NULL;
 
-  if (flags & (QS_REVERT_DISCARD | QS_REVERT_COMMIT | QS_REVERT_TIP))
-    text = g_strdup ("DISCARD, COMMIT and TIP are not supported by this version");
+  if (flags & (QS_REVERT_DISCARD | QS_REVERT_TIP))
+    text = g_strdup ("DISCARD and TIP are not supported by this version");
   else if ((flags & QS_REVERT_RESET_NVRAM) && qs_domain_get_def (domain)->nvram != NULL)
     text = g_strdup ("RESET_NVRAM is not supported by this version");
   else if (snapshot->state == QS_STATE_PMSUSPENDED)
@@ -50,8 +51,11 @@ gboolean
 qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
                GError **error)
 {
-  const QsSnapshot *snapshot = qs_planning_snapshot (domain, request, error);
+  const QsSnapshot *snapshot;
 
+  if (request->flags & QS_REVERT_COMMIT)
+    return qs_ask_revert_commit (domain, request, questions, error);
+  snapshot = qs_planning_snapshot (domain, request, error);
   if (snapshot == NULL || !qs_flags_check (&qs_revert_flag_set, request->flags, error))
     return FALSE;
   if ((request->flags & QS_REVERT_RESET_NVRAM) && qs_domain_get_def (domain)->nvram == NULL)
@@ -377,6 +381,8 @@ qs_plan_revert (const QsDomain *domain, const QsRequest *request, const QsFacts 
 {
   g_auto (QsRevert) revert = { .domain = domain, .request = request, .facts = facts };
 
+  if (request->flags & QS_REVERT_COMMIT)
+    return qs_plan_revert_commit (domain, request, facts, error);
   revert.snapshot = qs_planning_snapshot (domain, request, error);
   if (revert.snapshot == NULL || !qs_redefine_check_verified (domain, revert.snapshot, facts, error)
       || !read_document (&revert, error))

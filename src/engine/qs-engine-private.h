@@ -52,6 +52,11 @@ struct QsTask
 QsFacts *qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
                     const QsQuestions *questions, GError **error);
 
+/* parts of it, in qs-survey-chain.c */
+void qs_survey_open_files (QsWorker *worker, const QsProcess *process, QsFacts *facts);
+gboolean qs_survey_chain_files (QsWorker *worker, QsFacts *facts, GError **error);
+gboolean qs_survey_chain_nodes (QsGuest *guest, QsFacts *facts, GError **error);
+
 /* parts of it, in qs-survey-names.c */
 gboolean qs_survey_files (QsEngine *engine, const QsDomain *domain, QsFacts *facts, GError **error);
 gboolean qs_survey_users (QsEngine *engine, const QsDomain *domain, guint32 caller, QsFacts *facts,

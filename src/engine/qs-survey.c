@@ -330,7 +330,8 @@ survey_monitor (QsSurvey *survey, GError **error)
          && qs_guest_commands (guest, &facts->commands, error)
          && qs_guest_block_jobs (guest, &facts->block_jobs, error)
          && survey_flash (survey, guest, error) && survey_memory (survey, guest, error)
-         && survey_graph (survey, guest, error);
+         && survey_graph (survey, guest, error)
+         && (!survey->questions->chains || qs_survey_chain_nodes (guest, facts, error));
 }
 
 static gboolean
@@ -352,28 +353,24 @@ survey_agent (QsSurvey *survey, GError **error)
   return qs_guest_find_agent (guest, known, &facts->agent, &facts->agent_open, error);
 }
 
-/* refused where QEMU has more rights than its owner: then it is not known */
 static gboolean
 survey_open_files (QsSurvey *survey, GError **error)
 {
-  const QsProcess *process = survey->domain->process;
-  g_autoptr (QsProcessFiles) files = NULL;
-  g_autoptr (GError) ignored = NULL;
-
-  if (!survey->questions->open_files || process == NULL)
+  if (!survey->questions->open_files || survey->domain->process == NULL)
     return TRUE;
   if (survey->worker == NULL)
     survey->worker = qs_worker_pool_acquire (survey->engine->workers, survey->domain->owner, error);
   if (survey->worker == NULL)
     return FALSE;
-  files = qs_worker_process_files (survey->worker, process->pid, &ignored);
-  /* what was read belongs to this process if that lives on after it */
-  if (files != NULL && qs_process_is_alive (process))
-    {
-      survey->facts->open_files = g_steal_pointer (&files->files);
-      survey->facts->ends_at_reset = files->ends_at_reset;
-    }
+  qs_survey_open_files (survey->worker, survey->domain->process, survey->facts);
   return TRUE;
+}
+
+static gboolean
+survey_chains (QsSurvey *survey, GError **error)
+{
+  return !survey->questions->chains || survey->worker == NULL
+         || qs_survey_chain_files (survey->worker, survey->facts, error);
 }
 
 typedef gboolean (*SurveyFunc) (QsSurvey *survey, GError **error);
@@ -390,11 +387,11 @@ QsFacts *
 qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
            const QsQuestions *questions, GError **error)
 {
-  static const SurveyFunc funcs[] = { survey_monitor,     survey_agent,   survey_files,
-                                      qs_survey_snapshot, qs_survey_tips, survey_disks,
-                                      survey_images,      survey_targets, survey_reused,
-                                      qs_survey_claims,   survey_foreign, survey_firmware,
-                                      survey_open_files };
+  static const SurveyFunc funcs[] = { survey_monitor,     survey_agent,     survey_files,
+                                      qs_survey_snapshot, qs_survey_tips,   survey_disks,
+                                      survey_images,      survey_targets,   survey_reused,
+                                      qs_survey_claims,   survey_chains,    survey_foreign,
+                                      survey_firmware,    survey_open_files };
   g_autoptr (QsFacts) facts = qs_facts_new ();
   QsSurvey survey = {
     .engine = engine, .domain = domain, .request = request, .questions = questions, .facts = facts

@@ -188,6 +188,11 @@ answer_nodes (QsFacts *facts, const QsDomain *domain)
     "getfd",
     "migrate",
     "migrate_cancel",
+    "block-commit",
+    "job-complete",
+    "job-finalize",
+    "job-dismiss",
+    "x-debug-query-block-graph",
     NULL,
   };
 
