@@ -142,11 +142,12 @@ static const QsStepType step_types[] = {
   /* the domain's guest gets its images without being continued */
   [QS_STEP_ACTIVATE] = { "block-export-add", NULL, QS_MAY_FINISH, "" },
   /* memory from node @vmstate, and all @devices, go back to @tag while the guest stands still; the rows
-     are those of the devices that are disks. @pid, @start-time: of the QEMU that is meant */
+     are those of the devices that are disks. @pid, @start-time: of the QEMU that is meant. @spawn: it is
+     that of this step, which may get the image @file as @vmstate for it */
   [QS_STEP_SNAPSHOT_LOAD] = { "snapshot-load", "none",
                               QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH,
                               "job:s tag:s vmstate:s devices:as disks:aa{sv} spawn:u? pid:x? "
-                              "start-time:t?",
+                              "start-time:t? file:s? file-dev:t? file-ino:t?",
                               "target:s node:s path:s format:s dev:t ino:t" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);

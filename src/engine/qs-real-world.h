@@ -136,6 +136,8 @@ gboolean qs_undo_migrate_continue (QsStepCall *call, GError **error);
 /* qs-step-incoming.c */
 gboolean qs_run_migrate_incoming (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_undo_with_process (QsStepCall *call, GError **error);
+/* qs-step-load-beside.c */
+gboolean qs_run_load_beside (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_activate (QsStepCall *call, GVariant **result, GError **error);
 
 gboolean qs_run_proof_start (QsStepCall *call, GVariant **result, GError **error);

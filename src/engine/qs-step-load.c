@@ -220,8 +220,8 @@ settle_job (QsStepCall *call, QsGuest *guest, gboolean *known, char **problem, G
   return end_lost (call, guest, error);
 }
 
-static GVariant *
-load_arguments (const QsStep *step)
+GVariant *
+qs_snapshot_load_arguments (const QsStep *step)
 {
   g_autoptr (GVariant) devices = qs_step_value (step, "devices");
 
@@ -242,7 +242,8 @@ load (QsStepCall *call, QsGuest *guest, GError **error)
   /* after the commit, of a try before this one */
   if ((call->step->phase == QS_PHASE_FINISH
        && !qs_qmp_end_job (qmp, qs_step_string (call->step, "job"), QS_SAVE_SECONDS, error))
-      || !qs_qmp_run (qmp, "snapshot-load", load_arguments (call->step), QS_SAVE_SECONDS, error)
+      || !qs_qmp_run (qmp, "snapshot-load", qs_snapshot_load_arguments (call->step),
+                      QS_SAVE_SECONDS, error)
       || !settle_job (call, guest, &known, &problem, error))
     {
       g_prefix_error (error, "cannot load memory from ‘%s’: ", memory_path (call));
@@ -278,6 +279,8 @@ qs_run_snapshot_load (QsStepCall *call, GVariant **result, GError **error)
   g_autoptr (QsGuest) guest = NULL;
   g_autoptr (GError) ignored = NULL;
 
+  if (!is_into_guest (call->step))
+    return qs_run_load_beside (call, result, error);
   if (!may_load (call, &guest, error))
     {
       /* of a commit: nothing was tried */

@@ -31,6 +31,9 @@ gboolean qs_snapshot_save_undo (QsGuest *guest, const QsStep *step, GVariant *re
 /* qs-step-load-check.c */
 gboolean qs_snapshot_load_check (QsGuest *guest, const QsStep *step, GError **error);
 
+/* qs-step-load.c: floating */
+GVariant *qs_snapshot_load_arguments (const QsStep *step);
+
 /* qs-step-rebase.c */
 gboolean qs_node_rebase_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
 QsProbe qs_node_rebase_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);

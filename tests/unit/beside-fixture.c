@@ -38,7 +38,7 @@ make_definition_of (Beside *b)
 }
 
 static GVariant *
-spawn_arguments (Beside *b, const char *overlay, gboolean beside)
+spawn_arguments (Beside *b, const char *overlay, gboolean beside, gboolean incoming)
 {
   GVariantDict dict;
   GVariant *chains =
@@ -52,7 +52,7 @@ spawn_arguments (Beside *b, const char *overlay, gboolean beside)
   g_variant_dict_insert_value (&dict, "chains", chains);
   if (beside)
     g_variant_dict_insert (&dict, "beside", "b", TRUE);
-  if (beside)
+  if (incoming)
     g_variant_dict_insert (&dict, "incoming", "b", TRUE);
   return g_variant_dict_end (&dict);
 }
@@ -89,6 +89,19 @@ load_arguments (Beside *b, BesideDisk disk)
                                (guint64)info.st_ino, (gint64)0, disk == BESIDE_SHARED);
 }
 
+static GVariant *
+image_arguments (Beside *b)
+{
+  struct stat info = { 0 };
+
+  (void)!stat (b->image, &info);
+  return g_variant_new_parsed (
+      "{'spawn': <%u>, 'job': <'snapd-l'>, 'tag': <'t'>, 'vmstate': <'vms'>,"
+      " 'devices': <['vms']>, 'disks': <@aa{sv} []>, 'file': <%s>,"
+      " 'file-dev': <%t>, 'file-ino': <%t>}",
+      (guint32)BESIDE_SPAWN, b->image, (guint64)info.st_dev, (guint64)info.st_ino);
+}
+
 static void
 add_quit (Beside *b, QsPlan *plan)
 {
@@ -101,11 +114,14 @@ add_quit (Beside *b, QsPlan *plan)
 static void
 add_step (Beside *b, QsPlan *plan, BesideDisk disk, guint index)
 {
-  const char *overlay = disk == BESIDE_FRESH ? b->fresh : b->active;
+  const char *overlay = disk == BESIDE_SHARED ? b->active : b->fresh;
 
   if (index == BESIDE_SPAWN)
-    qs_plan_add (plan, QS_STEP_SPAWN, QS_PHASE_PREPARE, "real", spawn_arguments (b, overlay, TRUE));
-  if (index == BESIDE_LOAD)
+    qs_plan_add (plan, QS_STEP_SPAWN, QS_PHASE_PREPARE, "real",
+                 spawn_arguments (b, overlay, TRUE, disk != BESIDE_IMAGE));
+  if (index == BESIDE_LOAD && disk == BESIDE_IMAGE)
+    qs_plan_add (plan, QS_STEP_SNAPSHOT_LOAD, QS_PHASE_PREPARE, "real", image_arguments (b));
+  if (index == BESIDE_LOAD && disk != BESIDE_IMAGE)
     qs_plan_add (plan, QS_STEP_MIGRATE_INCOMING, QS_PHASE_PREPARE, "real",
                  load_arguments (b, disk));
   if (index == BESIDE_STOP)
@@ -163,7 +179,8 @@ start_first (Beside *b)
   g_autoptr (QsDomain) domain = NULL;
   g_autoptr (GError) error = NULL;
 
-  qs_plan_add (plan, QS_STEP_SPAWN, QS_PHASE_PREPARE, "real", spawn_arguments (b, NULL, FALSE));
+  qs_plan_add (plan, QS_STEP_SPAWN, QS_PHASE_PREPARE, "real",
+               spawn_arguments (b, NULL, FALSE, FALSE));
   add_record (b, plan);
   add_none (plan, QS_STEP_CONT, QS_PHASE_FINISH);
   g_assert_cmpint (real_domain_run (b->domain, plan, NULL, &error), ==, QS_OUTCOME_DONE);
@@ -207,6 +224,28 @@ save_memory (Beside *b)
   must_do (b, "cont", NULL);
 }
 
+void
+beside_save_image (Beside *b)
+{
+  g_autoptr (QsGuest) guest = get_guest (b);
+  g_autoptr (GError) error = NULL;
+
+  run_tool ("qemu-img", "create", "-q", "-f", "qcow2", b->image, "1M", NULL);
+  must_do (b, "stop", NULL);
+  take_picture (b, b->picture);
+  must_do (b, "blockdev-add",
+           g_variant_new_parsed ("{'driver': <'qcow2'>, 'node-name': <'vms'>,"
+                                 " 'file': <{'driver': <'file'>, 'filename': <%s>}>}",
+                                 b->image));
+  qs_qmp_run_job (qs_guest_get_qmp (guest), "snapshot-save", "s",
+                  g_variant_new_parsed ("{'job-id': <'s'>, 'tag': <'t'>, 'vmstate': <'vms'>,"
+                                        " 'devices': <['vms']>}"),
+                  PATIENCE, &error);
+  g_assert_no_error (error);
+  must_do (b, "blockdev-del", g_variant_new_parsed ("{'node-name': <'vms'>}"));
+  must_do (b, "cont", NULL);
+}
+
 static void
 make_overlay (const Beside *b, const char *path)
 {
@@ -227,6 +266,7 @@ beside_set_up (Beside *b, gconstpointer data)
   b->active = real_domain_path (b->domain, "active");
   b->fresh = real_domain_path (b->domain, "fresh");
   b->memory = real_domain_path (b->domain, "memory");
+  b->image = real_domain_path (b->domain, "image");
   b->picture = real_domain_path (b->domain, "picture");
   make_definition_of (b);
   b->domain->engine.launcher = qs_launcher_new (b->domain->engine.workers, FALSE, b->runtime);
@@ -270,6 +310,7 @@ beside_tear_down (Beside *b, gconstpointer data)
   g_free (b->active);
   g_free (b->fresh);
   g_free (b->memory);
+  g_free (b->image);
   g_free (b->picture);
 }
 

@@ -19,6 +19,7 @@ typedef struct
   char *active;     /* what the first one writes to */
   char *fresh;      /* and the second one */
   char *memory;     /* a stream */
+  char *image;      /* the same as snapshot-save makes it; see beside_save_image() */
   char *picture;    /* the same memory, a part of it as plain bytes */
   QsProcess *first;
 } Beside;
@@ -40,10 +41,13 @@ typedef enum
 {
   BESIDE_FRESH,  /* the second process has an overlay of its own */
   BESIDE_SHARED, /* it has the one that the first writes to */
+  BESIDE_IMAGE,  /* its own, and memory comes from an image */
 } BesideDisk;
 
 void beside_set_up (Beside *b, gconstpointer data);
 void beside_tear_down (Beside *b, gconstpointer data);
+
+void beside_save_image (Beside *b);
 
 /* all of a revert by a second process, up to step number @last */
 QsPlan *beside_plan (Beside *b, BesideDisk disk, guint last);

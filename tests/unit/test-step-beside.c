@@ -35,9 +35,9 @@ must_resume (Beside *b, QsOutcome expected)
 
 /* nothing of what was loaded is undone but all of it, and the first process runs on */
 static void
-must_fail (Beside *b, int code, const char *text)
+must_fail_from (Beside *b, BesideDisk disk, int code, const char *text)
 {
-  g_autoptr (QsPlan) plan = beside_plan (b, BESIDE_FRESH, BESIDE_CONT);
+  g_autoptr (QsPlan) plan = beside_plan (b, disk, BESIDE_CONT);
   g_autoptr (GError) error = NULL;
 
   g_assert_cmpint (real_domain_run (b->domain, plan, NULL, &error), ==, QS_OUTCOME_UNDONE);
@@ -45,6 +45,12 @@ must_fail (Beside *b, int code, const char *text)
   g_test_message ("%s", error->message);
   g_assert_nonnull (strstr (error->message, text));
   beside_assert_untouched (b);
+}
+
+static void
+must_fail (Beside *b, int code, const char *text)
+{
+  must_fail_from (b, BESIDE_FRESH, code, text);
 }
 
 static void
@@ -61,8 +67,11 @@ must_cont (Beside *b)
 static void
 test_load (Beside *b, gconstpointer disk)
 {
-  g_autoptr (QsPlan) plan = beside_plan (b, GPOINTER_TO_UINT (disk), BESIDE_CONNECT);
+  g_autoptr (QsPlan) plan = NULL;
 
+  if (GPOINTER_TO_UINT (disk) == BESIDE_IMAGE)
+    beside_save_image (b);
+  plan = beside_plan (b, GPOINTER_TO_UINT (disk), BESIDE_CONNECT);
   must_end (b, plan, QS_OUTCOME_DONE);
   beside_assert_replaced (b);
   beside_assert_state (b, QS_DOMAIN_PAUSED);
@@ -217,6 +226,31 @@ test_other_file (Beside *b, gconstpointer data)
   beside_assert_untouched (b);
 }
 
+/* the image is another one by now, has not got the tag, or is none */
+static void
+test_bad_image (Beside *b, gconstpointer data)
+{
+  beside_save_image (b);
+  run_tool ("qemu-img", "snapshot", "-d", "t", b->image, NULL);
+  must_fail_from (b, BESIDE_IMAGE, QS_ERROR_IMAGE_FAILED, "exactly one snapshot with the tag ‘t’");
+  write_file (b->image, "this is no image");
+  must_fail_from (b, BESIDE_IMAGE, QS_ERROR_IMAGE_FAILED, b->image);
+  g_assert_no_errno (g_unlink (b->image));
+  must_fail_from (b, BESIDE_IMAGE, QS_ERROR_IMAGE_FAILED, "is gone");
+}
+
+/* memory of another machine takes nothing with it but the process that it was for */
+static void
+test_image_of_other (Beside *b, gconstpointer data)
+{
+  g_auto (GStrv) parts = g_strsplit (b->definition, ">32<", -1);
+
+  beside_save_image (b);
+  g_free (b->definition);
+  b->definition = g_strjoinv (">48<", parts);
+  must_fail_from (b, BESIDE_IMAGE, QS_ERROR_IMAGE_FAILED, "pc.ram");
+}
+
 /* the machine of the memory had more of it */
 static void
 test_other_machine (Beside *b, gconstpointer data)
@@ -356,6 +390,9 @@ main (int argc, char **argv)
   g_setenv ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent", TRUE);
   add ("load", GUINT_TO_POINTER (BESIDE_FRESH), test_load);
   add ("load-shared", GUINT_TO_POINTER (BESIDE_SHARED), test_load);
+  add ("load-image", GUINT_TO_POINTER (BESIDE_IMAGE), test_load);
+  add ("bad-image", NULL, test_bad_image);
+  add ("image-of-other", NULL, test_image_of_other);
   add ("activate", NULL, test_activate);
   add ("not-active", NULL, test_not_active);
   add ("again", NULL, test_again);
