@@ -2,11 +2,21 @@
 """Changes that were made since a snapshot go into its files: the guest notices nothing, and the
 snapshot is gone."""
 import os
+import random
+import time
 import unittest
 
 import qs_images as images
 import qs_tap
+from qs_client import DBusError
 from qs_commit import COMMIT, PAUSED, RUNNING, CommitCase
+from qs_foreign import blockdev, drive
+from qs_memory import DISK_ONLY
+from qs_stable import StablePathCase
+from qs_testing import end_process, wait_until
+
+BRANCH = 512
+SEED = int(os.environ.get('QS_CRASH_SEED', str(random.randrange(1 << 32))))
 
 
 class On(CommitCase):
@@ -183,6 +193,103 @@ class Refused(CommitCase):
         snapshot, = self.take('s1')
         images.tool('qemu-img', 'snapshot', '-c', 'foreign', self.sources()[0])
         self.assert_refused(snapshot, 'OperationInvalid', 'internal snapshots')
+
+
+    def test_branch(self):
+        """Its overlays wait on the files of the snapshot."""
+        snapshot, = self.take('s1')
+        self.domain.create("<domainsnapshot><name>b1</name><branch>s1</branch></domainsnapshot>",
+                           BRANCH)
+        self.assert_refused(snapshot, 'OperationInvalid', 'b1')
+        self.domain.snapshot('b1').delete(2)
+
+    def test_cancel(self):
+        """What is dropped does not come back."""
+        self.start()
+        snapshot, = self.take('s1')
+        path = snapshot.Revert(COMMIT, {})
+        job = self.domain.job(path)
+        try:
+            wait_until(lambda: not job['Cancelable'], 20, 'the commit')
+            with self.assertRaises(DBusError):
+                job.Cancel()
+            job.wait()
+        except DBusError as error:
+            self.assertIn('UnknownObject', error.name)
+        wait_until(lambda: not self.world().names, 20, 'the end')
+        self.guest.serial.wait_steps()
+
+
+class QemuDies(CommitCase):
+    """Somewhere on the way, and the daemon lives."""
+
+    def test_at_random(self):
+        chance = random.Random(SEED)
+        for number in range(6):
+            with self.subTest(seed=SEED, round=number):
+                self.start()
+                snapshot = self.take(f's{number}a', f's{number}b')[0]
+                job = snapshot.Revert(COMMIT, {})
+                time.sleep(chance.uniform(0, 0.2))
+                end_process(self.qemu())
+                try:
+                    self.domain.wait(job)
+                except DBusError:
+                    pass
+                wait_until(lambda: self.domain['State'] == 'shutoff', 20, 'the domain is off')
+                after = self.world()
+                self.assertFalse(after.quarantined)
+                self.assertEqual([len(chain) for chain in self.chains()],
+                                 [3, 3] if after.names else [1, 1])
+                for name in reversed(after.names):
+                    self.domain.snapshot(name).revert(COMMIT)
+                self.assertEqual([len(chain) for chain in self.chains()], [1, 1])
+                last = self.guest.serial.last()
+                for disk in self.domain['Disks']:
+                    images.check_sound(disk['source'], disk['format'])
+                    self.assertIn(images.counter(disk['source'], disk['format']),
+                                  range(last - 20, last + 2))
+
+
+class Attached(StablePathCase):
+    """A QEMU that its owner has started goes on with the files that it was started with."""
+
+    def story(self, style):
+        self.attach(style, **{'stable-path': False})
+        before = [disk['source'] for disk in self.disks()]
+        for name in ('s1', 's2'):
+            self.domain.create(f'<domainsnapshot><name>{name}</name></domainsnapshot>', DISK_ONLY)
+            self.qemu.serial.wait_steps()
+        overlays = [disk['source'] for disk in self.disks()]
+        result = self.domain.snapshot('s1').revert(COMMIT)
+        self.assertEqual([disk['source'] for disk in self.disks()], before)
+        self.assertEqual(len(result['removed']), 4)
+        self.assertEqual([path for path in overlays + result['removed'] if os.path.exists(path)],
+                         [])
+        self.qemu.serial.wait_steps()
+        self.assertEqual(len(self.qemu.serial.boots()), 1)
+        self.assertEqual(self.qemu.serial.errors(), 0)
+        self.end()
+        self.assertEqual([os.stat(path).st_mode & 0o200 for path in before], [0o200, 0o200])
+        self.start()
+        self.qemu.serial.wait_steps()
+        self.assertEqual(self.qemu.serial.errors(), 0)
+
+    def test_drive(self):
+        self.story(drive)
+
+    def test_blockdev(self):
+        self.story(blockdev)
+
+    def test_stable_path(self):
+        """The name that the script knows would go with the overlay that has it."""
+        self.attach(drive)
+        snapshot = self.create('s1')
+        with self.assertRaises(DBusError) as caught:
+            snapshot.revert(COMMIT)
+        self.assertIn('OperationUnsupported', caught.exception.name)
+        self.qemu.serial.wait_steps()
+        self.check()
 
 
 if __name__ == '__main__':
