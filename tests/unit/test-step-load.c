@@ -3,7 +3,9 @@
 #include "load-bed.h"
 #include "qs-error.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* a real QEMU loads memory into a guest that stands still */
 
@@ -122,6 +124,44 @@ test_damaged_attached (gconstpointer kind)
   g_assert_true (load_bed_disk_has (&bed, disks ? 1 : 2));
 }
 
+static QsPlan *
+make_discard (const char *path)
+{
+  QsPlan *plan = qs_plan_new ();
+  g_autofree char *create =
+      g_strdup_printf ("{'target': <'@memory'>, 'path': <'%s'>, 'format': <'qcow2'>,"
+                       " 'size': <uint64 1048576>, 'cluster-size': <uint32 65536>,"
+                       " 'mode': <uint32 384>, 'gid': <uint32 %u>}",
+                       path, getgid ());
+  g_autofree char *discard =
+      g_strdup_printf ("{'target': <'@memory'>, 'path': <'%s'>, 'image': <uint32 0>}", path);
+
+  real_plan_add (plan, QS_STEP_IMAGE_CREATE, QS_PHASE_PREPARE, create);
+  real_plan_add (plan, QS_STEP_STOP, QS_PHASE_COMMIT, "@a{sv} {}");
+  real_plan_add (plan, QS_STEP_IMAGE_DISCARD, QS_PHASE_FINISH, discard);
+  return plan;
+}
+
+/* a file for the time of the operation goes with it, and one that has taken its name stays */
+static void
+test_discard (void)
+{
+  g_autoptr (RealDomain) domain = real_domain_new (&(RealQemuOptions){ 0 });
+  g_autofree char *path = real_domain_path (domain, "for-now");
+  g_autoptr (QsPlan) plan = make_discard (path);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (real_domain_run (domain, plan, NULL, &error), ==, QS_OUTCOME_DONE);
+  g_assert_no_error (error);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+  real_domain_run_until (domain, plan, 1, REAL_AFTER);
+  g_assert_no_errno (g_unlink (path));
+  g_assert_true (g_file_set_contents (path, "somebody's", -1, NULL));
+  g_assert_cmpint (real_domain_resume (domain, NULL, &error), ==, QS_OUTCOME_DONE);
+  g_assert_no_error (error);
+  g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -135,5 +175,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/step-load/damaged-attached", &load_side_car, test_damaged_attached);
   g_test_add_data_func ("/step-load/damaged-attached-disks", &load_with_disks,
                         test_damaged_attached);
+  g_test_add_func ("/step-load/discard", test_discard);
   return g_test_run ();
 }
