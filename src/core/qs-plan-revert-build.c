@@ -4,10 +4,15 @@
 
 #include "qs-error.h"
 
-static gboolean
-wants_run (const QsRevertBuild *build)
+static void
+add_files (QsRevertBuild *build, QsChangeList *changes)
 {
-  return (build->revert->request->flags & (QS_REVERT_RUNNING | QS_REVERT_PAUSED)) != 0;
+  for (guint i = 0; i < build->dropped->len; i++)
+    qs_changes_add (changes, QS_CHANGE_FILE_TOMBSTONE, "path", "s",
+                    ((const QsDropped *)g_ptr_array_index (build->dropped, i))->path, NULL);
+  for (guint i = 0; i < build->given_up->len; i++)
+    qs_changes_add (changes, QS_CHANGE_FILE_FORGET, "path", "s",
+                    g_ptr_array_index (build->given_up, i), NULL);
 }
 
 static void
@@ -19,86 +24,38 @@ add_record_changes (QsRevertBuild *build, QsChangeList *changes)
     qs_changes_add (changes, QS_CHANGE_DOMAIN_PUT, "definition", "s", revert->definition, "owner",
                     "u", revert->domain->owner, "name", "s", revert->domain->name, "uuid", "s",
                     revert->domain->uuid, NULL);
-  if (build->was_active && !build->in_place)
-    qs_changes_add_end_of_process (changes);
-  qs_changes_add (changes, QS_CHANGE_CURRENT, "uuid", "s", revert->snapshot->uuid, NULL);
-  for (guint i = 0; i < build->dropped->len; i++)
-    qs_changes_add (changes, QS_CHANGE_FILE_TOMBSTONE, "path", "s",
-                    ((const QsDropped *)g_ptr_array_index (build->dropped, i))->path, NULL);
-  for (guint i = 0; i < build->given_up->len; i++)
-    qs_changes_add (changes, QS_CHANGE_FILE_FORGET, "path", "s",
-                    g_ptr_array_index (build->given_up, i), NULL);
+  qs_changes_add (changes, QS_CHANGE_CURRENT, "uuid", "s", revert->holder->uuid, NULL);
+  add_files (build, changes);
 }
 
-static const GPtrArray *
-chain_below (const QsRevertBuild *build, const char *target, GError **error)
+/**
+ * qs_revert_add_tags:
+ * @load: the step that has done it already if QEMU lived to the end of it; G_MAXUINT: none
+ *
+ * Adds the steps that apply the snapshots inside of images which no QEMU has open.
+ */
+void
+qs_revert_add_tags (QsRevertBuild *build, QsPhase phase, guint load)
 {
-  const QsFacts *facts = build->revert->facts;
-  const QsDiskFacts *disk = qs_facts_find_snapshot_disk (facts, target);
+  const QsRevert *revert = build->revert;
 
-  if (disk == NULL)
-    disk = qs_facts_find_disk (facts, target);
-  if (disk == NULL)
-    g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
-                 "disk ‘%s’ is in the snapshot's definition only and was not looked at", target);
-  else if (disk->error != NULL)
-    g_set_error (error, disk->error->domain, disk->error->code, "disk ‘%s’: %s", target,
-                 disk->error->message);
-  else
-    return disk->chain;
-  return NULL;
-}
-
-/* the files of each disk as they will be after the revert */
-static GVariant *
-chains_after (const QsRevertBuild *build, GError **error)
-{
-  const GPtrArray *disks = build->after->def->disks;
-  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(sa(ss))"));
-
-  for (guint i = 0; i < disks->len; i++)
+  for (guint i = 0; i < revert->disks->len; i++)
     {
-      const QsDiskDef *disk = g_ptr_array_index (disks, i);
-      const char *overlay = g_hash_table_lookup (build->overlays, disk->target);
-      const GPtrArray *chain;
+      const QsRevertDisk *disk = qs_revert_disk (revert, i);
+      g_auto (GVariantBuilder) arguments = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
 
-      if (disk->source == NULL)
+      if (disk->kind != QS_REVERT_DISK_TAG)
         continue;
-      chain = chain_below (build, disk->target, error);
-      if (chain == NULL)
-        return NULL;
-      qs_planning_add_chain (&builder, disk->target, overlay, chain);
-    }
-  return g_variant_builder_end (&builder);
-}
-
-static gboolean
-plan_spawn (QsRevertBuild *build, QsStepKind kind, QsPhase phase, GError **error)
-{
-  GVariant *chains = chains_after (build, error);
-
-  return chains != NULL
-         && qs_planning_spawn (build->plan, kind, phase, build->after, chains, error);
-}
-
-static void
-plan_tags (QsRevertBuild *build)
-{
-  const QsFacts *facts = build->revert->facts;
-  QsPhase phase = build->was_active ? QS_PHASE_FINISH : QS_PHASE_COMMIT;
-
-  for (guint i = 0; i < facts->snapshot_files->len; i++)
-    {
-      const QsSnapshotFile *file = g_ptr_array_index (facts->snapshot_files, i);
-      const QsImage *image = qs_planning_snapshot_image (facts, file->target, NULL);
-
-      if (file->tag == NULL || !qs_snapshot_file_is_disk (file))
-        continue;
-      qs_plan_add (
-          build->plan, QS_STEP_IMAGE_SNAPSHOT_APPLY, phase, file->target,
-          g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'format': <'qcow2'>, 'tag': <%s>,"
-                                " 'dev': <%t>, 'ino': <%t>}",
-                                file->target, file->path, file->tag, image->dev, image->ino));
+      g_variant_builder_add_parsed (&arguments, "{'target', <%s>}", disk->target);
+      g_variant_builder_add_parsed (&arguments, "{'path', <%s>}", disk->path);
+      g_variant_builder_add_parsed (&arguments, "{'format', <%s>}", "qcow2");
+      g_variant_builder_add_parsed (&arguments, "{'tag', <%s>}", disk->tag);
+      g_variant_builder_add_parsed (&arguments, "{'dev', <%t>}", disk->image->dev);
+      g_variant_builder_add_parsed (&arguments, "{'ino', <%t>}", disk->image->ino);
+      if (load != G_MAXUINT)
+        g_variant_builder_add_parsed (&arguments, "{'load', <%u>}", load);
+      qs_plan_add (build->plan, QS_STEP_IMAGE_SNAPSHOT_APPLY, phase, disk->target,
+                   g_variant_builder_end (&arguments));
       phase = QS_PHASE_FINISH;
     }
 }
@@ -126,33 +83,6 @@ qs_revert_plan_exchanges (QsRevertBuild *build, QsPhase phase, gboolean off)
   return phase;
 }
 
-/* external files only: the record is the commit, and until then the old guest is merely stopped.
-   With tags, the first thing that cannot be taken back is: the end of the guest, or, when it is off,
-   the first `snapshot -a` */
-static void
-plan_switch (QsRevertBuild *build, QsChangeList *changes)
-{
-  const QsRevert *revert = build->revert;
-  QsPlan *plan = build->plan;
-
-  if (build->n_tags == 0)
-    {
-      if (build->was_active)
-        qs_plan_add (plan, QS_STEP_STOP, QS_PHASE_PREPARE, revert->domain->name,
-                     g_variant_new ("a{sv}", NULL));
-      qs_planning_add_record (plan, qs_revert_plan_exchanges (build, QS_PHASE_COMMIT, TRUE),
-                              revert->snapshot->name, changes);
-      if (build->was_active)
-        qs_planning_quit (plan, QS_PHASE_FINISH, revert->domain);
-      return;
-    }
-  if (build->was_active)
-    qs_planning_quit (plan, QS_PHASE_COMMIT, revert->domain);
-  plan_tags (build);
-  qs_revert_plan_exchanges (build, QS_PHASE_FINISH, TRUE);
-  qs_planning_add_record (plan, QS_PHASE_FINISH, revert->snapshot->name, changes);
-}
-
 static void
 plan_unlinks (QsRevertBuild *build)
 {
@@ -171,20 +101,20 @@ plan_unlinks (QsRevertBuild *build)
   qs_planning_add_record (build->plan, QS_PHASE_FINISH, build->revert->snapshot->name, &forget);
 }
 
-static gboolean
-plan_start (QsRevertBuild *build, GError **error)
+static void
+note_firmware (QsRevertBuild *build)
 {
-  guint spawn = build->plan->steps->len;
+  const GPtrArray *files = build->revert->facts->snapshot_files;
 
-  if (!wants_run (build))
-    return TRUE;
-  if (!plan_spawn (build, QS_STEP_SPAWN, QS_PHASE_FINISH, error))
-    return FALSE;
-  qs_planning_record_start (build->plan, QS_PHASE_FINISH, build->after, spawn);
-  if (build->revert->request->flags & QS_REVERT_RUNNING)
-    qs_plan_add (build->plan, QS_STEP_CONT, QS_PHASE_FINISH, build->revert->domain->name,
-                 g_variant_new ("a{sv}", NULL));
-  return TRUE;
+  for (guint i = 0; i < files->len; i++)
+    {
+      const QsSnapshotFile *file = g_ptr_array_index (files, i);
+
+      if (g_str_equal (file->target, QS_NVRAM_TARGET) && !build->revert->loads)
+        qs_plan_note (build->plan,
+                      "the firmware variables stay as they are; those of the snapshot are in ‘%s’",
+                      file->path);
+    }
 }
 
 static void
@@ -196,21 +126,16 @@ add_result (QsRevertBuild *build)
   g_autoptr (GPtrArray) dropped = g_ptr_array_new ();
   g_autoptr (GPtrArray) not_restored = g_ptr_array_new ();
 
-  for (guint i = 0; i < revert->facts->snapshot_files->len; i++)
-    {
-      const QsSnapshotFile *file = g_ptr_array_index (revert->facts->snapshot_files, i);
-
-      if (qs_snapshot_file_is_disk (file))
-        g_ptr_array_add (restored, file->target);
-      else
-        qs_plan_note (build->plan,
-                      "the firmware variables stay as they are; those of the "
-                      "snapshot are in ‘%s’",
-                      file->path);
-    }
+  for (guint i = 0; i < revert->disks->len; i++)
+    g_ptr_array_add (restored, (gpointer)qs_revert_disk (revert, i)->target);
+  note_firmware (build);
+  if (revert->loads)
+    g_ptr_array_add (restored, (gpointer) "memory");
+  else if (revert->save != QS_SAVE_NONE)
+    g_ptr_array_add (not_restored, (gpointer) "memory");
   if (revert->definition != NULL)
     g_ptr_array_add (restored, (gpointer) "definition");
-  if (qs_domain_get_def (revert->domain)->nvram != NULL)
+  if (qs_domain_get_def (revert->domain)->nvram != NULL && !revert->loads)
     g_ptr_array_add (not_restored, (gpointer) "nvram");
   /* a name that the fresh overlay has taken over is not gone */
   for (guint i = 0; i < build->dropped->len; i++)
@@ -221,9 +146,8 @@ add_result (QsRevertBuild *build)
         g_ptr_array_add (dropped, file->path);
     }
 
-  g_variant_dict_insert (&result, "in-place", "b", build->in_place);
-  g_variant_dict_insert (&result, "reason", "s",
-                         build->in_place ? "" : "the snapshot has no memory");
+  g_variant_dict_insert (&result, "in-place", "b", revert->in_place);
+  g_variant_dict_insert (&result, "reason", "s", revert->reason != NULL ? revert->reason : "");
   g_variant_dict_insert_value (
       &result, "restored",
       g_variant_new_strv ((const char *const *)restored->pdata, restored->len));
@@ -265,7 +189,7 @@ build_changes (QsRevertBuild *build, QsChangeList *changes, GError **error)
   GVariantIter iter;
   GVariant *change;
 
-  if (!qs_revert_plan_overlays (build, changes, error))
+  if (!qs_revert_plan_disks (build, changes, error))
     {
       g_variant_builder_clear (changes);
       return FALSE;
@@ -286,30 +210,33 @@ build_changes (QsRevertBuild *build, QsChangeList *changes, GError **error)
   return build->after != NULL;
 }
 
+/* a domain that is where it is to go stays as it is, unless it is to be started */
+static gboolean
+plan_nothing (QsRevertBuild *build, QsChangeList *changes)
+{
+  qs_planning_add_record (build->plan, QS_PHASE_COMMIT, build->revert->holder->name, changes);
+  qs_plan_note (build->plan, "the domain is at the latest state of snapshot ‘%s’ already",
+                build->revert->holder->name);
+  return TRUE;
+}
+
 /* the commit, and what becomes of the process. @changes are used up */
 static gboolean
-plan_process (QsRevertBuild *build, QsChangeList *changes, GError **error)
+plan_guest (QsRevertBuild *build, QsChangeList *changes, GError **error)
 {
-  if (build->in_place)
-    {
-      qs_revert_plan_in_place (build, changes);
-      return TRUE;
-    }
-  if ((build->was_active || wants_run (build))
-      && !plan_spawn (build, QS_STEP_PROOF_START, QS_PHASE_PREPARE, error))
-    {
-      g_variant_builder_clear (changes);
-      return FALSE;
-    }
-  plan_switch (build, changes);
-  return plan_start (build, error);
+  if (qs_revert_is_there (build->revert) && (build->was_active || !build->revert->runs))
+    return plan_nothing (build, changes);
+  if (build->revert->in_place)
+    return qs_revert_plan_in_place (build, changes, error);
+  return qs_revert_plan_process (build, changes, error);
 }
 
 /**
  * qs_revert_build:
  *
  * A state file is never written: external disks get a fresh overlay on it. Nothing stops the guest
- * before the overlays are there and a trial start of the new command line has succeeded.
+ * before the overlays are there and the memory is loaded, or a trial start of the new command line has
+ * succeeded.
  */
 QsPlan *
 qs_revert_build (QsRevert *revert, GError **error)
@@ -322,7 +249,7 @@ qs_revert_build (QsRevert *revert, GError **error)
   qs_changes_init (&changes);
   if (!build_changes (&build, &changes, error))
     return NULL;
-  if (!plan_process (&build, &changes, error))
+  if (!plan_guest (&build, &changes, error))
     return NULL;
   plan_unlinks (&build);
   add_result (&build);

@@ -41,9 +41,14 @@ check_returning (const QsRevert *revert, const QsDomainDef *recorded, GError **e
   return TRUE;
 }
 
-/* the definition of the snapshot with the files of today, to be laid beside today's */
-static char *
-comparable_definition (const QsDomain *domain, const QsDomainDef *recorded, GError **error)
+/**
+ * qs_revert_comparable:
+ *
+ * Returns: (transfer full): the definition of the snapshot with the files of today, to be laid beside
+ *   today's
+ */
+char *
+qs_revert_comparable (const QsDomain *domain, const QsDomainDef *recorded, GError **error)
 {
   g_autoptr (GArray) patches = g_array_new (FALSE, FALSE, sizeof (QsDiskPatch));
   g_autoptr (QsDomainDef) patched = NULL;
@@ -63,6 +68,80 @@ comparable_definition (const QsDomain *domain, const QsDomainDef *recorded, GErr
   patched = qs_domain_def_patch (recorded, domain->uuid, (QsDiskPatch *)patches->data, patches->len,
                                  error);
   return patched != NULL ? qs_domain_def_format (patched, TRUE) : NULL;
+}
+
+static char *
+describe_disks (const QsDomainDef *then, const QsDomainDef *now)
+{
+  for (guint i = 0; i < now->disks->len; i++)
+    {
+      const char *target = ((const QsDiskDef *)g_ptr_array_index (now->disks, i))->target;
+
+      if (qs_domain_def_find_disk (then, target) == NULL)
+        return g_strdup_printf ("it had no disk ‘%s’ then", target);
+    }
+  for (guint i = 0; i < then->disks->len; i++)
+    {
+      const char *target = ((const QsDiskDef *)g_ptr_array_index (then->disks, i))->target;
+
+      if (qs_domain_def_find_disk (now, target) == NULL)
+        return g_strdup_printf ("it had a disk ‘%s’ then", target);
+    }
+  return NULL;
+}
+
+/* the first thing that people would look at */
+static char *
+describe_difference (const QsDomainDef *then, const QsDomainDef *now)
+{
+  char *disks = describe_disks (then, now);
+
+  if (then->memory_kib != now->memory_kib)
+    {
+      g_free (disks);
+      return g_strdup_printf ("its memory is %" G_GUINT64_FORMAT " KiB and was %" G_GUINT64_FORMAT,
+                              now->memory_kib, then->memory_kib);
+    }
+  if (disks != NULL)
+    return disks;
+  if (then->vcpus != now->vcpus)
+    return g_strdup_printf ("its number of vcpus is %u and was %u", now->vcpus, then->vcpus);
+  if (g_strcmp0 (then->machine, now->machine) != 0)
+    return g_strdup_printf ("its machine is ‘%s’ and was ‘%s’", now->machine, then->machine);
+  if (g_strcmp0 (then->name, now->name) != 0)
+    return g_strdup_printf ("its name is ‘%s’ and was ‘%s’", now->name, then->name);
+  return g_strdup ("compare the output of dumpxml with that of snapshot-dumpxml");
+}
+
+static void
+refuse_difference (const QsRevert *revert, const QsDomainDef *then, const QsDomainDef *now,
+                   GError **error)
+{
+  g_autofree char *difference = describe_difference (then, now);
+
+  g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+               "the domain's definition is not what it was at snapshot ‘%s’: %s; FORCE brings the "
+               "old one back",
+               revert->snapshot->name, difference);
+}
+
+/**
+ * qs_revert_is_same_machine:
+ *
+ * Whether the guest that runs is the one that the memory of the snapshot was saved of.
+ */
+gboolean
+qs_revert_is_same_machine (const QsRevert *revert)
+{
+  g_autoptr (QsDomainDef) live = qs_domain_true_def (revert->domain, FALSE, NULL);
+  g_autofree char *then = NULL;
+  g_autofree char *now = NULL;
+
+  if (live == NULL || revert->def->domain == NULL)
+    return FALSE;
+  then = qs_revert_comparable (revert->domain, revert->def->domain, NULL);
+  now = qs_domain_def_format (live, TRUE);
+  return g_strcmp0 (then, now) == 0;
 }
 
 /**
@@ -93,7 +172,7 @@ qs_revert_check_definition (QsRevert *revert, GError **error)
   if (recorded == NULL)
     return TRUE;
 
-  then = comparable_definition (revert->domain, recorded, error);
+  then = qs_revert_comparable (revert->domain, recorded, error);
   if (then == NULL)
     return FALSE;
   now = qs_domain_def_format (today, TRUE);
@@ -101,14 +180,11 @@ qs_revert_check_definition (QsRevert *revert, GError **error)
     return TRUE;
   if (!(revert->request->flags & QS_REVERT_FORCE))
     {
-      g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
-                   "the domain's definition is not what it was at snapshot ‘%s’; FORCE brings the "
-                   "old one back",
-                   revert->snapshot->name);
+      refuse_difference (revert, recorded, today, error);
       return FALSE;
     }
   /* a QEMU that goes on has the devices that it has */
-  if (qs_revert_is_in_place (revert->domain))
+  if (qs_revert_must_stay (revert->domain))
     return TRUE;
   revert->definition = g_steal_pointer (&then);
   return check_scope (revert, recorded, error) && check_returning (revert, recorded, error);

@@ -3,97 +3,7 @@
 #include "qs-error.h"
 #include "qs-plan-revert.h"
 
-/* a QEMU that is its owner's goes on with fresh overlays, and its guest boots from them */
-
-static const char *const commands[] = { "blockdev-add", "blockdev-del", "qom-set", "system_reset" };
-
-/* those in which a guest can be stopped, and goes on when it is continued */
-static const char *const run_states[] = { "running",  "paused",   "prelaunch",
-                                          "io-error", "watchdog", "debug" };
-
-/**
- * qs_revert_is_in_place:
- *
- * A QEMU that somebody else has started is not ended, and none is started in its place.
- */
-gboolean
-qs_revert_is_in_place (const QsDomain *domain)
-{
-  return domain->attachment != NULL && qs_domain_is_active (domain);
-}
-
-static gboolean
-check_run_state (const QsFacts *facts, GError **error)
-{
-  if (facts->run_state == NULL)
-    return TRUE;
-  for (guint i = 0; i < G_N_ELEMENTS (run_states); i++)
-    if (g_str_equal (facts->run_state, run_states[i]))
-      return TRUE;
-  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
-               "the guest is in the state ‘%s’, in which its disks cannot be exchanged; shut it "
-               "down first",
-               facts->run_state);
-  return FALSE;
-}
-
-static gboolean
-check_process (const QsFacts *facts, GError **error)
-{
-  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
-    if (!qs_facts_has_command (facts, commands[i]))
-      {
-        g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-                     "this QEMU has no ‘%s’; shut the guest down first", commands[i]);
-        return FALSE;
-      }
-  if (facts->open_files == NULL)
-    g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-                         "it cannot be seen how this QEMU was started and what it has open; shut "
-                         "the guest down first");
-  /* QEMU 7.2 aborts, now and then, where nodes are added to such that live in I/O threads */
-  else if (facts->has_io_threads)
-    g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-                         "this QEMU has I/O threads, whose disks cannot be exchanged; shut the "
-                         "guest down first");
-  else if (facts->ends_at_reset)
-    g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
-                         "this QEMU was started with -no-reboot and would end with the reset of "
-                         "the guest; shut the guest down first");
-  else
-    return TRUE;
-  return FALSE;
-}
-
-/**
- * qs_revert_check_in_place:
- *
- * What is refused whatever the files are.
- */
-gboolean
-qs_revert_check_in_place (const QsRevert *revert, GError **error)
-{
-  if (qs_domain_get_def (revert->domain)->nvram != NULL)
-    {
-      g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
-                           "a running QEMU keeps its firmware variables and would write them back; "
-                           "shut the guest down first");
-      return FALSE;
-    }
-  for (guint i = 0; i < revert->facts->snapshot_files->len; i++)
-    {
-      const QsSnapshotFile *file = g_ptr_array_index (revert->facts->snapshot_files, i);
-
-      if (file->tag == NULL || !qs_snapshot_file_is_disk (file))
-        continue;
-      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-                   "disk ‘%s’ has an internal snapshot, and bringing that back while the guest "
-                   "runs is not supported by this version; shut the guest down first",
-                   file->target);
-      return FALSE;
-    }
-  return check_process (revert->facts, error) && check_run_state (revert->facts, error);
-}
+/* the process that runs goes on: it gets its memory back, or boots from other disks */
 
 static gboolean
 is_open (const QsFacts *facts, const QsImage *image)
@@ -111,23 +21,35 @@ is_open (const QsFacts *facts, const QsImage *image)
   return FALSE;
 }
 
-/* QEMU follows the names in the images: they must lead to what it has open already */
+/* QEMU follows the names in the images: where another has started it, they must lead to what it has open
+   already */
 static gboolean
-check_chain (const QsFacts *facts, const QsDiskFacts *state, GError **error)
+check_chain (const QsRevert *revert, const QsRevertDisk *disk, GError **error)
 {
-  for (guint i = 0; i < state->chain->len; i++)
-    {
-      const QsImage *image = g_ptr_array_index (state->chain, i);
+  const GPtrArray *chain = disk->facts->chain;
+  guint first = disk->kind == QS_REVERT_DISK_TIP ? 1 : 0;
 
-      if (is_open (facts, image) && (i + 1 == state->chain->len || image->backing_name != NULL))
+  for (guint i = first; revert->domain->attachment != NULL && i < chain->len; i++)
+    {
+      const QsImage *image = g_ptr_array_index (chain, i);
+
+      if (is_open (revert->facts, image))
         continue;
       g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
                    "disk ‘%s’: the running QEMU does not have the files open that the images name, "
                    "at ‘%s’; shut the guest down first",
-                   state->target, image->path);
+                   disk->target, image->path);
       return FALSE;
     }
   return TRUE;
+}
+
+/* what a QEMU of ours has open is what it was told */
+static gboolean
+has_open (const QsRevert *revert, const QsImage *image)
+{
+  return (revert->domain->attachment == NULL && revert->facts->open_files == NULL)
+         || qs_facts_has_open (revert->facts, image);
 }
 
 static gboolean
@@ -138,7 +60,7 @@ check_active (const QsRevertBuild *build, const char *target, const QsNode *node
   const QsImage *image =
       disk != NULL && disk->chain->len > 0 ? g_ptr_array_index (disk->chain, 0) : NULL;
 
-  if (image != NULL && disk->error == NULL && qs_facts_has_open (facts, image)
+  if (image != NULL && disk->error == NULL && has_open (build->revert, image)
       && node->depth + 1 == (gint64)disk->chain->len)
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
@@ -150,59 +72,48 @@ check_active (const QsRevertBuild *build, const char *target, const QsNode *node
 
 /* (nullable): the node of a disk of which all is as it is thought to be */
 static const QsNode *
-find_node (const QsRevertBuild *build, const char *target, GError **error)
+find_node (const QsRevertBuild *build, const QsRevertDisk *disk, GError **error)
 {
-  const QsFacts *facts = build->revert->facts;
-  const QsNode *node = qs_facts_find_node (facts, target);
-  const QsDiskFacts *state = qs_facts_find_snapshot_disk (facts, target);
+  const QsNode *node = qs_facts_find_node (build->revert->facts, disk->target);
 
-  if (node == NULL || node->device == NULL || state == NULL)
+  if (node == NULL || node->device == NULL)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
-                   "disk ‘%s’: the running QEMU has no such disk", target);
+                   "disk ‘%s’: the running QEMU has no such disk", disk->target);
       return NULL;
     }
-  return check_active (build, target, node, error) && check_chain (facts, state, error) ? node
-                                                                                        : NULL;
-}
-
-static const QsRevertExchange *
-find_exchange (const QsRevertBuild *build, const char *target)
-{
-  for (guint i = 0; i < build->exchanges->len; i++)
-    {
-      const QsRevertExchange *exchange = g_ptr_array_index (build->exchanges, i);
-
-      if (g_str_equal (exchange->names.target, target))
-        return exchange;
-    }
-  return NULL;
+  return check_active (build, disk->target, node, error) && check_chain (build->revert, disk, error)
+             ? node
+             : NULL;
 }
 
 /**
  * qs_revert_add_node:
+ * @path: of the file that the disk goes to
+ * @exchanged: which gets another name
  *
- * Opens the fresh overlay of a disk, which the last step has made, in the running QEMU.
+ * Opens that file in the QEMU that runs.
  */
 gboolean
-qs_revert_add_node (QsRevertBuild *build, const char *target, GError **error)
+qs_revert_add_node (QsRevertBuild *build, const QsRevertDisk *disk, const char *path,
+                    gboolean exchanged, GError **error)
 {
-  const QsNode *node = find_node (build, target, error);
-  const QsStep *image = qs_plan_step (build->plan, build->plan->steps->len - 1);
+  const QsNode *node = find_node (build, disk, error);
   g_autofree char *name =
       g_strdup_printf ("snapd-%s-%u", build->revert->facts->op, build->plan->steps->len);
 
   if (node == NULL)
     return FALSE;
   g_ptr_array_add (build->nodes, GUINT_TO_POINTER (build->plan->steps->len));
-  qs_plan_add (build->plan, QS_STEP_NODE_ADD, QS_PHASE_PREPARE, target,
-               g_variant_new_parsed (
-                   "{'target': <%s>, 'node': <%s>, 'path': <%s>, 'format': <'qcow2'>,"
-                   " 'direct': <%b>, 'no-flush': <%b>, 'detect-zeroes': <%s>,"
-                   " 'auto-read-only': <%b>, 'open-backing': <true>}",
-                   target, name, qs_step_string (image, "path"), node->direct, node->no_flush,
-                   node->detect_zeroes != NULL ? node->detect_zeroes : "off",
-                   find_exchange (build, target) == NULL));
+  qs_plan_add (build->plan, QS_STEP_NODE_ADD, QS_PHASE_PREPARE, disk->target,
+               g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'path': <%s>, 'format': <%s>,"
+                                     " 'direct': <%b>, 'no-flush': <%b>, 'detect-zeroes': <%s>,"
+                                     " 'auto-read-only': <%b>, 'open-backing': <true>}",
+                                     disk->target, name, path,
+                                     disk->kind == QS_REVERT_DISK_FRESH ? "qcow2" : disk->format,
+                                     node->direct, node->no_flush,
+                                     node->detect_zeroes != NULL ? node->detect_zeroes : "off",
+                                     !exchanged));
   return TRUE;
 }
 
@@ -257,27 +168,64 @@ plan_protections (QsRevertBuild *build)
                                 build->revert->domain->owner);
 }
 
+/* an image that QEMU brings back is none of the file system's names: the record can come first where there
+   is none */
+static gboolean
+plan_commit (QsRevertBuild *build, QsChangeList *changes, GError **error)
+{
+  const QsRevert *revert = build->revert;
+  QsPhase phase = QS_PHASE_COMMIT;
+  guint load = G_MAXUINT;
+
+  if (revert->loads || build->n_tags > 0)
+    {
+      load = build->plan->steps->len;
+      if (!qs_revert_add_load (build, phase, error))
+        return FALSE;
+      phase = QS_PHASE_FINISH;
+    }
+  if (load != G_MAXUINT)
+    qs_revert_add_tags (build, QS_PHASE_FINISH, load);
+  qs_planning_add_record (build->plan, qs_revert_plan_exchanges (build, phase, FALSE),
+                          revert->holder->name, changes);
+  return TRUE;
+}
+
 /**
  * qs_revert_plan_in_place:
  *
  * Until the commit the old files have their names, and the guest, which stands still, can go back to
- * them. What it has in memory is of no use with the new ones, so it is reset before it runs.
+ * them. What it has in memory is of no use with other ones: it is replaced by the memory of the
+ * snapshot, or the guest is reset before it runs. @changes are used up.
  */
-void
-qs_revert_plan_in_place (QsRevertBuild *build, QsChangeList *changes)
+gboolean
+qs_revert_plan_in_place (QsRevertBuild *build, QsChangeList *changes, GError **error)
 {
   const QsRevert *revert = build->revert;
+  const char *name = revert->domain->name;
   QsPlan *plan = build->plan;
+  gboolean borrows = !revert->loads && build->n_tags > 0;
 
+  if (revert->loads || borrows)
+    qs_revert_add_memory_node (build);
   each_node (build, plan_hold);
-  qs_plan_add (plan, QS_STEP_STOP, QS_PHASE_PREPARE, revert->domain->name, NULL);
+  qs_plan_add (plan, QS_STEP_STOP, QS_PHASE_PREPARE, name, NULL);
+  if (borrows)
+    qs_revert_add_save (build);
   each_node (build, plan_switch);
   plan_protections (build);
-  qs_planning_add_record (plan, qs_revert_plan_exchanges (build, QS_PHASE_COMMIT, FALSE),
-                          revert->snapshot->name, changes);
-  qs_plan_add (plan, QS_STEP_RESET, QS_PHASE_FINISH, revert->domain->name, NULL);
-  if (revert->request->flags & QS_REVERT_RUNNING)
-    qs_plan_add (plan, QS_STEP_CONT, QS_PHASE_FINISH, revert->domain->name, NULL);
+  if (!plan_commit (build, changes, error))
+    {
+      g_variant_builder_clear (changes);
+      return FALSE;
+    }
+  if (!revert->loads)
+    qs_plan_add (plan, QS_STEP_RESET, QS_PHASE_FINISH, name, NULL);
+  if (revert->resumes)
+    qs_plan_add (plan, QS_STEP_CONT, QS_PHASE_FINISH, name, NULL);
   each_node (build, plan_release);
-  qs_plan_set_pause (plan, "short");
+  if (revert->loads || borrows)
+    qs_revert_add_memory_release (build);
+  qs_plan_set_pause (plan, revert->loads || borrows ? "memory" : "short");
+  return TRUE;
 }

@@ -33,9 +33,9 @@ qs_revert_build_init (QsRevertBuild *build, QsRevert *revert, QsPlan *plan)
     .overlays = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free),
     .dropped = g_ptr_array_new_with_free_func ((GDestroyNotify)free_dropped),
     .given_up = g_ptr_array_new (),
+    .returned = g_hash_table_new (g_str_hash, g_str_equal),
     .nodes = g_ptr_array_new (),
     .protections = g_array_new (FALSE, FALSE, sizeof (QsProtection)),
-    .in_place = qs_revert_is_in_place (revert->domain),
     .exchanges = g_ptr_array_new_with_free_func ((GDestroyNotify)free_exchange),
     .was_active = revert->facts->state != QS_DOMAIN_SHUTOFF,
   };
@@ -45,73 +45,13 @@ void
 qs_revert_build_clear (QsRevertBuild *build)
 {
   g_hash_table_unref (build->overlays);
+  g_hash_table_unref (build->returned);
   g_ptr_array_unref (build->dropped);
   g_ptr_array_unref (build->given_up);
   g_ptr_array_unref (build->exchanges);
   g_ptr_array_unref (build->nodes);
   g_array_unref (build->protections);
   qs_domain_unref (build->after);
-}
-
-static gboolean
-is_unused (const QsFacts *facts, const QsFile *file)
-{
-  if (qs_planning_is_foreign (facts, file->path) || qs_file_is_tip (file))
-    return FALSE;
-  if ((file->state_of != NULL && file->state_of->len > 0)
-      || (file->tag_of != NULL && file->tag_of->len > 0))
-    return FALSE;
-  for (guint i = 0; i < facts->files->len; i++)
-    if (g_strcmp0 (((QsFile *)g_ptr_array_index (facts->files, i))->backing, file->path) == 0)
-      return FALSE;
-  return TRUE;
-}
-
-static const QsImage *
-active_image (const QsRevertBuild *build, const char *target)
-{
-  const QsDiskFacts *disk = qs_facts_find_disk (build->revert->facts, target);
-
-  return disk != NULL && disk->chain->len > 0 ? g_ptr_array_index (disk->chain, 0) : NULL;
-}
-
-/* (nullable): the changes since the snapshot, which a revert to it drops. A file that somebody has
-   put in their place, or given another name, is kept */
-static const QsFile *
-find_dropped (QsRevertBuild *build, const QsSnapshotFile *file)
-{
-  const QsActive *active = qs_domain_find_active (build->revert->domain, file->target);
-  const QsImage *image = active_image (build, file->target);
-  const QsFile *record =
-      active != NULL ? qs_facts_find_file (build->revert->facts, active->path) : NULL;
-
-  if (record == NULL || g_str_equal (record->path, file->path)
-      || !is_unused (build->revert->facts, record))
-    return NULL;
-  if (!record->ours || image == NULL || (image->n_links == 1 && qs_file_is (record, image)))
-    return record;
-  qs_plan_note (build->plan,
-                "disk ‘%s’: ‘%s’ is kept: it has other names, or is not the file that "
-                "was made for the disk",
-                file->target, record->path);
-  return NULL;
-}
-
-/* what is not ours stays where it is; its caller may use it anew, or lend it again */
-static void
-drop (QsRevertBuild *build, const QsFile *file, const char *path)
-{
-  QsDropped *dropped;
-
-  if (!file->ours)
-    {
-      g_ptr_array_add (build->given_up, file->path);
-      return;
-    }
-  dropped = g_new0 (QsDropped, 1);
-  dropped->file = file;
-  dropped->path = g_strdup (path);
-  g_ptr_array_add (build->dropped, dropped);
 }
 
 static gboolean
@@ -126,11 +66,12 @@ check_overlay_target (QsRevertBuild *build, const char *target, const char *path
 /* (nullable): the names of a disk whose overlay is to have that of its active file. @path is where
    the overlay would be otherwise: the old file goes there, unless it is dropped */
 static QsRevertExchange *
-settle_exchange (QsRevertBuild *build, const char *target, const char *path, gboolean dropped)
+settle_exchange (QsRevertBuild *build, const char *target, const char *path)
 {
+  gboolean dropped = qs_revert_is_dropped (build, target);
   const QsRevert *revert = build->revert;
   const QsActive *active = qs_domain_find_active (revert->domain, target);
-  const QsImage *image = active_image (build, target);
+  const QsImage *image = qs_revert_active_image (revert, target);
   const char *obstacle;
   QsRevertExchange *exchange;
   guint n = 2 * build->exchanges->len;
@@ -164,49 +105,6 @@ begin_exchange (QsRevertBuild *build, QsRevertExchange *exchange, QsChangeList *
                   exchange->kept, NULL);
 }
 
-/* an owner who starts QEMU between two exchanges would mix the states of two disks: without the write
-   bits of those that are still to come, that fails. And what is left behind is not to be started
-   from either. @path: where the file is found later; NULL: it goes */
-static void
-protect (QsRevertBuild *build, const QsProtection *file, QsChangeList *changes, const char *path)
-{
-  guint32 owner = build->revert->domain->owner;
-
-  /* a QEMU that runs needs them until it has gone over, to go back */
-  if (build->in_place)
-    g_array_append_val (build->protections, *file);
-  else
-    qs_exchange_add_protection (build->plan, file, owner);
-  if (!qs_exchange_is_protectable (file->image, owner))
-    qs_plan_note (build->plan,
-                  "disk ‘%s’: ‘%s’ cannot be write-protected; do not start QEMU before "
-                  "the revert is done",
-                  file->target, file->path);
-  else if (path != NULL && qs_exchange_is_protected (file->image, owner))
-    qs_changes_add (changes, QS_CHANGE_FILE_MODE, "path", "s", path, "mode", "u",
-                    file->image->mode & 07777u, NULL);
-}
-
-/* what the disk was on until now */
-static void
-leave_behind (QsRevertBuild *build, QsChangeList *changes, const char *target,
-              const QsFile *dropped, const QsRevertExchange *exchange)
-{
-  const QsActive *active = qs_domain_find_active (build->revert->domain, target);
-  const QsProtection file = { target, active != NULL ? active->path : NULL,
-                              active_image (build, target) };
-  gboolean goes = dropped != NULL && dropped->ours;
-
-  if (dropped != NULL && (goes || exchange == NULL))
-    drop (build, dropped, exchange != NULL ? exchange->kept : dropped->path);
-  if (build->revert->domain->attachment == NULL || file.path == NULL || file.image == NULL)
-    return;
-  if (exchange != NULL)
-    protect (build, &file, changes, goes ? NULL : exchange->kept);
-  else if (!goes)
-    protect (build, &file, changes, file.path);
-}
-
 static void
 add_overlay (QsRevertBuild *build, QsChangeList *changes, const QsOverlay *overlay,
              const char *final, const char *stem)
@@ -219,62 +117,95 @@ add_overlay (QsRevertBuild *build, QsChangeList *changes, const QsOverlay *overl
 }
 
 static gboolean
-plan_overlay (QsRevertBuild *build, QsChangeList *changes, const QsSnapshotFile *file,
-              GError **error)
+plan_fresh (QsRevertBuild *build, QsChangeList *changes, const QsRevertDisk *disk, GError **error)
 {
   QsRevert *revert = build->revert;
-  const QsImage *image = qs_planning_snapshot_image (revert->facts, file->target, error);
-  const QsFile *dropped = find_dropped (build, file);
   g_autofree char *stem = NULL;
   g_autofree char *path = NULL;
   QsRevertExchange *exchange;
   QsOverlay overlay;
 
-  if (image == NULL)
+  path = qs_revert_overlay_path (revert->domain, disk->target, revert->facts->now, &stem, error);
+  if (path == NULL || !check_overlay_target (build, disk->target, path, error))
     return FALSE;
-  path = qs_revert_overlay_path (revert->domain, file->target, revert->facts->now, &stem, error);
-  if (path == NULL || !check_overlay_target (build, file->target, path, error))
-    return FALSE;
-  exchange = settle_exchange (build, file->target, path, dropped != NULL && dropped->ours);
+  exchange = settle_exchange (build, disk->target, path);
   if (exchange != NULL)
     begin_exchange (build, exchange, changes);
 
   overlay = (QsOverlay){
-    .target = file->target,
+    .target = disk->target,
     .path = exchange != NULL ? exchange->aside : path,
-    .base = file->path,
-    .base_format = image->format,
-    .base_image = image,
-    .virtual_size = image->virtual_size,
+    .base = disk->path,
+    .base_format = disk->format,
+    .base_image = disk->image,
+    .virtual_size = disk->image->virtual_size,
     .owner = revert->domain->owner,
   };
   add_overlay (build, changes, &overlay, exchange != NULL ? exchange->names.active : path, stem);
-  if (build->in_place && !qs_revert_add_node (build, file->target, error))
+  if (revert->in_place && !qs_revert_add_node (build, disk, overlay.path, exchange != NULL, error))
     return FALSE;
-  leave_behind (build, changes, file->target, dropped, exchange);
+  qs_revert_leave_behind (build, changes, disk->target, exchange);
   return TRUE;
 }
 
+/* a file that only waited may be written to again */
+static void
+unprotect (QsRevertBuild *build, QsChangeList *changes, const QsRevertDisk *disk)
+{
+  const QsFile *file = qs_facts_find_file (build->revert->facts, disk->path);
+
+  if (file == NULL || file->mode == 0)
+    return;
+  qs_plan_add (build->plan, QS_STEP_FILE_MODE, QS_PHASE_PREPARE, disk->target,
+               g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'dev': <%t>, 'ino': <%t>,"
+                                     " 'btime': <%x>, 'mode': <%u>, 'before': <%u>}",
+                                     disk->target, disk->path, disk->image->dev, disk->image->ino,
+                                     disk->image->btime, file->mode, disk->image->mode & 07777u));
+  qs_changes_add (changes, QS_CHANGE_FILE_MODE, "path", "s", disk->path, "mode", "u", 0u, NULL);
+}
+
+/* to a file that is there already. It keeps its name: the owner of an attached domain is told */
+static gboolean
+plan_return (QsRevertBuild *build, QsChangeList *changes, const QsRevertDisk *disk, GError **error)
+{
+  const QsDomain *domain = build->revert->domain;
+  const QsActive *active = qs_domain_find_active (domain, disk->target);
+
+  unprotect (build, changes, disk);
+  if (build->revert->in_place && !qs_revert_add_node (build, disk, disk->path, FALSE, error))
+    return FALSE;
+  qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", disk->target, "path", "s", disk->path,
+                  "format", "s", disk->format, "stem", "s",
+                  active != NULL && active->stem != NULL ? active->stem : "", NULL);
+  g_hash_table_add (build->returned, (gpointer)disk->target);
+  if (domain->attachment != NULL)
+    qs_plan_note (build->plan, "disk ‘%s’: start QEMU with ‘%s’ (format %s) from now on",
+                  disk->target, disk->path, disk->format);
+  qs_revert_leave_behind (build, changes, disk->target, NULL);
+  return TRUE;
+}
+
+static gboolean
+plan_disk (QsRevertBuild *build, QsChangeList *changes, const QsRevertDisk *disk, GError **error)
+{
+  if (disk->kind == QS_REVERT_DISK_FRESH)
+    return plan_fresh (build, changes, disk, error);
+  if (disk->kind == QS_REVERT_DISK_TAG)
+    build->n_tags++;
+  return !qs_revert_moves (build->revert, disk) || plan_return (build, changes, disk, error);
+}
+
 /**
- * qs_revert_plan_overlays:
+ * qs_revert_plan_disks:
  *
- * Adds a fresh overlay for every external disk of the snapshot, and to @changes what it changes.
+ * Adds what each disk needs before the guest is stopped, and to @changes what it changes.
  */
 gboolean
-qs_revert_plan_overlays (QsRevertBuild *build, QsChangeList *changes, GError **error)
+qs_revert_plan_disks (QsRevertBuild *build, QsChangeList *changes, GError **error)
 {
-  const GPtrArray *files = build->revert->facts->snapshot_files;
-
-  for (guint i = 0; i < files->len; i++)
-    {
-      const QsSnapshotFile *file = g_ptr_array_index (files, i);
-
-      if (!qs_snapshot_file_is_disk (file))
-        continue;
-      if (file->tag != NULL)
-        build->n_tags++;
-      else if (!plan_overlay (build, changes, file, error))
-        return FALSE;
-    }
+  qs_revert_drop_tips (build, changes);
+  for (guint i = 0; i < build->revert->disks->len; i++)
+    if (!plan_disk (build, changes, qs_revert_disk (build->revert, i), error))
+      return FALSE;
   return TRUE;
 }

@@ -217,20 +217,31 @@ qs_planning_quit (QsPlan *plan, QsPhase phase, const QsDomain *domain)
 }
 
 /**
+ * qs_planning_add_start:
+ * @step: index of the spawn step, whose result tells the process
+ *
+ * Adds to @changes that the domain has that process, which stands still.
+ */
+void
+qs_planning_add_start (QsChangeList *changes, const QsPlan *plan, guint step)
+{
+  qs_changes_add (changes, QS_CHANGE_PROCESS, "step", "u", step, NULL);
+  qs_changes_add (changes, QS_CHANGE_LIVE_DEF, "definition", "s",
+                  qs_step_string (qs_plan_step (plan, step), "definition"), NULL);
+  qs_changes_add (changes, QS_CHANGE_DOMAIN_STATE, "state", "s", "paused", NULL);
+}
+
+/**
  * qs_planning_record_start:
  * @step: index of the spawn step, whose result tells the process
  */
 void
 qs_planning_record_start (QsPlan *plan, QsPhase phase, const QsDomain *domain, guint step)
 {
-  const QsStep *spawn = g_ptr_array_index (plan->steps, step);
   QsChangeList changes;
 
   qs_changes_init (&changes);
-  qs_changes_add (&changes, QS_CHANGE_PROCESS, "step", "u", step, NULL);
-  qs_changes_add (&changes, QS_CHANGE_LIVE_DEF, "definition", "s",
-                  qs_step_string (spawn, "definition"), NULL);
-  qs_changes_add (&changes, QS_CHANGE_DOMAIN_STATE, "state", "s", "paused", NULL);
+  qs_planning_add_start (&changes, plan, step);
   qs_planning_add_record (plan, phase, domain->name, &changes);
 }
 

@@ -132,6 +132,7 @@ void qs_planning_ask_start (const QsDomain *domain, QsQuestions *questions);
 gboolean qs_planning_spawn (QsPlan *plan, QsStepKind kind, QsPhase phase, const QsDomain *domain,
                             GVariant *chains, GError **error);
 void qs_planning_quit (QsPlan *plan, QsPhase phase, const QsDomain *domain);
+void qs_planning_add_start (QsChangeList *changes, const QsPlan *plan, guint step);
 void qs_planning_record_start (QsPlan *plan, QsPhase phase, const QsDomain *domain, guint step);
 gboolean qs_planning_is_foreign (const QsFacts *facts, const char *path);
 gboolean qs_planning_check_block_jobs (const QsFacts *facts, GError **error);

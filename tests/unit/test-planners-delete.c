@@ -147,20 +147,6 @@ test_external (void)
     }
 }
 
-/* as if it were disk-only, never */
-static void
-test_revert (void)
-{
-  g_autoptr (QsDomain) domain = make_domain (&cases[0]);
-  g_autoptr (QsRequest) request =
-      fixture_request (QS_VERB_SNAPSHOT_REVERT, QS_REVERT_FORCE, FIXTURE_SNAPSHOT);
-  g_autoptr (GError) error = NULL;
-
-  g_assert_null (fixture_facts (domain, request, &error));
-  g_assert_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED);
-  g_assert_nonnull (strstr (error->message, "memory"));
-}
-
 /* the variables of the snapshot are not brought back, and that is said */
 static void
 test_revert_firmware (void)
@@ -302,7 +288,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/planners-delete/tip", NULL, test_tip);
   g_test_add_data_func ("/planners-delete/tip-below", "below", test_tip);
   g_test_add_func ("/planners-delete/external", test_external);
-  g_test_add_func ("/planners-delete/revert", test_revert);
   g_test_add_func ("/planners-delete/revert-firmware", test_revert_firmware);
   g_test_add_func ("/planners-delete/undefine", test_undefine);
   return g_test_run ();

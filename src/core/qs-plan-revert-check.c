@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-plan-revert.h"
+
+#include "qs-error.h"
+
+/* what a revert must not lose, mix up or trip over */
+
+static gboolean
+is_backed_by (const QsFacts *facts, const QsFile *file, const char *path)
+{
+  /* records cannot loop, but a bound costs nothing */
+  for (guint n = 0; file != NULL && file->backing != NULL && n < facts->files->len; n++)
+    {
+      if (g_str_equal (file->backing, path))
+        return TRUE;
+      file = qs_facts_find_file (facts, file->backing);
+    }
+  return FALSE;
+}
+
+static gboolean
+has_uuid (const GPtrArray *uuids, const char *uuid)
+{
+  return uuids != NULL
+         && g_ptr_array_find_with_equal_func ((GPtrArray *)uuids, uuid, g_str_equal, NULL);
+}
+
+static gboolean
+depends_on (const QsFacts *facts, const char *descendant, const char *state_file)
+{
+  for (guint i = 0; i < facts->files->len; i++)
+    {
+      const QsFile *file = g_ptr_array_index (facts->files, i);
+
+      if ((has_uuid (file->state_of, descendant) || has_uuid (file->tag_of, descendant))
+          && is_backed_by (facts, file, state_file))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+check_descendants_of (const QsRevert *revert, const GPtrArray *below, const char *path,
+                      GError **error)
+{
+  for (guint n = 0; n < below->len; n++)
+    {
+      const QsSnapshot *child = g_ptr_array_index (below, n);
+
+      if (!depends_on (revert->facts, child->uuid, path))
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+                   "snapshot ‘%s’ stands on the files of ‘%s’; discard what came after it "
+                   "(DISCARD), commit the later changes into it (COMMIT), or create a branch from "
+                   "it (BRANCH with CURRENT); to go to the latest state of another branch use TIP",
+                   child->name, revert->snapshot->name);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* the rule of the branch proposal: descendants that stand on the target's state files would be
+   mixed up by a revert that does not say what becomes of them */
+static gboolean
+check_descendants (const QsRevert *revert, GError **error)
+{
+  g_autoptr (GPtrArray) below =
+      qs_tree_list (revert->domain->tree, revert->snapshot->uuid, QS_LIST_DESCENDANTS);
+
+  for (guint i = 0; i < revert->disks->len; i++)
+    {
+      const QsRevertDisk *disk = qs_revert_disk (revert, i);
+
+      if (disk->kind == QS_REVERT_DISK_FRESH
+          && !check_descendants_of (revert, below, disk->path, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+is_of (const QsFacts *facts, const char *path, const char *snapshot)
+{
+  const QsFile *file = qs_facts_find_file (facts, path);
+
+  return file != NULL && (has_uuid (file->state_of, snapshot) || has_uuid (file->tag_of, snapshot));
+}
+
+/* by the images' headers, or, where those name nothing, by the records */
+static gboolean
+stands_on_files_of (const QsFacts *facts, const QsDiskFacts *active, const char *snapshot)
+{
+  const QsFile *file;
+
+  for (guint i = 0; i < active->chain->len; i++)
+    if (is_of (facts, ((QsImage *)g_ptr_array_index (active->chain, i))->path, snapshot))
+      return TRUE;
+  file = active->chain->len == 0
+             ? NULL
+             : qs_facts_find_file (facts, ((QsImage *)g_ptr_array_index (active->chain, 0))->path);
+  for (guint n = 0; file != NULL && file->backing != NULL && n < facts->files->len; n++)
+    {
+      if (is_of (facts, file->backing, snapshot))
+        return TRUE;
+      file = qs_facts_find_file (facts, file->backing);
+    }
+  return FALSE;
+}
+
+/* a redefine may have made one current that the disks do not come from: what they hold is then no
+   later change of it, to be dropped or kept with it */
+static gboolean
+comes_from (const QsRevert *revert, const QsSnapshot *snapshot)
+{
+  for (guint i = 0; i < revert->disks->len; i++)
+    {
+      const QsRevertDisk *disk = qs_revert_disk (revert, i);
+      const QsDiskFacts *active = qs_facts_find_disk (revert->facts, disk->target);
+
+      if (!qs_revert_moves (revert, disk) || active == NULL
+          || stands_on_files_of (revert->facts, active, snapshot->uuid))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+stands_on (const QsFacts *facts, const QsDiskFacts *active, const char *state_file)
+{
+  const QsImage *top = g_ptr_array_index (active->chain, 0);
+
+  for (guint i = 0; i < active->chain->len; i++)
+    if (g_str_equal (((QsImage *)g_ptr_array_index (active->chain, i))->path, state_file))
+      return TRUE;
+  return is_backed_by (facts, qs_facts_find_file (facts, top->path), state_file);
+}
+
+/* of the snapshot that is current itself, what came later is dropped: it must be that on each disk */
+static gboolean
+check_own_changes (const QsRevert *revert, GError **error)
+{
+  for (guint i = 0; i < revert->disks->len; i++)
+    {
+      const QsRevertDisk *disk = qs_revert_disk (revert, i);
+      const QsDiskFacts *active = qs_facts_find_disk (revert->facts, disk->target);
+
+      if (disk->kind != QS_REVERT_DISK_FRESH || active == NULL || active->chain->len == 0
+          || stands_on (revert->facts, active, disk->path))
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+                   "disk ‘%s’: what it holds now would belong to no snapshot: snapshot ‘%s’ is "
+                   "current, but the disk does not stand on its file ‘%s’; take a snapshot first, "
+                   "or drop it (DISCARD)",
+                   disk->target, revert->snapshot->name, disk->path);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* what the disks hold now must belong to somebody who can come back to it */
+static gboolean
+check_left (const QsRevert *revert, GError **error)
+{
+  const QsSnapshot *current = qs_tree_get_current (revert->domain->tree);
+  gboolean moves = FALSE;
+
+  for (guint i = 0; i < revert->disks->len; i++)
+    moves = moves || qs_revert_moves (revert, qs_revert_disk (revert, i));
+  if (moves && qs_revert_drops_left (revert))
+    return check_own_changes (revert, error);
+  if (!moves || qs_revert_text (revert->request, "safety") != NULL
+      || (current != NULL && comes_from (revert, current)))
+    return TRUE;
+  if (current == NULL)
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+                         "the changes made since would belong to no snapshot: the domain has no "
+                         "current one; take a snapshot of them first, or drop them (DISCARD)");
+  else
+    g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+                 "what the disks hold now would belong to no snapshot: snapshot ‘%s’ is current, "
+                 "but they do not stand on its files; take a snapshot first, or drop it (DISCARD)",
+                 current->name);
+  return FALSE;
+}
+
+/**
+ * qs_revert_check_tree:
+ *
+ * Refuses what would lose or mix up states of the tree. FORCE does not lift these; DISCARD does.
+ */
+gboolean
+qs_revert_check_tree (const QsRevert *revert, GError **error)
+{
+  guint flags = revert->request->flags;
+
+  if (flags & QS_REVERT_DISCARD)
+    return TRUE;
+  if (!(flags & QS_REVERT_TIP) && !revert->onto_tip && !check_descendants (revert, error))
+    return FALSE;
+  return check_left (revert, error);
+}
+
+/* (nullable): who, other than the snapshots that are discarded, needs what stands on @path */
+static const char *
+find_other_user (const QsRevert *revert, const QsFile *above)
+{
+  const GPtrArray *lists[] = { above->state_of, above->tag_of, above->tip_of };
+  const QsTree *tree = revert->domain->tree;
+
+  for (guint i = 0; i < G_N_ELEMENTS (lists); i++)
+    for (guint k = 0; lists[i] != NULL && k < lists[i]->len; k++)
+      {
+        const char *uuid = g_ptr_array_index (lists[i], k);
+        const QsSnapshot *user = qs_tree_lookup (tree, uuid);
+
+        if (user != NULL && !qs_tree_is_ancestor (tree, revert->snapshot->uuid, uuid))
+          return user->name;
+      }
+  return NULL;
+}
+
+/* an image that others stand on must not change below them */
+static gboolean
+check_not_below (const QsRevert *revert, const QsRevertDisk *disk, GError **error)
+{
+  for (guint i = 0; i < revert->facts->files->len; i++)
+    {
+      const QsFile *above = g_ptr_array_index (revert->facts->files, i);
+      const char *user;
+
+      if (!is_backed_by (revert->facts, above, disk->path))
+        continue;
+      user = find_other_user (revert, above);
+      if (user == NULL && (revert->request->flags & QS_REVERT_DISCARD)
+          && (above->active_of == NULL || qs_revert_drops_left (revert)))
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+                   "disk ‘%s’: the snapshot lies in ‘%s’, which is the backing file of ‘%s’ now; "
+                   "%s%s%s",
+                   disk->target, disk->path, above->path,
+                   user != NULL ? "delete snapshot ‘" : "discard what came after it (DISCARD)",
+                   user != NULL ? user : "", user != NULL ? "’ first" : "");
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_bitmap (const QsRevert *revert, const QsRevertDisk *disk, GError **error)
+{
+  const QsNode *node = qs_facts_find_node (revert->facts, disk->target);
+
+  if (node == NULL || node->bitmap == NULL)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+               "disk ‘%s’ has the dirty bitmap ‘%s’, which would be wrong after the revert; remove "
+               "it first",
+               disk->target, node->bitmap);
+  return FALSE;
+}
+
+static gboolean
+check_tag (const QsRevert *revert, const QsRevertDisk *disk, GError **error)
+{
+  guint n = qs_image_count_tag (disk->image, disk->tag);
+
+  if (qs_planning_is_foreign (revert->facts, disk->path))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+                   "disk ‘%s’: its image is already used by another domain", disk->target);
+      return FALSE;
+    }
+  if (n != 1)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+                   "disk ‘%s’: ‘%s’ holds %u snapshots with the tag ‘%s’", disk->target, disk->path,
+                   n, disk->tag);
+      return FALSE;
+    }
+  return check_not_below (revert, disk, error) && check_bitmap (revert, disk, error);
+}
+
+static gboolean
+check_identity (const QsFacts *facts, const QsRevertDisk *disk, GError **error)
+{
+  const QsFile *record = qs_facts_find_file (facts, disk->path);
+
+  /* of a device only its name lasts over a reboot */
+  if (record == NULL || disk->image->rdev != 0 || qs_file_is (record, disk->image))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+               "disk ‘%s’: ‘%s’ is not the file that the snapshot was taken with", disk->target,
+               disk->path);
+  return FALSE;
+}
+
+/* neither what is written by the revert nor what it drops is in another's hands; a state file may be,
+   for it is only read */
+static gboolean
+check_nobody (const QsRevert *revert, const QsRevertDisk *disk, GError **error)
+{
+  const QsImage *active = qs_revert_active_image (revert, disk->target);
+
+  if (disk->kind != QS_REVERT_DISK_FRESH
+      && (!qs_check_unused (revert->facts, disk->target, disk->image, error)
+          || !qs_check_one_name (revert->facts, disk->target, disk->image, error)))
+    return FALSE;
+  return active == NULL || qs_check_unused (revert->facts, disk->target, active, error);
+}
+
+/**
+ * qs_revert_check_files:
+ *
+ * Whether the files of the disks are those that were recorded, and nobody else's.
+ */
+gboolean
+qs_revert_check_files (const QsRevert *revert, GError **error)
+{
+  for (guint i = 0; i < revert->disks->len; i++)
+    {
+      const QsRevertDisk *disk = qs_revert_disk (revert, i);
+
+      if (!check_identity (revert->facts, disk, error) || !check_nobody (revert, disk, error)
+          || (disk->kind == QS_REVERT_DISK_TAG && !check_tag (revert, disk, error)))
+        return FALSE;
+    }
+  return TRUE;
+}
