@@ -3,6 +3,7 @@
 #include "qs-plan-revert.h"
 
 #include "qs-error.h"
+#include "qs-safety.h"
 
 /* what a revert must not lose, mix up or trip over */
 
@@ -48,7 +49,9 @@ check_descendants_of (const QsRevert *revert, const GPtrArray *below, const char
     {
       const QsSnapshot *child = g_ptr_array_index (below, n);
 
-      if (!depends_on (revert->facts, child->uuid, path))
+      /* the service has taken those, to undo reverts and not to hinder them, and a fresh overlay
+         leaves them as they are */
+      if (child->origin == QS_ORIGIN_SAFETY || !depends_on (revert->facts, child->uuid, path))
         continue;
       g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
                    "snapshot ‘%s’ stands on the files of ‘%s’; discard what came after it "
@@ -146,7 +149,8 @@ check_own_changes (const QsRevert *revert, GError **error)
       const QsDiskFacts *active = qs_facts_find_disk (revert->facts, disk->target);
 
       if (disk->kind != QS_REVERT_DISK_FRESH || active == NULL || active->chain->len == 0
-          || stands_on (revert->facts, active, disk->path))
+          || stands_on (revert->facts, active, disk->path)
+          || qs_safety_has_all (revert->domain, revert->request, revert->facts, disk->target))
         continue;
       g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
                    "disk ‘%s’: what it holds now would belong to no snapshot: snapshot ‘%s’ is "

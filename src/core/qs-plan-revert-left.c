@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-plan-revert.h"
 
+#include "qs-safety.h"
+
 /* what the disks were on until now, and what waited for nobody any more */
 
 static gboolean
@@ -46,6 +48,16 @@ qs_revert_drops_left (const QsRevert *revert)
   return current == revert->snapshot && !(revert->request->flags & QS_REVERT_TIP);
 }
 
+/* nobody asks for it any more, or it holds nothing that the safety snapshot does not */
+static gboolean
+is_to_go (const QsRevertBuild *build, const char *target)
+{
+  const QsRevert *revert = build->revert;
+
+  return qs_revert_drops_left (revert)
+         || qs_safety_has_all (revert->domain, revert->request, revert->facts, target);
+}
+
 /* (nullable): the file of a disk that goes. One that somebody has put in its place, or given another
    name, is kept */
 static const QsFile *
@@ -56,7 +68,7 @@ find_dropped (QsRevertBuild *build, const char *target, gboolean *kept)
   const QsFile *record =
       active != NULL ? qs_facts_find_file (build->revert->facts, active->path) : NULL;
 
-  if (record == NULL || !qs_revert_drops_left (build->revert) || !is_unused (build, record))
+  if (record == NULL || !is_to_go (build, target) || !is_unused (build, record))
     return NULL;
   if (!record->ours || image == NULL || (image->n_links == 1 && qs_file_is (record, image)))
     return record;

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """What a revert leaves is kept in a snapshot of its own, by content."""
+import os
 import unittest
 
 import qs_images as images
 import qs_tap
+from qs_killed import KilledCase
 from qs_testing import Guest, Session, document
 
-RUNNING, PAUSED = 1, 2
-DISCARD = 16
+RUNNING, DISCARD = 1, 16
 
 
 class Base(unittest.TestCase):
@@ -145,6 +146,128 @@ class Internal(Base):
         self.assertEqual([step['name'] for step in steps],
                          ['image-snapshot', 'record', 'image-snapshot-apply', 'record'])
         self.assertEqual(self.tree(), ({'s1': (None, 'user')}, 's1'))
+
+
+
+class External(Base):
+    """Disks that are on overlays: their state file is the overlay left behind."""
+
+    def define_on_overlays(self, drivers=('qcow2', 'raw')):
+        self.define(disks=2, drivers=drivers)
+        then = self.work()
+        snapshot, _ = self.domain.create(document('s1', vda='external', vdb='external'))
+        return snapshot, then
+
+    def test_off(self):
+        snapshot, then = self.define_on_overlays()
+        later = self.work()
+        left = {path for path, _ in self.active().values()}
+        result = snapshot.revert(**{'safety-snapshot': True, 'safety-name': 'undo'})
+        self.assertEqual(self.hashes(), then)
+        self.assertEqual(self.tree(), ({'s1': (None, 'user'), 'undo': ('s1', 'safety')}, 's1'))
+        undo = self.domain.snapshot('undo')
+        self.assertEqual(undo['Kind'], 'external')
+        # no copy was made: what was left behind is it, and the empty overlay on it is gone
+        self.assertEqual(len(result['dropped-files']), 2)
+        self.assertTrue(left.isdisjoint(result['dropped-files']))
+        for path in left:
+            self.assertTrue(os.path.exists(path))
+        for path in result['dropped-files']:
+            self.assertFalse(os.path.exists(path))
+        undo.revert()
+        self.assertEqual(self.hashes(), later)
+        self.assertEqual(self.tree()[1], 'undo')
+        # and it is in nobody's way
+        snapshot.revert()
+        self.assertEqual(self.hashes(), then)
+        undo.revert()
+        self.assertEqual(self.hashes(), later)
+
+    def test_again_and_again(self):
+        """Each is a child of the current snapshot and hinders no revert to that."""
+        snapshot, then = self.define_on_overlays(('qcow2',))
+        states = {}
+        for n in range(3):
+            states[f'u{n}'] = self.work(2)
+            snapshot.revert(**{'safety-snapshot': True, 'safety-name': f'u{n}'})
+            self.assertEqual(self.hashes(), then)
+        self.assertEqual(sorted(self.safety_names()), ['u0', 'u1', 'u2'])
+        for name, state in states.items():
+            self.domain.snapshot(name).revert()
+            self.assertEqual(self.hashes(), state, name)
+
+    def test_running(self):
+        """Disks and memory of the guest that runs."""
+        snapshot, then = self.define_on_overlays(('qcow2',))
+        self.domain.start()
+        self.guest.serial.wait_more(10)
+        result = snapshot.revert(RUNNING, **{'safety-snapshot': True, 'safety-name': 'undo'})
+        self.assertEqual(self.domain['State'], 'running')
+        undo = self.domain.snapshot('undo')
+        self.assertEqual((undo['State'], undo['Memory']), ('running', 'internal'))
+        self.assertEqual(result['safety-snapshot'], undo.path)
+        self.domain.destroy()
+        snapshot.revert()
+        self.assertEqual(self.hashes(), then)
+
+    def test_cannot_be_taken(self):
+        """The name of an overlay is taken: nothing is done."""
+        snapshot, _ = self.define_on_overlays(('qcow2',))
+        later = self.work()
+        path = os.path.join(self.guest.folder, 'disk0.undo')
+        with open(path, 'w', encoding='ascii') as file:
+            file.write('not yours')
+        message = self.refuse('ConfigUnsupported', snapshot.revert,
+                              **{'safety-snapshot': True, 'safety-name': 'undo'})
+        self.assertIn(path, message)
+        self.assertIn('safety', message)
+        self.assertEqual(self.hashes(), later)
+        self.assertEqual(self.tree(), ({'s1': (None, 'user')}, 's1'))
+
+
+@unittest.skipIf(os.environ.get('QS_KILL_AT_SYNC', '') == '', 'the preload library is not built')
+class Killed(KilledCase, Base):
+    """The daemon dies at each moment: the domain is as it was or reverted, and what it held is kept
+    from the first part on."""
+
+    def setUp(self):
+        KilledCase.setUp(self)
+
+    def test_off(self):
+        self.session.start_daemon()
+        self.define()
+        then = self.work()
+        disk = self.guest.disks[0][1]
+        self.domain.create(document('s1'))
+        n_none = n_kept = n_reverted = 0
+        for moment in range(1, self.MOST):
+            images.tool('qemu-io', '-f', 'qcow2', '-c', f'write -P {moment} 4M 64k', disk)
+            now = self.hashes()
+            options = {'safety-snapshot': True, 'safety-name': f'u{moment}'}
+            if not self.strike(lambda: self.domain.snapshot('s1').revert(**options), moment, False):
+                break
+            self.session.start_daemon()
+            self.domain = self.session.manager.domain(self.guest.name)
+            self.assertFalse(self.domain['Quarantined'], self.domain['QuarantineReason'])
+            kept = f'u{moment}' in self.safety_names()
+            reverted = self.hashes() == then
+            if not reverted:
+                self.assertEqual(self.hashes(), now)
+            self.assertEqual(self.tree()[1], 's1')
+            # one without the other would have lost something
+            self.assertTrue(kept or not reverted)
+            n_none += not kept
+            n_kept += kept and not reverted
+            n_reverted += reverted
+            images.check(disk, 'qcow2')
+            if kept:
+                self.domain.snapshot(f'u{moment}').revert()
+                self.assertEqual(self.hashes(), now)
+                self.domain.snapshot('s1').revert()
+                self.domain.snapshot(f'u{moment}').delete()
+        self.assertGreater(n_none, 1)
+        self.assertGreater(n_kept, 1)
+        self.assertGreater(n_reverted, 1)
 
 
 if __name__ == '__main__':

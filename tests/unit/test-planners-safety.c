@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "plan-fixture.h"
+#include "plan-golden.h"
+#include "qs-change.h"
+#include "qs-error.h"
+#include "qs-flags.h"
+#include "qs-safety.h"
+
+/* the parts of a revert with a safety snapshot */
+
+#define FRESH "99999999-2222-4333-8444-555555555555"
+
+static GPtrArray *
+list_parts (const QsDomain *domain, guint flags, const char *options, GError **error)
+{
+  g_autoptr (QsRequest) request =
+      fixture_request (QS_VERB_SNAPSHOT_REVERT, flags, FIXTURE_SNAPSHOT);
+  g_autoptr (QsQuestions) given = qs_questions_new ();
+
+  given->now = FIXTURE_NOW;
+  given->fresh_uuid = g_strdup (FRESH);
+  request->options = g_variant_ref_sink (g_variant_new_parsed (options));
+  return qs_operation_get (request->verb)->parts (domain, request, given, error);
+}
+
+static void
+test_none (void)
+{
+  static const struct
+  {
+    guint flags;
+    const char *options;
+  } rows[] = {
+    { 0, "@a{sv} {}" },
+    { 0, "{'safety-snapshot': <false>}" },
+    { QS_REVERT_COMMIT, "{'safety-snapshot': <true>}" },
+    { QS_REVERT_TIP, "{'safety-snapshot': <true>, 'safety-name': <'x'>}" },
+  };
+  g_autoptr (QsDomain) domain = fixture_with_snapshot (fixture_domain (1), "s1", QS_KIND_INTERNAL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_null (list_parts (domain, rows[i].flags, rows[i].options, &error));
+      g_assert_no_error (error);
+    }
+}
+
+static void
+test_refused (void)
+{
+  g_autoptr (QsDomain) domain = fixture_with_snapshot (fixture_domain (1), "s1", QS_KIND_INTERNAL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (list_parts (domain, QS_REVERT_DISCARD, "{'safety-snapshot': <true>}", &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  g_assert_null (list_parts (domain, 0, "{'safety-name': <'x'>}", &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT);
+}
+
+/* disks that are on overlays get another one, others a snapshot inside */
+static void
+test_made_of (gconstpointer data)
+{
+  QsKind kind = GPOINTER_TO_UINT (data);
+  g_autoptr (QsDomain) domain = fixture_with_snapshot (fixture_domain (2), "s1", kind);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) parts = list_parts (domain, 0, "{'safety-snapshot': <true>}", &error);
+  const QsRequest *create, *revert;
+  const char *uuid = NULL;
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (parts->len, ==, 2);
+  create = g_ptr_array_index (parts, 0);
+  revert = g_ptr_array_index (parts, 1);
+  g_assert_true (qs_safety_is_create (create));
+  g_assert_cmpstr (create->snapshot, ==, FRESH);
+  g_assert_cmpstr (create->def->name, ==, "before-revert-1700000000123");
+  for (guint i = 0; i < create->def->disks->len; i++)
+    {
+      const QsSnapshotDisk *disk = g_ptr_array_index (create->def->disks, i);
+
+      g_assert_cmpint (disk->snapshot, ==,
+                       kind == QS_KIND_INTERNAL ? QS_LOCATION_INTERNAL : QS_LOCATION_EXTERNAL);
+    }
+  g_assert_cmpint (revert->verb, ==, QS_VERB_SNAPSHOT_REVERT);
+  g_assert_cmpstr (revert->snapshot, ==, FIXTURE_SNAPSHOT);
+  g_assert_true (g_variant_lookup (revert->options, "safety", "&s", &uuid));
+  g_assert_cmpstr (uuid, ==, FRESH);
+}
+
+/* it is recorded, and the current one stays what it is */
+static void
+test_plan (void)
+{
+  g_autoptr (QsDomain) domain = fixture_with_snapshot (fixture_domain (1), "s1", QS_KIND_EXTERNAL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) parts =
+      list_parts (domain, 0, "{'safety-snapshot': <true>, 'safety-name': <'undo'>}", &error);
+  g_autoptr (QsFacts) facts = NULL;
+  g_autoptr (QsPlan) plan = NULL;
+
+  g_assert_no_error (error);
+  plan = fixture_plan (domain, g_ptr_array_index (parts, 0), &facts, &error);
+  g_assert_no_error (error);
+  plan_golden_check ("safety-off", plan);
+}
+
+/* oldest first, without children, and never the one that is gone to */
+static void
+test_keep (void)
+{
+  g_autoptr (QsDomain) domain = fixture_with_snapshot (fixture_domain (1), "s1", QS_KIND_INTERNAL);
+  g_autoptr (GPtrArray) parts = NULL;
+  g_autoptr (GVariant) changes = NULL;
+  g_autoptr (QsDomain) after = NULL;
+  g_autoptr (GError) error = NULL;
+  QsChangeList list;
+
+  qs_changes_init (&list);
+  for (guint i = 0; i < 4; i++)
+    {
+      g_autofree char *uuid = g_strdup_printf ("%08u-2222-4333-8444-555555555555", i);
+      g_autofree char *name = g_strdup_printf ("u%u", i);
+      const char *parent = i == 3 ? "00000000-2222-4333-8444-555555555555" : FIXTURE_SNAPSHOT;
+
+      qs_changes_add (&list, QS_CHANGE_SNAPSHOT_PUT, "uuid", "s", uuid, "name", "s", name, "parent",
+                      "s", parent, "description", "s", "", "state", "s", "shutoff", "kind", "s",
+                      "internal", "memory", "s", "no", "origin", "s", "safety", "created", "x",
+                      FIXTURE_NOW, "document", "s", "", NULL);
+    }
+  changes = g_variant_ref_sink (qs_changes_end (&list));
+  after = qs_domain_apply (domain, changes, &error);
+  g_assert_no_error (error);
+  parts = list_parts (after, 0, "{'safety-snapshot': <true>, 'safety-keep': <uint32 3>}", &error);
+  g_assert_no_error (error);
+  /* five with the new one; the first has a child */
+  g_assert_cmpuint (parts->len, ==, 4);
+  for (guint i = 2; i < 4; i++)
+    {
+      const QsRequest *part = g_ptr_array_index (parts, i);
+      const QsSnapshot *gone = qs_tree_lookup (after->tree, part->snapshot);
+
+      g_assert_cmpint (part->verb, ==, QS_VERB_SNAPSHOT_DELETE);
+      g_assert_true (qs_safety_is_optional (part));
+      g_assert_cmpstr (gone->name, ==, i == 2 ? "u1" : "u2");
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/planners-safety/none", test_none);
+  g_test_add_func ("/planners-safety/refused", test_refused);
+  g_test_add_data_func ("/planners-safety/internal", GUINT_TO_POINTER (QS_KIND_INTERNAL),
+                        test_made_of);
+  g_test_add_data_func ("/planners-safety/external", GUINT_TO_POINTER (QS_KIND_EXTERNAL),
+                        test_made_of);
+  g_test_add_func ("/planners-safety/plan", test_plan);
+  g_test_add_func ("/planners-safety/keep", test_keep);
+  return g_test_run ();
+}
