@@ -9,16 +9,12 @@
 /* what is refused at once, and what must be looked up for the rest */
 
 static gboolean
-check_supported (const QsDomain *domain, const QsSnapshot *snapshot, guint flags, GError **error)
+check_state (const QsSnapshot *snapshot, GError **error)
 {
-  if ((flags & QS_REVERT_RESET_NVRAM) && qs_domain_get_def (domain)->nvram != NULL)
-    g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-                         "RESET_NVRAM is not supported by this version");
-  else if (snapshot->state == QS_STATE_PMSUSPENDED)
-    g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-                 "snapshot ‘%s’ is of a guest suspended to memory", snapshot->name);
-  else
+  if (snapshot->state != QS_STATE_PMSUSPENDED)
     return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+               "snapshot ‘%s’ is of a guest suspended to memory", snapshot->name);
   return FALSE;
 }
 
@@ -74,14 +70,9 @@ qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
   snapshot = qs_planning_snapshot (domain, request, error);
   if (snapshot == NULL || !qs_flags_check (&qs_revert_flag_set, request->flags, error))
     return FALSE;
-  if ((request->flags & QS_REVERT_RESET_NVRAM) && qs_domain_get_def (domain)->nvram == NULL)
-    {
-      g_set_error_literal (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
-                           "the domain has no firmware variables to reset");
-      return FALSE;
-    }
-  if (!check_supported (domain, snapshot, request->flags, error)
-      || !check_attached (domain, snapshot, request->flags, error))
+  if (!qs_revert_ask_firmware (domain, request, questions, error))
+    return FALSE;
+  if (!check_state (snapshot, error) || !check_attached (domain, snapshot, request->flags, error))
     return FALSE;
   questions->document = TRUE;
   if (snapshot->unverified)

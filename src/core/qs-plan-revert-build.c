@@ -19,10 +19,11 @@ static void
 add_record_changes (QsRevertBuild *build, QsChangeList *changes)
 {
   const QsRevert *revert = build->revert;
+  const char *definition = revert->renewed != NULL ? revert->renewed : revert->definition;
 
-  if (revert->definition != NULL)
-    qs_changes_add (changes, QS_CHANGE_DOMAIN_PUT, "definition", "s", revert->definition, "owner",
-                    "u", revert->domain->owner, "name", "s", revert->domain->name, "uuid", "s",
+  if (definition != NULL)
+    qs_changes_add (changes, QS_CHANGE_DOMAIN_PUT, "definition", "s", definition, "owner", "u",
+                    revert->domain->owner, "name", "s", revert->domain->name, "uuid", "s",
                     revert->domain->uuid, NULL);
   qs_changes_add (changes, QS_CHANGE_CURRENT, "uuid", "s", revert->holder->uuid, NULL);
   add_files (build, changes);
@@ -102,22 +103,6 @@ plan_unlinks (QsRevertBuild *build)
 }
 
 static void
-note_firmware (QsRevertBuild *build)
-{
-  const GPtrArray *files = build->revert->facts->snapshot_files;
-
-  for (guint i = 0; i < files->len; i++)
-    {
-      const QsSnapshotFile *file = g_ptr_array_index (files, i);
-
-      if (g_str_equal (file->target, QS_NVRAM_TARGET) && !build->revert->loads)
-        qs_plan_note (build->plan,
-                      "the firmware variables stay as they are; those of the snapshot are in ‘%s’",
-                      file->path);
-    }
-}
-
-static void
 add_result (QsRevertBuild *build)
 {
   const QsRevert *revert = build->revert;
@@ -128,15 +113,15 @@ add_result (QsRevertBuild *build)
 
   for (guint i = 0; i < revert->disks->len; i++)
     g_ptr_array_add (restored, (gpointer)qs_revert_disk (revert, i)->target);
-  note_firmware (build);
   if (revert->loads)
     g_ptr_array_add (restored, (gpointer) "memory");
   else if (revert->save != QS_SAVE_NONE)
     g_ptr_array_add (not_restored, (gpointer) "memory");
   if (revert->definition != NULL)
     g_ptr_array_add (restored, (gpointer) "definition");
-  if (qs_domain_get_def (revert->domain)->nvram != NULL && !revert->loads)
-    g_ptr_array_add (not_restored, (gpointer) "nvram");
+  if (qs_domain_get_def (revert->domain)->nvram != NULL)
+    g_ptr_array_add (build->has_firmware || revert->loads ? restored : not_restored,
+                     (gpointer) "nvram");
   /* a name that the fresh overlay has taken over is not gone */
   for (guint i = 0; i < build->dropped->len; i++)
     {

@@ -3,6 +3,7 @@
 #include "qs-plan-revert.h"
 
 #include "qs-error.h"
+#include "qs-genid.h"
 #include "qs-scope.h"
 #include "qs-users.h"
 
@@ -52,6 +53,8 @@ qs_revert_comparable (const QsDomain *domain, const QsDomainDef *recorded, GErro
 {
   g_autoptr (GArray) patches = g_array_new (FALSE, FALSE, sizeof (QsDiskPatch));
   g_autoptr (QsDomainDef) patched = NULL;
+  g_autoptr (QsDomainDef) same = NULL;
+  g_autofree char *genid = qs_genid_get (domain->def);
 
   for (guint i = 0; i < recorded->disks->len; i++)
     {
@@ -67,7 +70,8 @@ qs_revert_comparable (const QsDomain *domain, const QsDomainDef *recorded, GErro
     }
   patched = qs_domain_def_patch (recorded, domain->uuid, (QsDiskPatch *)patches->data, patches->len,
                                  error);
-  return patched != NULL ? qs_domain_def_format (patched, TRUE) : NULL;
+  same = patched != NULL ? qs_genid_set (patched, genid, error) : NULL;
+  return same != NULL ? qs_domain_def_format (same, TRUE) : NULL;
 }
 
 static char *
@@ -142,6 +146,29 @@ qs_revert_is_same_machine (const QsRevert *revert)
   then = qs_revert_comparable (revert->domain, revert->def->domain, NULL);
   now = qs_domain_def_format (live, TRUE);
   return g_strcmp0 (then, now) == 0;
+}
+
+/**
+ * qs_revert_renew_genid:
+ *
+ * The guest is to notice that it was brought back, unless it stays where it is.
+ */
+gboolean
+qs_revert_renew_genid (QsRevert *revert, GError **error)
+{
+  g_autoptr (QsDomainDef) def = NULL;
+  g_autoptr (QsDomainDef) renewed = NULL;
+
+  def = revert->definition != NULL ? qs_domain_def_new_record (revert->definition, error)
+                                   : qs_domain_def_ref (revert->domain->def);
+  if (def == NULL || !qs_genid_is_asked_for (def) || revert->in_place
+      || qs_revert_is_there (revert))
+    return def != NULL;
+  renewed = qs_genid_set (def, revert->facts->fresh_uuid, error);
+  if (renewed == NULL)
+    return FALSE;
+  revert->renewed = qs_domain_def_format (renewed, TRUE);
+  return TRUE;
 }
 
 /**

@@ -237,10 +237,13 @@ qs_revert_plan_process (QsRevertBuild *build, QsChangeList *changes, GError **er
   build->beside = build->revert->loads;
   build->late =
       build->n_tags > 0 || (build->was_active && qs_revert_uncovered (build->revert) != NULL);
-  if (!plan_proof (build, first, error))
+  if (!qs_revert_plan_firmware_prepare (build, error) || !plan_proof (build, first, error))
     {
       g_variant_builder_clear (changes);
       return FALSE;
     }
-  return plan_switch (build, first, changes, error) && plan_guest (build, error);
+  if (!plan_switch (build, first, changes, error))
+    return FALSE;
+  qs_revert_plan_firmware_finish (build);
+  return plan_guest (build, error);
 }

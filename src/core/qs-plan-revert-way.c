@@ -3,6 +3,7 @@
 #include "qs-plan-revert.h"
 
 #include "qs-error.h"
+#include "qs-genid.h"
 
 /* whether the QEMU that runs can go on: it keeps its consoles, its connections and, to its owner, its
    process */
@@ -36,6 +37,10 @@ static const Obstacle stream = { QS_ERROR_OPERATION_INVALID,
                                  "the memory lies in a stream, which only a new process can load" };
 static const Obstacle machine = { QS_ERROR_OPERATION_INVALID,
                                   "the machine is not the one that the memory was saved of" };
+static const Obstacle genid = {
+  QS_ERROR_OPERATION_INVALID,
+  "the domain has a <genid>, which changes with a revert, and not while QEMU runs"
+};
 static const Obstacle firmware = {
   QS_ERROR_OPERATION_INVALID,
   "a running QEMU keeps its firmware variables and would write them back"
@@ -157,6 +162,8 @@ find_obstacle (const QsRevert *revert)
 
   if (state != NULL && !g_strv_contains (run_states, state))
     return &run_state;
+  if (qs_genid_is_asked_for (qs_domain_get_def (revert->domain)))
+    return &genid;
   if (switches (revert))
     obstacle = find_switch_obstacle (revert);
   if (obstacle != NULL)

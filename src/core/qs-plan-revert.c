@@ -40,6 +40,7 @@ qs_revert_clear (QsRevert *revert)
 {
   qs_snapshot_def_unref (revert->def);
   g_free (revert->definition);
+  g_free (revert->renewed);
   g_clear_pointer (&revert->disks, g_array_unref);
 }
 
@@ -126,7 +127,8 @@ qs_plan_revert (const QsDomain *domain, const QsRequest *request, const QsFacts 
       || !check (&revert, error))
     return NULL;
   settle_end (&revert);
-  if (!check_covered (&revert, error) || !qs_revert_choose_way (&revert, error))
+  if (!check_covered (&revert, error) || !qs_revert_choose_way (&revert, error)
+      || !qs_revert_renew_genid (&revert, error))
     return NULL;
   return qs_revert_build (&revert, error);
 }

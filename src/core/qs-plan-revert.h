@@ -43,6 +43,7 @@ typedef struct
   const QsSnapshot *holder; /* whose disks it goes to, and which is current then */
   QsSnapshotDef *def;
   char *definition; /* the one to bring back, NULL: today's stays */
+  char *renewed;    /* the same, or today's, with another <genid>; NULL: it stays, or has none */
   GArray *disks;    /* of QsRevertDisk */
 
   /* the guest afterwards */
@@ -99,6 +100,7 @@ gboolean qs_revert_check_files (const QsRevert *revert, GError **error);
 gboolean qs_revert_check_definition (QsRevert *revert, GError **error);
 char *qs_revert_comparable (const QsDomain *domain, const QsDomainDef *recorded, GError **error);
 gboolean qs_revert_is_same_machine (const QsRevert *revert);
+gboolean qs_revert_renew_genid (QsRevert *revert, GError **error);
 
 /* qs-plan-revert-memory.c */
 gboolean qs_revert_find_memory (QsRevert *revert, GError **error);
@@ -138,10 +140,12 @@ typedef struct
   QsDomain *after;      /* the domain as it will be, for the definition that is started */
   gboolean was_active;
   guint n_tags;
-  guint spawn;     /* the step that starts the new process */
-  guint vmstate;   /* the step that makes a file for the memory of the moment */
-  gboolean beside; /* it was started while the old one was there, and is connected to later */
-  gboolean late;   /* its images are not its own before it runs */
+  guint spawn;           /* the step that starts the new process */
+  guint vmstate;         /* the step that makes a file for the memory of the moment */
+  gboolean beside;       /* it was started while the old one was there, and is connected to later */
+  gboolean late;         /* its images are not its own before it runs */
+  guint firmware;        /* the step that copies the firmware variables */
+  gboolean has_firmware; /* there is one */
 } QsRevertBuild;
 
 QsPlan *qs_revert_build (QsRevert *revert, GError **error);
@@ -164,6 +168,12 @@ void qs_revert_add_tags (QsRevertBuild *build, QsPhase phase, guint load);
 
 /* qs-plan-revert-process.c */
 gboolean qs_revert_plan_process (QsRevertBuild *build, QsChangeList *changes, GError **error);
+
+/* qs-plan-revert-firmware.c */
+gboolean qs_revert_ask_firmware (const QsDomain *domain, const QsRequest *request,
+                                 QsQuestions *questions, GError **error);
+gboolean qs_revert_plan_firmware_prepare (QsRevertBuild *build, GError **error);
+void qs_revert_plan_firmware_finish (QsRevertBuild *build);
 
 /* qs-plan-revert-in-place.c */
 gboolean qs_revert_add_node (QsRevertBuild *build, const QsRevertDisk *disk, const char *path,

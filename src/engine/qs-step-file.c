@@ -111,11 +111,13 @@ static gboolean
 check_unused (const QsStepCall *call, QsWorker *worker, GError **error)
 {
   const char *path = qs_step_string (call->step, "over");
+  /* whose locks are looked for: what firmware variables hold does not matter */
+  const char *format = g_str_equal (call->step->target, QS_NVRAM_TARGET) ? "raw" : "qcow2";
   g_autoptr (QsImage) image = NULL;
 
   if (runs (call) || is_memory (call->step))
     return TRUE;
-  if (!qs_worker_inspect_image (worker, path, "qcow2", &image, error))
+  if (!qs_worker_inspect_image (worker, path, format, &image, error))
     return FALSE;
   if (!image->in_use)
     return TRUE;

@@ -147,27 +147,6 @@ test_external (void)
     }
 }
 
-/* the variables of the snapshot are not brought back, and that is said */
-static void
-test_revert_firmware (void)
-{
-  const Extra variables = { VARIABLES, TRUE, FALSE };
-  g_autoptr (QsDomain) domain = fixture_with_snapshot (fixture_domain (1), "s1", QS_KIND_INTERNAL);
-  g_autoptr (QsRequest) request = fixture_request (QS_VERB_SNAPSHOT_REVERT, 0, FIXTURE_SNAPSHOT);
-  g_autoptr (GError) error = NULL;
-  g_autoptr (QsFacts) facts = fixture_facts (domain, request, &error);
-  g_autoptr (QsPlan) plan = NULL;
-  g_autofree char *text = NULL;
-
-  g_assert_no_error (error);
-  add_extra (facts, &variables, TRUE);
-  plan = qs_operation_get (request->verb)->plan (domain, request, facts, &error);
-  g_assert_no_error (error);
-  text = qs_plan_describe (plan);
-  g_assert_nonnull (strstr (text, "‘/images/demo_VARS.s1’"));
-  g_assert_null (strstr (text, QS_NVRAM_TARGET));
-}
-
 static void
 test_undefine (void)
 {
@@ -288,7 +267,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/planners-delete/tip", NULL, test_tip);
   g_test_add_data_func ("/planners-delete/tip-below", "below", test_tip);
   g_test_add_func ("/planners-delete/external", test_external);
-  g_test_add_func ("/planners-delete/revert-firmware", test_revert_firmware);
   g_test_add_func ("/planners-delete/undefine", test_undefine);
   return g_test_run ();
 }
