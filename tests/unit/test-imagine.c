@@ -35,8 +35,9 @@ static const char
                                          "") ", " LIES ("s-2", "/a",
                                                         "tag") ", " LIES ("s-2", "/b",
                                                                           "") ", " ACTIVE ("/c") ","
-                                                                                                 " " TIP ("s-2",
-                                                                                                          "/t") "]";
+                                                                                                 " " TIP (
+                                                                                                     "s-2",
+                                                                                                     "/t") "]";
 
 static GVariant *
 parse (const char *text)
