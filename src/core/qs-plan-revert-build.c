@@ -116,7 +116,11 @@ add_result (QsRevertBuild *build)
   if (revert->loads)
     g_ptr_array_add (restored, (gpointer) "memory");
   else if (revert->save != QS_SAVE_NONE)
-    g_ptr_array_add (not_restored, (gpointer) "memory");
+    {
+      g_ptr_array_add (not_restored, (gpointer) "memory");
+      qs_plan_note (build->plan, "the memory of snapshot ‘%s’ is not loaded: the guest will boot",
+                    revert->snapshot->name);
+    }
   if (revert->definition != NULL)
     g_ptr_array_add (restored, (gpointer) "definition");
   if (qs_domain_get_def (revert->domain)->nvram != NULL)

@@ -219,6 +219,8 @@ plan_guest (QsRevertBuild *build, GError **error)
     return FALSE;
   else
     qs_planning_record_start (build->plan, QS_PHASE_FINISH, build->after, build->spawn);
+  if (build->late && revert->save == QS_SAVE_STREAM && !revert->resumes)
+    qs_plan_add (build->plan, QS_STEP_ACTIVATE, QS_PHASE_FINISH, revert->domain->name, NULL);
   if (revert->resumes)
     qs_plan_add (build->plan, QS_STEP_CONT, QS_PHASE_FINISH, revert->domain->name, NULL);
   return TRUE;
@@ -237,6 +239,7 @@ qs_revert_plan_process (QsRevertBuild *build, QsChangeList *changes, GError **er
   build->beside = build->revert->loads;
   build->late =
       build->n_tags > 0 || (build->was_active && qs_revert_uncovered (build->revert) != NULL);
+  qs_plan_set_pause (build->plan, build->was_active ? (first ? "short" : "long") : "none");
   if (!qs_revert_plan_firmware_prepare (build, error) || !plan_proof (build, first, error))
     {
       g_variant_builder_clear (changes);

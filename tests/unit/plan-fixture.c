@@ -184,6 +184,7 @@ answer_nodes (QsFacts *facts, const QsDomain *domain)
     "qom-set",
     "system_reset",
     "snapshot-save",
+    "snapshot-load",
     "snapshot-delete",
     "getfd",
     "migrate",
