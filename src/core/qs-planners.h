@@ -48,6 +48,8 @@ gboolean qs_ask_delete (const QsDomain *domain, const QsRequest *request, QsQues
                         GError **error);
 QsPlan *qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                         GError **error);
+void qs_parts_add_descendants (GPtrArray *parts, const QsDomain *domain, const QsRequest *request,
+                               guint flags);
 GPtrArray *qs_parts_delete (const QsDomain *domain, const QsRequest *request,
                             const QsQuestions *given, GError **error);
 

@@ -59,8 +59,8 @@ gboolean qs_survey_chain_nodes (QsGuest *guest, QsFacts *facts, GError **error);
 
 /* parts of it, in qs-survey-names.c */
 gboolean qs_survey_files (QsEngine *engine, const QsDomain *domain, QsFacts *facts, GError **error);
-gboolean qs_survey_users (QsEngine *engine, const QsDomain *domain, guint32 caller, QsFacts *facts,
-                          GError **error);
+gboolean qs_survey_users (QsEngine *engine, const QsDomain *domain, const QsRequest *request,
+                          QsFacts *facts, GError **error);
 gboolean qs_survey_claim_names (QsEngine *engine, const QsDomain *domain,
                                 const QsSnapshotFile *claim, QsDiskFacts *found, GError **error);
 

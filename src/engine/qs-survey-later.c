@@ -58,12 +58,65 @@ qs_survey_imagine_snapshot (QsSurvey *survey, const char *uuid, GError **error)
   return TRUE;
 }
 
+static gboolean
+is_open (const GPtrArray *files, const QsImage *image)
+{
+  guint64 dev, ino;
+
+  qs_image_identity (image, &dev, &ino);
+  for (guint i = 0; i < files->len; i++)
+    {
+      const QsOpenFile *file = g_ptr_array_index (files, i);
+
+      if (file->dev == dev && file->ino == ino)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* @open: (nullable): of the QEMU of today; NULL: not known */
+static void
+give_up_images (const GPtrArray *disks, const GPtrArray *open)
+{
+  for (guint i = 0; i < disks->len; i++)
+    {
+      const QsDiskFacts *disk = g_ptr_array_index (disks, i);
+
+      for (guint n = 0; n < disk->chain->len; n++)
+        {
+          QsImage *image = g_ptr_array_index (disk->chain, n);
+
+          image->in_use = image->in_use && open != NULL && !is_open (open, image);
+        }
+    }
+}
+
+/* what the QEMU of today has open is not in use by it when the part before has ended or moved it; what
+   it does have open then is looked at when this part begins */
+static void
+imagine_given_up (QsSurvey *survey, const QsDomain *today)
+{
+  QsFacts *facts = survey->facts;
+  g_autoptr (QsProcessFiles) files = NULL;
+  g_autoptr (GError) ignored = NULL;
+
+  g_clear_pointer (&facts->open_files, g_ptr_array_unref);
+  if (today->process == NULL || survey->worker == NULL)
+    return;
+  files = qs_worker_process_files (survey->worker, today->process->pid, &ignored);
+  give_up_images (facts->disks, files != NULL ? files->files : NULL);
+  give_up_images (facts->snapshot_disks, files != NULL ? files->files : NULL);
+  give_up_images (facts->tip_disks, files != NULL ? files->files : NULL);
+}
+
 /* the guest may be another one by then, or on other files */
 void
 qs_survey_imagine_guest (QsSurvey *survey)
 {
   g_autoptr (QsDomain) today = qs_registry_get (survey->engine->registry, survey->domain->id);
 
+  if (today != NULL)
+    imagine_given_up (survey, today);
   if (today == NULL || today->state != survey->domain->state)
     survey->facts->state = survey->domain->state;
   if (survey->questions->monitor)

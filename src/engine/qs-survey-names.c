@@ -12,8 +12,18 @@ collect (const QsDomain *domain, gconstpointer data)
   return FALSE;
 }
 
+/* of the files of disks those that may be left without a user when the snapshot goes */
 static gboolean
-survey_recorded_elsewhere (QsEngine *engine, const QsDomain *domain, QsFacts *facts, GError **error)
+is_in_question (const QsFile *file, const char *snapshot)
+{
+  if (!qs_file_is_disk (file))
+    return TRUE;
+  return file->active_of == NULL && snapshot != NULL && !qs_file_has_other_users (file, snapshot);
+}
+
+static gboolean
+survey_recorded_elsewhere (QsEngine *engine, const QsDomain *domain, const char *snapshot,
+                           QsFacts *facts, GError **error)
 {
   g_autoptr (GPtrArray) images = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
   GPtrArray *foreign;
@@ -23,7 +33,7 @@ survey_recorded_elsewhere (QsEngine *engine, const QsDomain *domain, QsFacts *fa
       const QsFile *file = g_ptr_array_index (facts->files, i);
       QsImage *image;
 
-      if (qs_file_is_disk (file))
+      if (!is_in_question (file, snapshot))
         continue;
       image = qs_image_new ();
       g_ptr_array_add (images, image);
@@ -64,7 +74,7 @@ qs_survey_files (QsEngine *engine, const QsDomain *domain, QsFacts *facts, GErro
  * The names of domains are told to those who have them in their list.
  */
 gboolean
-qs_survey_users (QsEngine *engine, const QsDomain *domain, guint32 caller, QsFacts *facts,
+qs_survey_users (QsEngine *engine, const QsDomain *domain, const QsRequest *request, QsFacts *facts,
                  GError **error)
 {
   g_autoptr (GPtrArray) domains = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_domain_unref);
@@ -73,14 +83,14 @@ qs_survey_users (QsEngine *engine, const QsDomain *domain, guint32 caller, QsFac
   for (guint i = 0; i < domains->len; i++)
     {
       const QsDomain *other = g_ptr_array_index (domains, i);
-      gboolean told = other->owner == caller || caller == 0;
+      gboolean told = other->owner == request->caller || request->caller == 0;
 
       if (g_str_equal (other->id, domain->id))
         qs_users_add (facts->used_here, other, "");
       else
         qs_users_add (facts->used_elsewhere, other, told ? other->name : "");
     }
-  return survey_recorded_elsewhere (engine, domain, facts, error);
+  return survey_recorded_elsewhere (engine, domain, request->snapshot, facts, error);
 }
 
 /* the tag by which the snapshot would be known: where none is given, the only one there */

@@ -412,7 +412,7 @@ qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
   if (answered && qs_survey_is_later (&survey))
     qs_survey_imagine_guest (&survey);
   if (answered && questions->users)
-    answered = qs_survey_users (engine, domain, request->caller, facts, error);
+    answered = qs_survey_users (engine, domain, request, facts, error);
   g_clear_pointer (&survey.worker, qs_worker_release);
   g_clear_pointer (&survey.recorded, g_ptr_array_unref);
   qs_facts_unref (survey.imagined);

@@ -27,17 +27,11 @@
 #define TIP(uuid, path) "('tip', {'uuid': <'" uuid "'>, 'target': <'vda'>, 'path': <'" path "'>})"
 
 /* s-1 lies in /a, s-2 in /b, and has its tip in /t; the domain is on /c above /a */
-static const char
-    start[] = "[" PUT ("/a", "") ", " PUT ("/b", "/a") ", " PUT ("/c", "/a") ", " PUT ("/t", "/b") ", " SNAPSHOT ("s-1", "") ", " SNAPSHOT (
-        "s-2",
-        "s-1") ", " LIES ("s-1", "/a",
-                          "") ", " LIES ("s-2", "/b",
-                                         "") ", " LIES ("s-2", "/a",
-                                                        "tag") ", " LIES ("s-2", "/b",
-                                                                          "") ", " ACTIVE ("/c") ","
-                                                                                                 " " TIP (
-                                                                                                     "s-2",
-                                                                                                     "/t") "]";
+#define FILES PUT ("/a", "") ", " PUT ("/b", "/a") ", " PUT ("/c", "/a") ", " PUT ("/t", "/b")
+#define SNAPSHOTS SNAPSHOT ("s-1", "") ", " SNAPSHOT ("s-2", "s-1")
+#define WHERE LIES ("s-1", "/a", "") ", " LIES ("s-2", "/b", "")
+static const char start[] =
+    "[" FILES ", " SNAPSHOTS ", " WHERE ", " ACTIVE ("/c") ", " TIP ("s-2", "/t") "]";
 
 static GVariant *
 parse (const char *text)
