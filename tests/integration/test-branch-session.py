@@ -12,7 +12,6 @@ from qs_testing import Guest, Session, document
 
 CURRENT, HALT, DISK_ONLY, BRANCH = 2, 8, 16, 512
 RUNNING, TIP = 1, 64
-METADATA_ONLY = 2
 
 
 def branch(name, point):
@@ -188,8 +187,12 @@ class Memory(BranchCase):
         self.go('b2')
         self.domain.destroy()
         # without the one the other one finds its memory
-        result = self.domain.snapshot('b1').delete(METADATA_ONLY)
+        before = set(os.listdir(self.guest.folder))
+        result = self.domain.snapshot('b1').delete(0)
         self.assertIn(self.memory, result['kept'])
+        self.assertEqual({os.path.join(self.guest.folder, name) for name in
+                          before - set(os.listdir(self.guest.folder))}, set(result['removed']))
+        self.assertEqual(len(result['removed']), 2)
         self.check_memory()
         self.go('b3')
         self.domain.destroy()
