@@ -138,6 +138,7 @@ gboolean qs_run_migrate_incoming (QsStepCall *call, GVariant **result, GError **
 gboolean qs_undo_with_process (QsStepCall *call, GError **error);
 /* qs-step-load-beside.c */
 gboolean qs_run_load_beside (QsStepCall *call, GVariant **result, GError **error);
+QsProbe qs_probe_load_beside (QsStepCall *call, GError **error);
 gboolean qs_run_activate (QsStepCall *call, GVariant **result, GError **error);
 
 gboolean qs_run_proof_start (QsStepCall *call, GVariant **result, GError **error);
@@ -160,6 +161,11 @@ gboolean qs_undo_nothing (QsStepCall *call, GError **error);
 QsProbe qs_probe_snapshot_load (QsStepCall *call, GError **error);
 /* qs-step-load.c: a load has failed after it took the guest's memory: it must not go on */
 gboolean qs_step_memory_is_lost (const QsStepCall *call);
+gsize qs_step_load_count (const QsStep *step);
+void qs_step_load_learn (QsStepCall *call, GVariant *result);
+void qs_step_load_note (QsStepCall *call, QsGuest *guest);
+gboolean qs_step_load_is_done (const QsStepCall *call);
+GVariant *qs_step_load_lost (const char *why, gboolean partial);
 gboolean qs_step_load_find (QsStepCall *call, gboolean *loaded, GError **error);
 
 gboolean qs_run_guest_step (QsStepCall *call, GVariant **result, GError **error);

@@ -18,8 +18,13 @@
 /* the job did not come as far as memory */
 #define DISKS_FAILED "Could not load snapshot"
 
-static gsize
-count_disks (const QsStep *step)
+/**
+ * qs_step_load_count:
+ *
+ * Returns: the number of disks that come back with the memory
+ */
+gsize
+qs_step_load_count (const QsStep *step)
 {
   g_autoptr (GVariant) disks = qs_step_value (step, "disks");
 
@@ -103,8 +108,13 @@ may_load (QsStepCall *call, QsGuest **guest, GError **error)
   return qs_guest_check (*guest, error) && qs_snapshot_load_check (*guest, call->step, error);
 }
 
-static void
-learn (QsStepCall *call, GVariant *result)
+/**
+ * qs_step_load_learn:
+ *
+ * @result is that of the step, whatever it was before.
+ */
+void
+qs_step_load_learn (QsStepCall *call, GVariant *result)
 {
   g_autoptr (GVariant) before = g_ptr_array_index (call->results, call->index);
 
@@ -139,8 +149,14 @@ tell_lost (const QsStepCall *call, const char *problem)
                          : "its QEMU was ended");
 }
 
-static GVariant *
-make_lost (const char *why, gboolean partial)
+/**
+ * qs_step_load_lost:
+ * @partial: some disks may be as in the snapshot, others not
+ *
+ * Returns: (transfer full): the result of a load that came to nothing: it is told at the end of the plan
+ */
+GVariant *
+qs_step_load_lost (const char *why, gboolean partial)
 {
   return g_variant_ref_sink (
       g_variant_new_parsed ("{'" LOST "': <%s>, '" PARTIAL "': <%b>}", why, partial));
@@ -151,7 +167,7 @@ note (QsStepCall *call, QsStepState state, GVariant *learnt, GError **error)
 {
   QsJournal *journal = call->world->journal;
 
-  learn (call, learnt);
+  qs_step_load_learn (call, learnt);
   return journal->vtable->step (journal, call->world->part, call->index, state, learnt, error);
 }
 
@@ -168,8 +184,13 @@ forget_job (QsStepCall *call, QsGuest *guest, const GError *failure)
     g_message ("%s, ignoring", error->message);
 }
 
-static void
-take_success (QsStepCall *call, QsGuest *guest)
+/**
+ * qs_step_load_note:
+ *
+ * What was loaded is written down, and QEMU forgets the job.
+ */
+void
+qs_step_load_note (QsStepCall *call, QsGuest *guest)
 {
   g_autoptr (GVariant) learnt =
       g_variant_ref_sink (g_variant_new_parsed ("{'" LOADED "': <true>}"));
@@ -187,10 +208,10 @@ take_failure (QsStepCall *call, QsGuest *guest, const char *problem)
   g_autofree char *why = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (!disks || count_disks (call->step) > 0)
+  if (!disks || qs_step_load_count (call->step) > 0)
     {
       why = tell_lost (call, problem);
-      learnt = make_lost (why, disks);
+      learnt = qs_step_load_lost (why, disks);
       note (call, QS_STEP_STATE_BEGUN, learnt, &error);
     }
   forget_job (call, guest, error);
@@ -214,7 +235,7 @@ settle_job (QsStepCall *call, QsGuest *guest, gboolean *known, char **problem, G
   if (!*known)
     return TRUE;
   if (*problem == NULL)
-    take_success (call, guest);
+    qs_step_load_note (call, guest);
   else
     take_failure (call, guest, *problem);
   return end_lost (call, guest, error);
@@ -308,15 +329,15 @@ probe_gone (QsStepCall *call)
   g_autofree char *why = NULL;
   g_autoptr (GVariant) learnt = NULL;
 
-  if (count_disks (call->step) == 0)
+  if (qs_step_load_count (call->step) == 0)
     return QS_PROBE_NOT_DONE;
   if (lookup_lost (qs_step_call_result (call)) != NULL)
     return QS_PROBE_DONE;
   why = g_strdup_printf ("QEMU ended while it loaded memory from ‘%s’; the memory of the guest is "
                          "lost",
                          memory_path (call));
-  learnt = make_lost (why, TRUE);
-  learn (call, learnt);
+  learnt = qs_step_load_lost (why, TRUE);
+  qs_step_load_learn (call, learnt);
   return QS_PROBE_DONE;
 }
 
@@ -327,13 +348,24 @@ probe_standing (QsStepCall *call, GError **error)
   GVariant *result = qs_step_call_result (call);
   const char *why = lookup_lost (result);
 
-  if (why == NULL || count_disks (call->step) == 0)
+  if (why == NULL || qs_step_load_count (call->step) == 0)
     return QS_PROBE_NOT_DONE;
   if (!has_flag (result, PARTIAL))
     return QS_PROBE_DONE;
   g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
                "%s; not all disks are reverted, the rest follows when that QEMU has ended", why);
   return QS_PROBE_UNKNOWN;
+}
+
+/**
+ * qs_step_load_is_done:
+ *
+ * Whether it is written down that the memory was loaded.
+ */
+gboolean
+qs_step_load_is_done (const QsStepCall *call)
+{
+  return has_flag (qs_step_call_result (call), LOADED);
 }
 
 QsProbe
@@ -343,6 +375,8 @@ qs_probe_snapshot_load (QsStepCall *call, GError **error)
   g_autofree char *problem = NULL;
   gboolean known = FALSE;
 
+  if (!is_into_guest (call->step))
+    return qs_probe_load_beside (call, error);
   if (!find_guest (call, call->step, &guest, error))
     return QS_PROBE_UNKNOWN;
   if (guest != NULL && lookup_lost (qs_step_call_result (call)) == NULL
@@ -350,7 +384,7 @@ qs_probe_snapshot_load (QsStepCall *call, GError **error)
     return QS_PROBE_UNKNOWN;
   if (guest != NULL && !end_lost (call, guest, error))
     return QS_PROBE_UNKNOWN;
-  if (has_flag (qs_step_call_result (call), LOADED))
+  if (qs_step_load_is_done (call))
     return QS_PROBE_DONE;
   g_clear_pointer (&guest, qs_guest_unref);
   if (!find_guest (call, call->step, &guest, error))
@@ -377,7 +411,7 @@ qs_step_load_find (QsStepCall *call, gboolean *loaded, GError **error)
   if (index >= call->results->len)
     return TRUE;
   *loaded = has_flag (g_ptr_array_index (call->results, index), LOADED);
-  if (*loaded)
+  if (*loaded || !is_into_guest (qs_plan_step (call->plan, index)))
     return TRUE;
   if (!find_guest (call, qs_plan_step (call->plan, index), &guest, error))
     return FALSE;
