@@ -110,6 +110,26 @@ check_chains (const QsFacts *facts, const QsFile *file, GError **error)
   return TRUE;
 }
 
+/**
+ * qs_delete_is_below:
+ *
+ * Whether the guest has the file open, as far as it can be seen, below what it writes to.
+ */
+gboolean
+qs_delete_is_below (const QsDelete *delete, const QsFile *file)
+{
+  const GPtrArray *disks = delete->facts->disks;
+
+  for (guint i = 0; i < disks->len; i++)
+    {
+      const QsDiskFacts *disk = g_ptr_array_index (disks, i);
+
+      if (disk->error != NULL || is_in_chain (disk, file))
+        return TRUE;
+    }
+  return is_open (delete->facts, file);
+}
+
 /* as it was seen, where it was looked at */
 static gboolean
 is_in_use (const GPtrArray *disks, const QsFile *file)

@@ -72,12 +72,23 @@ plan_online_tag (QsPlan *plan, const QsDomain *domain, const QsFacts *facts,
   return TRUE;
 }
 
+/* a file that the domain has left behind is not in the hands of its QEMU */
+static gboolean
+is_offline (const QsDelete *delete, const QsSnapshotFile *row)
+{
+  const QsFile *file = qs_facts_find_file (delete->facts, row->path);
+
+  if (delete->facts->state == QS_DOMAIN_SHUTOFF)
+    return TRUE;
+  return file != NULL && file->active_of == NULL && !qs_delete_is_below (delete, file);
+}
+
 static gboolean
 add_tag (QsDelete *delete, const QsSnapshotFile *file, GError **error)
 {
   gboolean removes = TRUE;
 
-  if (delete->facts->state == QS_DOMAIN_SHUTOFF
+  if (is_offline (delete, file)
           ? !plan_offline_tag (delete->plan, delete->facts, file, &removes, error)
           : !plan_online_tag (delete->plan, delete->domain, delete->facts, file, error))
     return FALSE;

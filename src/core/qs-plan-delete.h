@@ -31,6 +31,7 @@ void qs_delete_settle_files (QsDelete *delete, QsChangeList *changes);
 
 /* qs-plan-delete-disks.c: what becomes of files of disks */
 gboolean qs_delete_settle_disks (QsDelete *delete, QsChangeList *changes, GError **error);
+gboolean qs_delete_is_below (const QsDelete *delete, const QsFile *file);
 gboolean qs_delete_is_gone (const QsDelete *delete, const char *path);
 
 /* qs-plan-delete-tags.c: what lies inside of images */

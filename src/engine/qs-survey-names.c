@@ -85,11 +85,11 @@ qs_survey_users (QsEngine *engine, const QsDomain *domain, const QsRequest *requ
       const QsDomain *other = g_ptr_array_index (domains, i);
       gboolean told = other->owner == request->caller || request->caller == 0;
 
-      if (g_str_equal (other->id, domain->id))
-        qs_users_add (facts->used_here, other, "");
-      else
+      /* of this one what it will be counts, not what it is */
+      if (!g_str_equal (other->id, domain->id))
         qs_users_add (facts->used_elsewhere, other, told ? other->name : "");
     }
+  qs_users_add (facts->used_here, domain, "");
   return survey_recorded_elsewhere (engine, domain, request->snapshot, facts, error);
 }
 

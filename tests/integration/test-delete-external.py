@@ -274,6 +274,20 @@ class Line(Case):
         self.assertEqual(self.guest.serial.errors(), 0)
         self.check_states('s1')
 
+    def test_discard_with_memory(self):
+        """What lies inside the overlays that go, goes with them, also while the guest runs."""
+        self.domain.start()
+        self.guest.serial.wait_steps(2)
+        left = self.active()
+        self.domain.create('<domainsnapshot><name>m</name></domainsnapshot>')
+        path = self.domain.snapshot('s1').Revert(DISCARD | RUNNING, {})
+        self.domain.wait(path)
+        self.assertEqual([n for n in self.domain.job(path)['Notes'] if 'uses it' in n], [])
+        self.assertEqual(self.names(), {'s1'})
+        self.assertEqual([path for path in left if os.path.exists(path)], [])
+        self.domain.destroy()
+        self.check_states('s1')
+
     def test_discard_and_restart(self):
         """What is recorded then is what is there."""
         self.domain.snapshot('s2').revert(DISCARD)
