@@ -146,18 +146,31 @@ qs_exchange_add_late_protection (QsPlan *plan, const QsProtection *file, guint32
 
 /**
  * qs_exchange_add_rename:
- * @step: index of the step that made the overlay
+ * @step: index of the step that made the overlay, if it was not there before
  * @off: no QEMU runs that has gone over to it
  */
 void
 qs_exchange_add_rename (QsPlan *plan, QsPhase phase, const QsExchange *exchange, guint step,
                         gboolean off)
 {
-  qs_plan_add (plan, QS_STEP_FILE_RENAME, phase, exchange->target,
-               g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'over': <%s>, 'kept': <%s>,"
-                                     " 'image': <%u>, 'dev': <%t>, 'ino': <%t>, 'btime': <%x>,"
-                                     " 'off': <%b>}",
-                                     exchange->target, exchange->aside, exchange->active,
-                                     exchange->kept, step, exchange->image->dev,
-                                     exchange->image->ino, exchange->image->btime, off));
+  const QsImage *waiting = exchange->waiting;
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
+
+  g_variant_dict_insert (&dict, "target", "s", exchange->target);
+  g_variant_dict_insert (&dict, "path", "s", exchange->aside);
+  g_variant_dict_insert (&dict, "over", "s", exchange->active);
+  g_variant_dict_insert (&dict, "kept", "s", exchange->kept);
+  if (waiting == NULL)
+    g_variant_dict_insert (&dict, "image", "u", step);
+  else
+    {
+      g_variant_dict_insert (&dict, "from-dev", "t", waiting->dev);
+      g_variant_dict_insert (&dict, "from-ino", "t", waiting->ino);
+      g_variant_dict_insert (&dict, "from-btime", "x", waiting->btime);
+    }
+  g_variant_dict_insert (&dict, "dev", "t", exchange->image->dev);
+  g_variant_dict_insert (&dict, "ino", "t", exchange->image->ino);
+  g_variant_dict_insert (&dict, "btime", "x", exchange->image->btime);
+  g_variant_dict_insert (&dict, "off", "b", off);
+  qs_plan_add (plan, QS_STEP_FILE_RENAME, phase, exchange->target, g_variant_dict_end (&dict));
 }

@@ -18,10 +18,11 @@
 typedef struct
 {
   const char *target;
-  const char *active;   /* the name that stays the one to start from */
-  const char *kept;     /* the name that the old file gets */
-  const char *aside;    /* where the overlay is made */
-  const QsImage *image; /* the old file */
+  const char *active;     /* the name that stays the one to start from */
+  const char *kept;       /* the name that the old file gets */
+  const char *aside;      /* where the overlay is made */
+  const QsImage *image;   /* the old file */
+  const QsImage *waiting; /* what takes the name over and was there before; NULL: a new overlay */
 } QsExchange;
 
 /* a file of disk @target that becomes a state file */

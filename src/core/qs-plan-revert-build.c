@@ -240,6 +240,7 @@ qs_revert_build (QsRevert *revert, GError **error)
     return NULL;
   if (!plan_guest (&build, &changes, error))
     return NULL;
+  qs_revert_plan_old_names (&build);
   plan_unlinks (&build);
   add_result (&build);
   return g_steal_pointer (&plan);

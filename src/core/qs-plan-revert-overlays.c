@@ -33,7 +33,6 @@ qs_revert_build_init (QsRevertBuild *build, QsRevert *revert, QsPlan *plan)
     .overlays = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free),
     .dropped = g_ptr_array_new_with_free_func ((GDestroyNotify)free_dropped),
     .given_up = g_ptr_array_new (),
-    .returned = g_hash_table_new (g_str_hash, g_str_equal),
     .nodes = g_ptr_array_new (),
     .protections = g_array_new (FALSE, FALSE, sizeof (QsProtection)),
     .exchanges = g_ptr_array_new_with_free_func ((GDestroyNotify)free_exchange),
@@ -45,7 +44,6 @@ void
 qs_revert_build_clear (QsRevertBuild *build)
 {
   g_hash_table_unref (build->overlays);
-  g_hash_table_unref (build->returned);
   g_ptr_array_unref (build->dropped);
   g_ptr_array_unref (build->given_up);
   g_ptr_array_unref (build->exchanges);
@@ -61,48 +59,6 @@ check_overlay_target (QsRevertBuild *build, const char *target, const char *path
   QsSelected selected = { .disk = disk, .path = (char *)path };
 
   return qs_check_target (&selected, build->revert->facts, error);
-}
-
-/* (nullable): the names of a disk whose overlay is to have that of its active file. @path is where
-   the overlay would be otherwise: the old file goes there, unless it is dropped */
-static QsRevertExchange *
-settle_exchange (QsRevertBuild *build, const char *target, const char *path)
-{
-  gboolean dropped = qs_revert_is_dropped (build, target);
-  const QsRevert *revert = build->revert;
-  const QsActive *active = qs_domain_find_active (revert->domain, target);
-  const QsImage *image = qs_revert_active_image (revert, target);
-  const char *obstacle;
-  QsRevertExchange *exchange;
-  guint n = 2 * build->exchanges->len;
-
-  if (revert->domain->attachment == NULL || active == NULL || image == NULL)
-    return NULL;
-  obstacle = qs_exchange_obstacle (revert->domain, revert->facts, image);
-  if (obstacle != NULL)
-    {
-      qs_plan_note (build->plan,
-                    "disk ‘%s’: start QEMU with ‘%s’ (format qcow2) from now on, not with ‘%s’: %s",
-                    target, path, active->path, obstacle);
-      return NULL;
-    }
-  exchange = g_new0 (QsRevertExchange, 1);
-  exchange->aside = qs_exchange_aside (active->path, revert->facts->op, n);
-  exchange->kept =
-      dropped ? qs_exchange_aside (active->path, revert->facts->op, n + 1) : g_strdup (path);
-  exchange->names =
-      (QsExchange){ active->target, active->path, exchange->kept, exchange->aside, image };
-  g_ptr_array_add (build->exchanges, exchange);
-  return exchange;
-}
-
-static void
-begin_exchange (QsRevertBuild *build, QsRevertExchange *exchange, QsChangeList *changes)
-{
-  qs_exchange_add_link (build->plan, &exchange->names);
-  exchange->step = build->plan->steps->len;
-  qs_changes_add (changes, QS_CHANGE_FILE_RENAME, "path", "s", exchange->names.active, "to", "s",
-                  exchange->kept, NULL);
 }
 
 static void
@@ -128,9 +84,7 @@ plan_fresh (QsRevertBuild *build, QsChangeList *changes, const QsRevertDisk *dis
   path = qs_revert_overlay_path (revert->domain, disk->target, revert->facts->now, &stem, error);
   if (path == NULL || !check_overlay_target (build, disk->target, path, error))
     return FALSE;
-  exchange = settle_exchange (build, disk->target, path);
-  if (exchange != NULL)
-    begin_exchange (build, exchange, changes);
+  exchange = qs_revert_settle_exchange (build, changes, disk, path);
 
   overlay = (QsOverlay){
     .target = disk->target,
@@ -164,24 +118,32 @@ unprotect (QsRevertBuild *build, QsChangeList *changes, const QsRevertDisk *disk
   qs_changes_add (changes, QS_CHANGE_FILE_MODE, "path", "s", disk->path, "mode", "u", 0u, NULL);
 }
 
-/* to a file that is there already. It keeps its name: the owner of an attached domain is told */
+/* to a file that is there already */
 static gboolean
 plan_return (QsRevertBuild *build, QsChangeList *changes, const QsRevertDisk *disk, GError **error)
 {
-  const QsDomain *domain = build->revert->domain;
-  const QsActive *active = qs_domain_find_active (domain, disk->target);
+  const QsRevert *revert = build->revert;
+  const QsActive *active = qs_domain_find_active (revert->domain, disk->target);
+  QsRevertExchange *exchange;
+  g_autofree char *kept = NULL;
 
   unprotect (build, changes, disk);
-  if (build->revert->in_place && !qs_revert_add_node (build, disk, disk->path, FALSE, error))
+  if (qs_revert_keeps_names (revert, disk->target))
+    {
+      kept = qs_revert_overlay_path (revert->domain, disk->target, revert->facts->now, NULL, error);
+      if (kept == NULL || !check_overlay_target (build, disk->target, kept, error))
+        return FALSE;
+    }
+  exchange = qs_revert_settle_exchange (build, changes, disk, kept);
+  if (revert->in_place
+      && !qs_revert_add_node (build, disk, exchange != NULL ? exchange->aside : disk->path,
+                              exchange != NULL, error))
     return FALSE;
-  qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", disk->target, "path", "s", disk->path,
-                  "format", "s", disk->format, "stem", "s",
+  qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", disk->target, "path", "s",
+                  exchange != NULL ? exchange->names.active : disk->path, "format", "s",
+                  disk->format, "stem", "s",
                   active != NULL && active->stem != NULL ? active->stem : "", NULL);
-  g_hash_table_add (build->returned, (gpointer)disk->target);
-  if (domain->attachment != NULL)
-    qs_plan_note (build->plan, "disk ‘%s’: start QEMU with ‘%s’ (format %s) from now on",
-                  disk->target, disk->path, disk->format);
-  qs_revert_leave_behind (build, changes, disk->target, NULL);
+  qs_revert_leave_behind (build, changes, disk->target, exchange);
   return TRUE;
 }
 

@@ -116,13 +116,14 @@ typedef struct
   char *path; /* where it is when it is unlinked */
 } QsDropped;
 
-/* a disk of an attached domain whose fresh overlay takes over the active name */
+/* a disk of an attached domain that keeps the active name, with another file */
 typedef struct
 {
   QsExchange names;
   char *kept;
   char *aside;
-  guint step; /* that makes the overlay */
+  const char *waiting; /* the name that this file had until now; NULL: it is a fresh overlay */
+  guint step;          /* that makes the overlay */
 } QsRevertExchange;
 
 typedef struct
@@ -130,7 +131,6 @@ typedef struct
   QsRevert *revert;
   QsPlan *plan;
   GHashTable *overlays; /* target -> path of the fresh overlay */
-  GHashTable *returned; /* targets that go to a file which is there already */
   GPtrArray *dropped;   /* of QsDropped */
   GPtrArray *given_up;  /* of char: paths of such files that are the caller's: forgotten, left
                            alone */
@@ -154,6 +154,12 @@ QsPlan *qs_revert_build (QsRevert *revert, GError **error);
 void qs_revert_build_init (QsRevertBuild *build, QsRevert *revert, QsPlan *plan);
 void qs_revert_build_clear (QsRevertBuild *build);
 gboolean qs_revert_plan_disks (QsRevertBuild *build, QsChangeList *changes, GError **error);
+
+/* qs-plan-revert-exchange.c */
+gboolean qs_revert_keeps_names (const QsRevert *revert, const char *target);
+QsRevertExchange *qs_revert_settle_exchange (QsRevertBuild *build, QsChangeList *changes,
+                                             const QsRevertDisk *disk, const char *path);
+void qs_revert_plan_old_names (QsRevertBuild *build);
 
 /* qs-plan-revert-left.c */
 gboolean qs_revert_drops_left (const QsRevert *revert);

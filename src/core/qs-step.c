@@ -57,18 +57,21 @@ static const QsStepType step_types[] = {
   [QS_STEP_QUIT] = { "quit", NULL, QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL,
                      "pid:x start-time:t boot-id:s unit:s" },
   [QS_STEP_RECORD] = { "record", NULL, QS_MAY_COMMIT | QS_MAY_FINISH, "changes:a(sa{sv})" },
+  /* @keep: only while the file has this name as well */
   [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL, QS_MAY_FINISH | QS_IS_FINAL | QS_REMOVES_FILE,
-                            "path:s dev:t ino:t btime:x" },
+                            "path:s dev:t ino:t btime:x keep:s?" },
   /* the file of step `image`: if step `switch` was tried in vain, or, without that, in any case */
   [QS_STEP_IMAGE_DISCARD] = { "image-discard", NULL, QS_MAY_FINISH,
                               "target:s path:s image:u switch:u?" },
   /* a second name @path for the file @from, which is dev:ino */
   [QS_STEP_FILE_LINK] = { "link", "unlink", QS_MAY_PREPARE,
                           "target:s path:s from:s dev:t ino:t btime:x" },
-  /* the file that step `image` has made takes over the name @over of the file dev:ino; @off: no QEMU
-     may have that one open */
+  /* the file that step `image` has made, or from-dev:from-ino, takes over the name @over of the file
+     dev:ino; @off: no QEMU may have that one open */
   [QS_STEP_FILE_RENAME] = { "rename", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
-                            "target:s path:s over:s kept:s image:u dev:t ino:t btime:x off:b" },
+                            "target:s path:s over:s kept:s image:u? from-dev:t? from-ino:t? "
+                            "from-btime:x? "
+                            "dev:t ino:t btime:x off:b" },
   [QS_STEP_FILE_MODE] = { "chmod", "chmod", QS_MAY_PREPARE | QS_MAY_FINISH,
                           "target:s path:s dev:t ino:t btime:x mode:u before:u switch:u?" },
   /* node @old, whose file has got another name, is replaced below @node by one that knows it */

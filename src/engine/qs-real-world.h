@@ -115,6 +115,8 @@ QsProbe qs_probe_image_apply (QsStepCall *call, GError **error);
 gboolean qs_run_image_delete (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_file_copy (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_nvram_create (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_step_remove_file (QsStepCall *call, const char *path, const QsFileId *id,
+                              GError **error);
 gboolean qs_run_file_unlink (QsStepCall *call, GVariant **result, GError **error);
 
 gboolean qs_run_file_create (QsStepCall *call, GVariant **result, GError **error);

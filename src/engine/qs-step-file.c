@@ -53,12 +53,11 @@ qs_run_file_link (QsStepCall *call, GVariant **result, GError **error)
 }
 
 /* a name that has become somebody else's, or the only one of the file, is none of ours */
-gboolean
-qs_undo_file_link (QsStepCall *call, GError **error)
+static gboolean
+drop_name (const QsStepCall *call, const char *from, GError **error)
 {
   QsWorker *worker = qs_real_world_worker (call->world, error);
   const char *path = qs_step_string (call->step, "path");
-  const char *from = qs_step_string (call->step, "from");
   QsFileId id = step_id (call->step);
   gboolean linked = FALSE;
   gboolean kept = FALSE;
@@ -69,6 +68,36 @@ qs_undo_file_link (QsStepCall *call, GError **error)
   return !linked || !kept || qs_worker_unlink_name (worker, path, from, &id, error);
 }
 
+gboolean
+qs_undo_file_link (QsStepCall *call, GError **error)
+{
+  return drop_name (call, qs_step_string (call->step, "from"), error);
+}
+
+gboolean
+qs_run_file_unlink (QsStepCall *call, GVariant **result, GError **error)
+{
+  const char *keep = qs_step_string (call->step, "keep");
+  QsFileId id = step_id (call->step);
+
+  return keep != NULL ? drop_name (call, keep, error)
+                      : qs_step_remove_file (call, qs_step_string (call->step, "path"), &id, error);
+}
+
+/* of a file that was there before the plan */
+static gboolean
+waiting_id (const QsStep *step, QsFileId *id)
+{
+  g_autoptr (GVariant) btime = qs_step_value (step, "from-btime");
+
+  if (btime == NULL)
+    return FALSE;
+  id->dev = qs_step_uint64 (step, "from-dev");
+  id->ino = qs_step_uint64 (step, "from-ino");
+  id->btime = g_variant_get_int64 (btime);
+  return TRUE;
+}
+
 /* what the step that made the overlay has learnt of it */
 static gboolean
 overlay_id (const QsStepCall *call, QsFileId *id, GError **error)
@@ -76,6 +105,8 @@ overlay_id (const QsStepCall *call, QsFileId *id, GError **error)
   guint64 image = qs_step_uint64 (call->step, "image");
   GVariant *learnt = image < call->results->len ? g_ptr_array_index (call->results, image) : NULL;
 
+  if (waiting_id (call->step, id))
+    return TRUE;
   if (learnt != NULL && g_variant_lookup (learnt, "dev", "t", &id->dev)
       && g_variant_lookup (learnt, "ino", "t", &id->ino))
     {

@@ -133,9 +133,13 @@ qs_undo_image_take (QsStepCall *call, GError **error)
   return wipe_taken (call, call->step, error);
 }
 
-/* a file of that name which is not the one we made stays as it is */
-static gboolean
-remove_file (QsStepCall *call, const char *path, const QsFileId *id, GError **error)
+/**
+ * qs_step_remove_file:
+ *
+ * A file of that name which is not the one we made stays as it is.
+ */
+gboolean
+qs_step_remove_file (QsStepCall *call, const char *path, const QsFileId *id, GError **error)
 {
   QsWorker *worker = qs_real_world_worker (call->world, error);
   QsFileId found = { 0 };
@@ -154,7 +158,7 @@ qs_undo_image_create (QsStepCall *call, GError **error)
   QsFileId id = { 0 };
 
   return !result_id (call, &id)
-         || remove_file (call, qs_step_string (call->step, "path"), &id, error);
+         || qs_step_remove_file (call, qs_step_string (call->step, "path"), &id, error);
 }
 
 QsProbe
@@ -310,7 +314,7 @@ remove_created (QsStepCall *call, GVariant *learnt, GError **error)
   g_variant_lookup (learnt, "dev", "t", &id.dev);
   g_variant_lookup (learnt, "ino", "t", &id.ino);
   g_variant_lookup (learnt, "btime", "x", &id.btime);
-  return remove_file (call, qs_step_string (call->step, "path"), &id, error);
+  return qs_step_remove_file (call, qs_step_string (call->step, "path"), &id, error);
 }
 
 /* of a disk that was switched, the file is in use; of one that could not be, it is not, nor one that
@@ -374,17 +378,4 @@ qs_run_file_copy (QsStepCall *call, GVariant **result, GError **error)
                             .gid = (guint32)qs_step_uint64 (step, "gid") };
 
   return run_copy (call, &copy, result, error);
-}
-
-gboolean
-qs_run_file_unlink (QsStepCall *call, GVariant **result, GError **error)
-{
-  QsFileId id = { .dev = qs_step_uint64 (call->step, "dev"),
-                  .ino = qs_step_uint64 (call->step, "ino"),
-                  .btime = 0 };
-  g_autoptr (GVariant) btime = qs_step_value (call->step, "btime");
-
-  id.btime = g_variant_get_int64 (btime);
-
-  return remove_file (call, qs_step_string (call->step, "path"), &id, error);
 }
