@@ -116,6 +116,16 @@ check_current (const QsDelete *delete, GError **error)
   return FALSE;
 }
 
+/* the parent is current then, unless its own later changes wait: those of the disks would be mistaken for
+   them */
+static const char *
+find_next (const QsDelete *delete)
+{
+  const QsSnapshot *parent = qs_tree_lookup (delete->domain->tree, delete->snapshot->parent);
+
+  return parent != NULL && !parent->has_tip ? parent->uuid : "";
+}
+
 static gboolean
 add_record (QsDelete *delete, GError **error)
 {
@@ -125,8 +135,8 @@ add_record (QsDelete *delete, GError **error)
 
   qs_changes_init (&changes);
   qs_changes_add (&changes, QS_CHANGE_SNAPSHOT_DELETE, "uuid", "s", snapshot->uuid, NULL);
-  if (current != NULL && g_str_equal (current->uuid, snapshot->uuid))
-    qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", snapshot->parent, NULL);
+  if (current == snapshot)
+    qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", find_next (delete), NULL);
   qs_delete_settle_files (delete, &changes);
   if (!qs_delete_settle_disks (delete, &changes, error))
     {

@@ -8,6 +8,27 @@
 #include "qs-name.h"
 #include "qs-scope.h"
 
+/* a disk that a revert has taken out of the definition still has the file of then */
+static gboolean
+check_known_targets (const QsDomain *domain, const QsDomainDef *def, GError **error)
+{
+  for (guint i = 0; i < domain->actives->len; i++)
+    {
+      const QsActive *active = g_ptr_array_index (domain->actives, i);
+      const QsDiskDef *disk = qs_domain_def_find_disk (def, active->target);
+
+      if (disk == NULL || qs_domain_def_find_disk (domain->def, active->target) != NULL
+          || g_strcmp0 (disk->source, active->path) == 0)
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+                   "disk ‘%s’ was there before, with ‘%s’, which snapshots know; define it with "
+                   "that file, or choose another target",
+                   active->target, active->path);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean
 check_same_sources (const QsDomain *domain, const QsDomainDef *def, GError **error)
 {
@@ -30,7 +51,7 @@ check_same_sources (const QsDomain *domain, const QsDomainDef *def, GError **err
           return FALSE;
         }
     }
-  return TRUE;
+  return check_known_targets (domain, def, error);
 }
 
 /* a running QEMU keeps the files that it has open */

@@ -48,10 +48,9 @@ ask_tip (const QsDomain *domain, const QsRequest *request, const QsSnapshot *sna
 {
   const QsSnapshot *holder = snapshot;
 
+  /* it goes there, or drops what waits there */
   if (request->flags & QS_REVERT_TIP)
     holder = qs_revert_find_holder (domain, snapshot, error);
-  else if (!qs_revert_option (request, "onto-tip"))
-    return TRUE;
   if (holder == NULL)
     return FALSE;
   questions->tip_of = g_strdup (holder->uuid);
@@ -80,7 +79,7 @@ qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
       questions->snapshot_rows = TRUE;
       return TRUE;
     }
-  questions->users = (request->flags & QS_REVERT_FORCE) != 0;
+  questions->users = TRUE;
   questions->files = TRUE;
   questions->snapshot_files = TRUE;
   questions->snapshot_memory = TRUE;

@@ -112,19 +112,15 @@ stands_on_files_of (const QsFacts *facts, const QsDiskFacts *active, const char 
 }
 
 /* a redefine may have made one current that the disks do not come from: what they hold is then no
-   later change of it, to be dropped or kept with it */
+   later change of it, to be kept with it. It may have other disks than those that are moved */
 static gboolean
 comes_from (const QsRevert *revert, const QsSnapshot *snapshot)
 {
-  for (guint i = 0; i < revert->disks->len; i++)
-    {
-      const QsRevertDisk *disk = qs_revert_disk (revert, i);
-      const QsDiskFacts *active = qs_facts_find_disk (revert->facts, disk->target);
+  const GPtrArray *disks = revert->facts->disks;
 
-      if (!qs_revert_moves (revert, disk) || active == NULL
-          || stands_on_files_of (revert->facts, active, snapshot->uuid))
-        return TRUE;
-    }
+  for (guint i = 0; i < disks->len; i++)
+    if (stands_on_files_of (revert->facts, g_ptr_array_index (disks, i), snapshot->uuid))
+      return TRUE;
   return FALSE;
 }
 
@@ -162,15 +158,72 @@ check_own_changes (const QsRevert *revert, GError **error)
   return TRUE;
 }
 
+static gboolean
+moves_any (const QsRevert *revert)
+{
+  for (guint i = 0; i < revert->disks->len; i++)
+    if (qs_revert_moves (revert, qs_revert_disk (revert, i)))
+      return TRUE;
+  return FALSE;
+}
+
+/* a snapshot has one line of later changes: where it is current, those of the disks */
+static gboolean
+check_one_line (const QsSnapshot *current, GError **error)
+{
+  if (current == NULL || !current->has_tip)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+               "snapshot ‘%s’ is current, and has kept later changes from before besides; take a "
+               "snapshot of what the disks hold now first",
+               current->name);
+  return FALSE;
+}
+
+/* what is dropped may be on its way to somebody */
+static gboolean
+check_tip_unused (const QsRevert *revert, const QsTip *tip, GError **error)
+{
+  const QsDiskFacts *disk = qs_facts_find_tip_disk (revert->facts, tip->target);
+
+  return disk == NULL || disk->chain->len == 0
+         || qs_check_unused (revert->facts, tip->target, g_ptr_array_index (disk->chain, 0), error);
+}
+
+/* a tip may have disks that the snapshot itself has not: what waits there is no change since then */
+static gboolean
+check_tips (const QsRevert *revert, GError **error)
+{
+  const GPtrArray *tips = revert->facts->tips;
+
+  for (guint i = 0; i < tips->len; i++)
+    {
+      const QsTip *tip = g_ptr_array_index (tips, i);
+
+      if (!g_str_equal (tip->snapshot, revert->snapshot->uuid))
+        continue;
+      if (!check_tip_unused (revert, tip, error))
+        return FALSE;
+      if (qs_revert_find_disk (revert, tip->target) != NULL)
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+                   "disk ‘%s’ is not in snapshot ‘%s’, but what it held then and later waits with "
+                   "it, in ‘%s’; go there (TIP), or drop it (DISCARD)",
+                   tip->target, revert->snapshot->name, tip->path);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 /* what the disks hold now must belong to somebody who can come back to it */
 static gboolean
 check_left (const QsRevert *revert, GError **error)
 {
   const QsSnapshot *current = qs_tree_get_current (revert->domain->tree);
-  gboolean moves = FALSE;
+  gboolean moves = moves_any (revert);
 
-  for (guint i = 0; i < revert->disks->len; i++)
-    moves = moves || qs_revert_moves (revert, qs_revert_disk (revert, i));
+  if (moves && !check_one_line (current, error))
+    return FALSE;
   if (moves && qs_revert_drops_left (revert))
     return check_own_changes (revert, error);
   if (!moves || qs_revert_text (revert->request, "safety") != NULL
@@ -200,28 +253,41 @@ qs_revert_check_tree (const QsRevert *revert, GError **error)
 
   if (flags & QS_REVERT_DISCARD)
     return TRUE;
-  if (!(flags & QS_REVERT_TIP) && !revert->onto_tip && !check_descendants (revert, error))
+  if (!(flags & QS_REVERT_TIP) && !revert->onto_tip
+      && (!check_descendants (revert, error) || !check_tips (revert, error)))
     return FALSE;
   return check_left (revert, error);
 }
 
-/* (nullable): who, other than the snapshots that are discarded, needs what stands on @path */
+/* (nullable): the first that is not the snapshot itself, nor discarded with the revert */
+static const QsSnapshot *
+find_other (const QsRevert *revert, const GPtrArray *uuids)
+{
+  const QsTree *tree = revert->domain->tree;
+  gboolean discards = (revert->request->flags & QS_REVERT_DISCARD) != 0;
+
+  for (guint i = 0; uuids != NULL && i < uuids->len; i++)
+    {
+      const char *uuid = g_ptr_array_index (uuids, i);
+      const QsSnapshot *user = qs_tree_lookup (tree, uuid);
+
+      if (user != NULL && user != revert->snapshot
+          && !(discards && qs_tree_is_ancestor (tree, revert->snapshot->uuid, uuid)))
+        return user;
+    }
+  return NULL;
+}
+
+/* (nullable): who, other than the snapshots that are discarded, needs what stands on an image */
 static const char *
 find_other_user (const QsRevert *revert, const QsFile *above)
 {
   const GPtrArray *lists[] = { above->state_of, above->tag_of, above->tip_of };
-  const QsTree *tree = revert->domain->tree;
+  const QsSnapshot *user = NULL;
 
-  for (guint i = 0; i < G_N_ELEMENTS (lists); i++)
-    for (guint k = 0; lists[i] != NULL && k < lists[i]->len; k++)
-      {
-        const char *uuid = g_ptr_array_index (lists[i], k);
-        const QsSnapshot *user = qs_tree_lookup (tree, uuid);
-
-        if (user != NULL && !qs_tree_is_ancestor (tree, revert->snapshot->uuid, uuid))
-          return user->name;
-      }
-  return NULL;
+  for (guint i = 0; user == NULL && i < G_N_ELEMENTS (lists); i++)
+    user = find_other (revert, lists[i]);
+  return user != NULL ? user->name : NULL;
 }
 
 /* an image that others stand on must not change below them */
@@ -248,6 +314,26 @@ check_not_below (const QsRevert *revert, const QsRevertDisk *disk, GError **erro
       return FALSE;
     }
   return TRUE;
+}
+
+/* nor one that waits with later changes, or is the state of another */
+static gboolean
+check_not_waiting (const QsRevert *revert, const QsRevertDisk *disk, GError **error)
+{
+  const QsFile *file = qs_facts_find_file (revert->facts, disk->path);
+  const GPtrArray *lists[] = { file != NULL ? file->state_of : NULL,
+                               file != NULL ? file->tip_of : NULL };
+  const QsSnapshot *user = NULL;
+
+  for (guint i = 0; user == NULL && i < G_N_ELEMENTS (lists); i++)
+    user = find_other (revert, lists[i]);
+  if (user == NULL)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
+               "disk ‘%s’: the snapshot lies in ‘%s’, which waits with the changes made after "
+               "snapshot ‘%s’; go there first (TIP), or delete that one",
+               disk->target, disk->path, user->name);
+  return FALSE;
 }
 
 static gboolean
@@ -282,7 +368,8 @@ check_tag (const QsRevert *revert, const QsRevertDisk *disk, GError **error)
                    n, disk->tag);
       return FALSE;
     }
-  return check_not_below (revert, disk, error) && check_bitmap (revert, disk, error);
+  return check_not_below (revert, disk, error) && check_not_waiting (revert, disk, error)
+         && check_bitmap (revert, disk, error);
 }
 
 static gboolean

@@ -39,6 +39,21 @@ check_known (const QsRevertCommit *commit, GError **error)
   return TRUE;
 }
 
+/* which is current afterwards */
+static gboolean
+check_parent (const QsRevertCommit *commit, GError **error)
+{
+  const QsSnapshot *parent = qs_tree_lookup (commit->domain->tree, commit->snapshot->parent);
+
+  if (parent == NULL || !parent->has_tip)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+               "without snapshot ‘%s’ the domain would be at ‘%s’, whose own later changes wait "
+               "for a revert with TIP and would be lost; delete those, or revert to it, first",
+               commit->snapshot->name, parent->name);
+  return FALSE;
+}
+
 /**
  * qs_revert_commit_find_leaving:
  *
@@ -65,6 +80,8 @@ qs_revert_commit_find_leaving (QsRevertCommit *commit, GError **error)
                    current != NULL ? current->name : "", current != NULL ? "’" : "");
       return FALSE;
     }
+  if (!check_parent (commit, error))
+    return FALSE;
   add_leaving (commit, commit->snapshot);
   take_uuids (commit);
   return check_known (commit, error);

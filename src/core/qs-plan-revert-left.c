@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-plan-revert.h"
 
+#include "qs-users.h"
+
 #include "qs-safety.h"
 
 /* what the disks were on until now, and what waited for nobody any more */
@@ -19,9 +21,9 @@ static gboolean
 is_unused (const QsRevertBuild *build, const QsFile *file)
 {
   const QsFacts *facts = build->revert->facts;
+  g_autofree char *user = qs_users_describe (facts, file->path);
 
-  if (qs_planning_is_foreign (facts, file->path) || has_others (file->state_of, NULL)
-      || has_others (file->tag_of, NULL)
+  if (user != NULL || has_others (file->state_of, NULL) || has_others (file->tag_of, NULL)
       || has_others (file->tip_of, build->revert->snapshot->uuid))
     return FALSE;
   for (guint i = 0; i < facts->files->len; i++)
@@ -120,6 +122,8 @@ qs_revert_drop_tips (QsRevertBuild *build, QsChangeList *changes)
   const GPtrArray *tips = revert->facts->tips;
   gboolean goes_there = revert->onto_tip || (revert->request->flags & QS_REVERT_TIP) != 0;
 
+  if (qs_revert_is_there (revert))
+    return;
   if (revert->holder->has_tip)
     qs_changes_add (changes, QS_CHANGE_TIP_FORGET, "uuid", "s", revert->holder->uuid, NULL);
   for (guint i = 0; !goes_there && i < tips->len; i++)

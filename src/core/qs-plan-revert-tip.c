@@ -51,7 +51,7 @@ qs_revert_find_holder (const QsDomain *domain, const QsSnapshot *snapshot, GErro
   const QsSnapshot *current = qs_tree_get_current (domain->tree);
   const QsSnapshot *holder = snapshot;
 
-  if (snapshot->kind != QS_KIND_EXTERNAL)
+  if (snapshot->kind != QS_KIND_EXTERNAL && !snapshot->has_tip)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
                    "snapshot ‘%s’ is not external: later changes are kept of such only",
