@@ -11,6 +11,8 @@ from qs_killed import KilledCase
 from qs_stable import DISK_ONLY, USER
 from qs_testing import wait_until
 
+BRANCH, TIP = 512, 64
+
 
 class Killed(KilledCase):
     """The daemon dies, alone or with QEMU, at each moment at which its journal is synchronized:
@@ -139,6 +141,61 @@ class Killed(KilledCase):
         self.assertEqual(images.counter(self.qemu.disks[0]), snapshot)
         self.assertGreater(self.n_started, 5, 'these are not all the moments of a revert')
         self.assertGreater(self.n_refused, 0, 'no moment was between two disks')
+
+    def inodes(self, paths=None):
+        return [os.stat(path).st_ino for path in paths or self.qemu.disks]
+
+    def waiting(self):
+        """What no disk is on, and no snapshot."""
+        used = [link for path in self.qemu.disks for link in images.chain(path)]
+        return sorted(self.qemu.path(name) for name in os.listdir(self.qemu.folder)
+                      if name.startswith('disk') and self.qemu.path(name) not in used)
+
+    def to_other_tip(self, moment):
+        """Whether it came to its end; what can be started at each moment is one line of the two, on
+        both disks."""
+        here = self.domain.snapshot('m0')['HasTip']
+        before, waiting = self.inodes(), self.waiting()
+        counters = images.counter(self.qemu.disks[0]), images.counter(waiting[0])
+        there = self.inodes(waiting)
+        target = self.domain.snapshot('m0' if here else 'b1')
+        started = self.n_started
+        died = self.strike(lambda: target.revert(TIP), moment, False)
+        if died:
+            self.start_as_user(*counters)
+            if self.n_started > started:
+                self.assertIn(self.inodes(), (before, there))
+            self.session.start_daemon()
+            self.find_again()
+            wait_until(lambda: self.domain['Job'] == '/', 20, 'the rest is done')
+        self.assertIn(self.inodes(), (before, there) if died else (there,))
+        self.assertEqual(self.domain.snapshot('m0')['HasTip'],
+                         here == (self.inodes() == before))
+        self.assertEqual(sorted(self.inodes(self.waiting()) + self.inodes()),
+                         sorted(before + there))
+        return not died
+
+    @unittest.skipUnless(os.getuid() == 0, 'needs a second user')
+    def test_daemon_in_tip(self):
+        self.attach(drive)
+        self.create('m0')
+        self.qemu.serial.wait_more(2)
+        self.end()
+        self.domain.create('<domainsnapshot><name>b1</name><branch>m0</branch></domainsnapshot>',
+                           BRANCH)
+        for moment in range(1, self.MOST):
+            if self.to_other_tip(moment):
+                break
+            self.check()
+            self.qemu.start()
+            wait_until(lambda: self.domain['Connected'], 20, 'the service finds QEMU again')
+            self.assertFalse(self.domain['Quarantined'], self.domain['QuarantineReason'])
+            self.qemu.serial.wait_steps(2)
+            self.end()
+        self.check()
+        self.assertGreater(self.n_started, 5, 'these are not all the moments of a revert')
+        self.assertGreater(self.n_refused, 0, 'no moment was between two disks')
+        self.assertEqual([name for name in os.listdir(self.qemu.folder) if 'snapd' in name], [])
 
 
 if __name__ == '__main__':
