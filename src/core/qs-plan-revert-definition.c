@@ -124,9 +124,11 @@ refuse_difference (const QsRevert *revert, const QsDomainDef *then, const QsDoma
   g_autofree char *difference = describe_difference (then, now);
 
   g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
-               "the domain's definition is not what it was at snapshot ‘%s’: %s; FORCE brings the "
-               "old one back",
-               revert->snapshot->name, difference);
+               "the domain's definition is not what it was at snapshot ‘%s’: %s; FORCE %s",
+               revert->snapshot->name, difference,
+               qs_revert_must_stay (revert->domain)
+                   ? "reverts all the same, and QEMU stays as it is"
+                   : "brings the old one back");
 }
 
 /**

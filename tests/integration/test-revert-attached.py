@@ -8,10 +8,11 @@ import qs_images as images
 import qs_tap
 from qs_client import DBusError
 from qs_foreign import blockdev, drive
+from qs_restore import Monitor
 from qs_stable import DISK_ONLY, StablePathCase
 from qs_testing import wait_until
 
-RUNNING, PAUSED, TIP = 1, 2, 64
+RUNNING, PAUSED, FORCE, DISCARD, TIP = 1, 2, 4, 16, 64
 
 
 def io_thread(index, path):
@@ -303,6 +304,59 @@ class Tips(AttachedCase):
 
     def test_in_place_blockdev(self):
         self.in_place(blockdev)
+
+
+class Circumstances(AttachedCase):
+    def test_other_machine(self):
+        """With more memory than it had at the snapshot: the disks come back if that is wanted."""
+        self.attach(blockdev)
+        disks_only = self.take('s1', 'no', 'external', DISK_ONLY)
+        memory = self.take('s2', 'internal', 'external')
+        counter = images.counter(self.qemu.path('disk0.s2'))
+        self.qemu.serial.wait_steps(3)
+        self.end()
+        self.qemu.extra = ['-m', '48']
+        self.qemu.use(self.qemu.disks)
+        self.start()
+        before = sorted(os.listdir(self.qemu.folder))
+        self.refuse(memory, 0, 'RevertRisky', 'memory is 49152 KiB and was 32768')
+        self.refuse(memory, FORCE, 'OperationInvalid', 'shut the guest down first')
+        self.refuse(disks_only, DISCARD | RUNNING, 'RevertRisky', 'FORCE')
+        self.assertEqual(sorted(os.listdir(self.qemu.folder)), before)
+        self.qemu.serial.wait_steps(2)
+        self.end()
+        memory.revert(FORCE)
+        self.start_at(counter)
+        # its QEMU tells what the machine is now
+        self.assertIn('>49152<', self.domain.GetXMLDesc(0))
+        self.take('s3', 'no', 'external', DISK_ONLY)
+        self.end()
+        self.qemu.extra = []
+        self.qemu.use(self.qemu.disks)
+        self.start()
+        third = self.domain.snapshot('s3')
+        counter = images.counter(self.qemu.path('disk0.s3'))
+        self.refuse(third, RUNNING, 'RevertRisky', 'FORCE')
+        _, boots = self.revert(third, RUNNING | FORCE)
+        self.check_booted(boots, counter)
+        self.assertIn('>32768<', self.domain.GetXMLDesc(0))
+        self.end_and_check()
+
+    def test_shut_down_within(self):
+        """A guest that has ended in a QEMU that has not does not go on by a load."""
+        second = os.path.join(self.session.folder, 'qmp2')
+        self.attach(lambda index, path: blockdev(index, path) + (
+            [] if index else ['-action', 'reboot=shutdown,shutdown=pause', '-qmp',
+                              f'unix:{second},server=on,wait=off']))
+        snapshot = self.take('s1', 'internal', 'internal')
+        self.qemu.serial.wait_steps(2)
+        client = Monitor(second)
+        client.execute('system_reset')
+        wait_until(lambda: client.state() == 'shutdown', 20, 'the guest ends')
+        before = self.leave()
+        self.refuse(snapshot, 0, 'OperationInvalid', 'shut the guest down first')
+        self.assertEqual(self.leave(), before)
+        self.assertEqual(client.state(), 'shutdown')
 
 
 if __name__ == '__main__':
