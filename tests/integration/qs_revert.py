@@ -2,6 +2,7 @@
 of its files held to what was saved."""
 import hashlib
 import struct
+import time
 import unittest
 
 import qs_images as images
@@ -10,8 +11,9 @@ from qs_ear import Ear
 from qs_matrix import files_in, read_tags
 from qs_testing import Guest, Session
 
-HALT, DISK_ONLY = 8, 16
+CURRENT, HALT, DISK_ONLY, BRANCH = 2, 8, 16, 512
 RUNNING, PAUSED, FORCE, DISCARD, TIP = 1, 2, 4, 16, 64
+FLAGS = {0: '-', RUNNING: 'RUNNING', PAUSED: 'PAUSED'}
 
 
 # in an entry of a table of a qcow2
@@ -25,6 +27,13 @@ def file_hash(path):
         return [memory_hash(path, tag) for tag in tags]
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def document(disks, memory='no', path=None):
+    """What a request for a snapshot has beside the name; @path: of external memory."""
+    rows = ''.join(f"<disk name='{target}' snapshot='{word}'/>" for target, word in disks.items())
+    file = f" file='{path}'" if memory == 'external' else ''
+    return f"<memory snapshot='{memory}'{file}/><disks>{rows}</disks>"
 
 
 def memory_hash(path, tag):
@@ -154,8 +163,66 @@ class RevertCase(unittest.TestCase):
 
     # afterwards
 
-    def path_of_current(self):
-        return self.domain['CurrentSnapshot']
+    def go_back(self, saved, flag=0, in_place=False, tips=()):
+        """A plain revert, and all that must be so then. @in_place: a QEMU that runs goes on; @tips:
+        files that wait for other snapshots."""
+        was, pids = self.state(), self.qemu()
+        self.ear.flush()
+        self.ear.heard.clear()
+        boots, steps = len(self.guest.serial.boots()), len(self.guest.serial.counts())
+        result = saved.snapshot.revert(flag)
+        end = self.expected_state(saved, flag)
+        stays = bool(saved.counters is not None and in_place and was != 'shutoff')
+        why = result['reason'] or 'in place'
+        print(f'# {saved.name} {was:8} {FLAGS[flag & 3]:8}-> {end:8} {why}', flush=True)
+        self.assertEqual(self.state(), end)
+        self.check_result(saved, result, stays)
+        self.check_process(pids, stays, end)
+        self.check_tree(saved)
+        if end != 'running':
+            self.check_contents(saved)
+        if end == 'paused':
+            self.check_stands()
+            self.domain.wait(self.domain.Resume())
+        if end != 'shutoff' and saved.counters is not None:
+            self.check_loaded(saved, steps)
+        elif end != 'shutoff':
+            self.check_booted(saved, boots)
+        self.check_kept()
+        self.check_files(tips)
+
+    @staticmethod
+    def expected_state(saved, flag):
+        if flag & (RUNNING | PAUSED):
+            return 'running' if flag & RUNNING else 'paused'
+        return saved.snapshot['State'] if saved.counters is not None else 'shutoff'
+
+    def check_result(self, saved, result, stays):
+        memory = {'memory'} if saved.counters is not None else set()
+        self.assertEqual(result['in-place'], stays)
+        self.assertEqual(result['reason'] == '', stays)
+        self.assertEqual(set(result['restored']) - {'definition'}, set(saved.contents) | memory)
+
+    def check_process(self, before, stays, end):
+        pids = self.qemu()
+        self.assertEqual(len(pids), 0 if end == 'shutoff' else 1)
+        if stays:
+            self.assertEqual(pids, before)
+        else:
+            self.assertEqual(set(pids) & set(before), set())
+
+    def check_tree(self, saved):
+        self.assertEqual(self.domain['CurrentSnapshot'], saved.snapshot.path)
+        self.assertFalse(saved.snapshot['HasTip'])
+        self.assertEqual(self.ear.wait('SnapshotReverted', self.domain.path),
+                         (saved.snapshot.path,))
+        self.ear.flush()
+        self.assertEqual(self.ear.names().count('SnapshotReverted'), 1)
+
+    def check_stands(self):
+        text = self.guest.serial.text()
+        time.sleep(0.1)
+        self.assertEqual(self.guest.serial.text(), text)
 
     def check_kept(self):
         """Nothing of any snapshot was written to."""
