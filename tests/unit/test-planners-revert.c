@@ -44,6 +44,8 @@ static const Case cases[] = {
   { "revert-tip-there", TRUE, FALSE, QS_KIND_EXTERNAL, QS_SAVE_NONE, QS_REVERT_TIP, FALSE },
   { "attached-revert-memory-in-disk", TRUE, TRUE, QS_KIND_INTERNAL, QS_SAVE_IN_DISK, 0, FALSE },
   { "attached-revert-tags", TRUE, TRUE, QS_KIND_INTERNAL, QS_SAVE_NONE, QS_REVERT_RUNNING, FALSE },
+  { "attached-revert-tip-no-links", FALSE, TRUE, QS_KIND_EXTERNAL, QS_SAVE_NONE, QS_REVERT_TIP,
+    TRUE },
   { "attached-revert-memory-off", FALSE, TRUE, QS_KIND_INTERNAL, QS_SAVE_IN_DISK, 0, FALSE },
 };
 
@@ -266,6 +268,35 @@ test_plan (gconstpointer data)
 }
 
 static void
+make_linkable (QsFacts *facts)
+{
+  const GPtrArray *lists[] = { facts->disks, facts->tip_disks };
+
+  for (guint i = 0; i < G_N_ELEMENTS (lists); i++)
+    for (guint k = 0; k < lists[i]->len; k++)
+      {
+        const QsDiskFacts *disk = g_ptr_array_index (lists[i], k);
+
+        ((QsImage *)g_ptr_array_index (disk->chain, 0))->linkable = TRUE;
+      }
+}
+
+/* what waits takes over the name that a start script knows */
+static void
+test_tip_exchange (void)
+{
+  const Case test = { "attached-revert-tip", FALSE,         TRUE, QS_KIND_EXTERNAL,
+                      QS_SAVE_NONE,          QS_REVERT_TIP, TRUE };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsPlan) plan = make_plan (&test, make_linkable, &error);
+
+  g_assert_no_error (error);
+  g_assert_true (qs_plan_check (plan, &error));
+  plan_golden_check (test.name, plan);
+  fake_world_exercise (plan);
+}
+
+static void
 lose_memory (QsFacts *facts)
 {
   ((QsTarget *)g_ptr_array_index (facts->targets, facts->targets->len - 1))->type =
@@ -358,6 +389,7 @@ main (int argc, char **argv)
 
       g_test_add_data_func (path, GUINT_TO_POINTER (i), test_refused);
     }
+  g_test_add_func ("/planners-revert/tip-exchange", test_tip_exchange);
   g_test_add_func ("/planners-revert/reason", test_reason);
   return g_test_run ();
 }
