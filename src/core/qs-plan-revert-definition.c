@@ -17,6 +17,25 @@ check_scope (const QsRevert *revert, const QsDomainDef *recorded, GError **error
   return FALSE;
 }
 
+/* what snapshots know must not be written to by a disk that comes back without one */
+static gboolean
+is_known (const QsRevert *revert, const QsDiskDef *disk)
+{
+  const char *active = qs_revert_active_path (revert, disk->target);
+  const char *path = active != NULL ? active : disk->source;
+  const QsFile *file = qs_facts_find_file (revert->facts, path);
+
+  if (file == NULL || qs_revert_find_disk (revert, disk->target) != NULL)
+    return FALSE;
+  if (file->state_of->len > 0 || file->tip_of->len > 0)
+    return TRUE;
+  for (guint i = 0; i < revert->facts->files->len; i++)
+    if (g_strcmp0 (((const QsFile *)g_ptr_array_index (revert->facts->files, i))->backing, path)
+        == 0)
+      return TRUE;
+  return FALSE;
+}
+
 /* a disk that the domain has given up may be that of another by now */
 static gboolean
 check_returning (const QsRevert *revert, const QsDomainDef *recorded, GError **error)
@@ -30,7 +49,8 @@ check_returning (const QsRevert *revert, const QsDomainDef *recorded, GError **e
       if (then->source == NULL || then->readonly || then->shareable
           || (now != NULL && qs_domain_disk_path (revert->domain, now) != NULL))
         continue;
-      user = qs_users_describe (revert->facts, then->source);
+      user = is_known (revert, then) ? g_strdup ("a snapshot of this domain")
+                                     : qs_users_describe (revert->facts, then->source);
       if (user == NULL)
         continue;
       g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,

@@ -33,16 +33,21 @@ check_state (const char *where, const QsImage *image, const char *name, GError *
 }
 
 static gboolean
-check_record (const QsRevert *revert, guint64 dev, guint64 ino, GError **error)
+refuse_other (const QsRevert *revert, GError **error)
 {
-  const QsFile *record = qs_facts_find_file (revert->facts, revert->memory->path);
-
-  if (record == NULL || (record->dev == dev && record->ino == ino))
-    return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
                "memory: ‘%s’ is not the file that the snapshot was taken with",
                revert->memory->path);
   return FALSE;
+}
+
+/* the number of a device may be another one after a reboot; the step that opens it looks closer */
+static gboolean
+check_record (const QsRevert *revert, const QsTarget *found, GError **error)
+{
+  const QsFile *record = qs_facts_find_file (revert->facts, revert->memory->path);
+
+  return record == NULL || record->ino == found->ino || refuse_other (revert, error);
 }
 
 static gboolean
@@ -50,6 +55,7 @@ check_side_car (const QsRevert *revert, GError **error)
 {
   const QsDiskFacts *found = qs_facts_find_snapshot_disk (revert->facts, QS_MEMORY_TARGET);
   const QsImage *image;
+  const QsFile *record;
 
   if (found == NULL || found->error != NULL)
     {
@@ -58,8 +64,10 @@ check_side_car (const QsRevert *revert, GError **error)
       return FALSE;
     }
   image = g_ptr_array_index (found->chain, 0);
-  return check_record (revert, image->dev, image->ino, error)
-         && check_state ("memory", image, revert->memory->tag, error)
+  record = qs_facts_find_file (revert->facts, revert->memory->path);
+  if (record != NULL && !qs_file_is (record, image))
+    return refuse_other (revert, error);
+  return check_state ("memory", image, revert->memory->tag, error)
          && qs_check_unused (revert->facts, QS_MEMORY_TARGET, image, error);
 }
 
@@ -76,7 +84,7 @@ check_stream (const QsRevert *revert, GError **error)
   else if (found->type != QS_TARGET_REGULAR)
     why = "is no regular file";
   if (why == NULL)
-    return check_record (revert, found->dev, found->ino, error);
+    return check_record (revert, found, error);
   g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
                "memory: ‘%s’ %s; the disks alone come back with a branch, or by a redefine without "
                "memory",

@@ -74,14 +74,35 @@ qs_undo_file_link (QsStepCall *call, GError **error)
   return drop_name (call, qs_step_string (call->step, "from"), error);
 }
 
+/* a file that has got another name is not deleted: somebody has made himself a copy. It is none of the
+   service's any more, and nothing that could be tried again */
+static GVariant *
+leave_file (const QsStepCall *call, const GError *why)
+{
+  g_autofree char *note = g_strdup_printf ("‘%s’ is not deleted: %s",
+                                           qs_step_string (call->step, "path"), why->message);
+
+  return g_variant_ref_sink (g_variant_new_parsed ("{'note': <%s>}", note));
+}
+
 gboolean
 qs_run_file_unlink (QsStepCall *call, GVariant **result, GError **error)
 {
   const char *keep = qs_step_string (call->step, "keep");
+  g_autoptr (GError) problem = NULL;
   QsFileId id = step_id (call->step);
 
-  return keep != NULL ? drop_name (call, keep, error)
-                      : qs_step_remove_file (call, qs_step_string (call->step, "path"), &id, error);
+  if (keep != NULL)
+    return drop_name (call, keep, error);
+  if (qs_step_remove_file (call, qs_step_string (call->step, "path"), &id, &problem))
+    return TRUE;
+  if (g_error_matches (problem, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED))
+    {
+      *result = leave_file (call, problem);
+      return TRUE;
+    }
+  g_propagate_error (error, g_steal_pointer (&problem));
+  return FALSE;
 }
 
 /* of a file that was there before the plan */
