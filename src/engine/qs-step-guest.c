@@ -50,6 +50,21 @@ note_before (QsStepCall *call, QsGuest *guest, guint64 *resumes, GError **error)
   return qs_step_call_note (call, learnt, error);
 }
 
+/* (nullable): nobody has talked yet to a process that a step before a crash of the service has started
+   and one after it has recorded */
+static QsGuest *
+meet (QsStepCall *call, QsDomain *domain)
+{
+  QsEngine *engine = call->world->engine;
+  g_autoptr (GError) error = NULL;
+
+  if (!qs_watch_is_lost (engine, domain))
+    return NULL;
+  if (!qs_watch_find (engine, domain, &error))
+    g_message ("%s, ignoring", error->message);
+  return qs_registry_get_guest (engine->registry, domain->id);
+}
+
 /**
  * qs_step_call_find_guest:
  * @guest: (out) (transfer full): NULL: its process has ended, and nodes and run state have gone with
@@ -65,6 +80,8 @@ qs_step_call_find_guest (QsStepCall *call, QsGuest **guest, GError **error)
   g_autoptr (QsGuest) found = qs_registry_get_guest (engine->registry, call->world->domain);
   const QsProcess *process = NULL;
 
+  if (found == NULL && call->world->recovering)
+    found = meet (call, domain);
   if (found != NULL && qs_guest_is_open (found))
     {
       *guest = g_steal_pointer (&found);
