@@ -80,6 +80,14 @@ qs_revert_uncovered (const QsRevert *revert)
   return NULL;
 }
 
+/* it was a file that could be used when the snapshot was taken */
+static gint
+altered_code (const GError *why)
+{
+  return g_error_matches (why, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED) ? QS_ERROR_IMAGE_FAILED
+                                                                      : why->code;
+}
+
 static gboolean
 see (QsRevertDisk *disk, const QsDiskFacts *facts, GError **error)
 {
@@ -87,8 +95,8 @@ see (QsRevertDisk *disk, const QsDiskFacts *facts, GError **error)
     g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED, "disk ‘%s’: its file is not recorded",
                  disk->target);
   else if (facts->error != NULL)
-    g_set_error (error, facts->error->domain, facts->error->code, "disk ‘%s’: %s", disk->target,
-                 facts->error->message);
+    g_set_error (error, facts->error->domain, altered_code (facts->error), "disk ‘%s’: %s",
+                 disk->target, facts->error->message);
   else
     {
       disk->facts = facts;

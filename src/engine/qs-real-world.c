@@ -75,7 +75,11 @@ prefix_disk (const QsStep *step, GError **error)
 {
   const char *target = qs_step_string (step, "target");
 
-  if (target != NULL && error != NULL && *error != NULL)
+  if (target == NULL || error == NULL || *error == NULL)
+    return;
+  if (g_str_equal (target, QS_MEMORY_TARGET))
+    g_prefix_error (error, "memory: ");
+  else
     g_prefix_error (error, "disk ‘%s’: ", target);
 }
 

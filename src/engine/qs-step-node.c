@@ -134,7 +134,7 @@ qs_node_add_run (QsGuest *guest, const QsStep *step, GVariant **result, GError *
       && qs_qmp_run (qs_guest_get_qmp (guest), "blockdev-add", node_options (step),
                      QS_QMP_COMMAND_SECONDS, error))
     return TRUE;
-  g_prefix_error (error, "disk ‘%s’: ", qs_step_string (step, "target"));
+  g_prefix_error (error, "‘%s’: ", qs_step_string (step, "path"));
   return FALSE;
 }
 
