@@ -37,12 +37,16 @@ class MemoryCase(unittest.TestCase):
         self.addCleanup(self.session.close)
         self.prepare_session()
         self.session.start_daemon()
-        self.guest = Guest(self.session.folder, 2, self.drivers)
+        self.guest = Guest(self.place(), 2, self.drivers)
         self.domain = self.session.manager.define(self.document())
         self.number = 0
 
     def prepare_session(self):
         """For those who want another daemon."""
+
+    def place(self):
+        """Where the guest has its folder."""
+        return self.session.folder
 
     def document(self):
         return self.guest.xml()
