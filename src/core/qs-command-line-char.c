@@ -34,6 +34,17 @@ is_own (const char *path)
   return !path;
 }
 
+/* the name is another process's until that has ended */
+static char *
+beside (const QsLine *line, char *path, const char *mode)
+{
+  g_autofree char *plain = path;
+
+  if (line->options->sharing != QS_SHARING_BESIDE || mode != modes[0].qemu)
+    return g_steal_pointer (&plain);
+  return g_strconcat (plain, line->options->beside, NULL);
+}
+
 static gboolean
 add_unix (QsLine *line, const xmlNode *device, const char *id, GError **error)
 {
@@ -51,6 +62,8 @@ add_unix (QsLine *line, const xmlNode *device, const char *id, GError **error)
     }
   else if (!qs_line_path (line, source, path, error))
     return FALSE;
+  else
+    path = beside (line, path, mode);
   if (strlen (path) > QS_MAX_SOCKET_BYTES)
     return qs_line_refuse (error, device, "has a socket whose path is longer than %d bytes",
                            QS_MAX_SOCKET_BYTES);
@@ -74,6 +87,7 @@ add_file (QsLine *line, const xmlNode *device, const char *id, GError **error)
   const xmlNode *source = qs_xml_child (device, "source");
   g_autofree char *path = qs_xml_attribute (source, "path");
   g_autofree char *escaped = NULL;
+  gboolean keeps = line->options->sharing == QS_SHARING_BESIDE;
   const char *append = "off";
 
   if (!path)
@@ -82,8 +96,9 @@ add_file (QsLine *line, const xmlNode *device, const char *id, GError **error)
       || !qs_line_word (source, "append", qs_words_on_off, &append, error))
     return FALSE;
   escaped = qs_line_escape (path);
-  qs_line_take (line, "-chardev",
-                g_strdup_printf ("file,id=char-%s,path=%s,append=%s", id, escaped, append));
+  qs_line_take (
+      line, "-chardev",
+      g_strdup_printf ("file,id=char-%s,path=%s,append=%s", id, escaped, keeps ? "on" : append));
   return TRUE;
 }
 
@@ -103,6 +118,11 @@ add_backend (QsLine *line, const xmlNode *device, const char *id, GError **error
 {
   g_autofree char *type = qs_xml_attribute (device, "type");
 
+  if (line->options->sharing == QS_SHARING_PROOF)
+    {
+      qs_line_take (line, "-chardev", g_strdup_printf ("null,id=char-%s", id));
+      return TRUE;
+    }
   for (guint i = 0; i < G_N_ELEMENTS (backends); i++)
     if (g_strcmp0 (type, backends[i].type) == 0)
       return backends[i].add (line, device, id, error);

@@ -27,50 +27,60 @@ static const QsWord share_policies[] = {
 /* bytes and KiB as libvirt has them, MiB as QEMU does */
 #define MAX_VIDEO_KIB (1024 * 1024)
 
+/* where a display listens */
+typedef struct
+{
+  char *path; /* NULL: at a port */
+  const char *host;
+  guint64 port;
+  gboolean searches; /* for the first free one from there on */
+} Listener;
+
+static void
+listener_clear (Listener *listener)
+{
+  g_free (listener->path);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Listener, listener_clear)
+
 static gboolean
-add_socket (QsLine *line, const xmlNode *node, const char *path, GString *value, GError **error)
+read_socket (QsLine *line, const xmlNode *node, const char *path, Listener *listener,
+             GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (line->options->qmp_socket);
-  g_autofree char *own = g_strconcat (folder, "/vnc.sock", NULL);
-  g_autofree char *escaped = NULL;
 
   if (path && !qs_line_path (line, node, path, error))
     return FALSE;
   if (path && strlen (path) > QS_MAX_SOCKET_BYTES)
     return qs_line_refuse (error, node, "has a socket whose path is longer than %d bytes",
                            QS_MAX_SOCKET_BYTES);
-  escaped = qs_line_escape (path ? path : own);
-  g_string_append_printf (value, "vnc=unix:%s", escaped);
+  listener->path = path ? g_strdup (path) : g_strconcat (folder, "/vnc.sock", NULL);
   return TRUE;
 }
 
 static gboolean
-add_port (const xmlNode *graphics, const xmlNode *node, const char *attribute, GString *value,
-          GError **error)
+read_port (const xmlNode *graphics, const xmlNode *node, const char *attribute, Listener *listener,
+           GError **error)
 {
   g_autofree char *port = qs_xml_attribute (graphics, "port");
   const char *automatic = "off";
-  const char *host = hosts[0].qemu;
-  guint64 number = FIRST_VNC_PORT;
 
-  if (!qs_line_word (node, attribute, hosts, &host, error)
+  listener->host = hosts[0].qemu;
+  listener->port = FIRST_VNC_PORT;
+  if (!qs_line_word (node, attribute, hosts, &listener->host, error)
       || !qs_line_word (graphics, "autoport", qs_words_on_off, &automatic, error))
     return FALSE;
-  if (!port || g_str_equal (port, "-1") || g_str_equal (automatic, "on"))
-    {
-      g_string_append_printf (value, "vnc=%s:0,to=%d", host, VNC_DISPLAYS - 1);
-      return TRUE;
-    }
-  if (!qs_line_number (graphics, "port", 65535, &number, error))
+  listener->searches = !port || g_str_equal (port, "-1") || g_str_equal (automatic, "on");
+  if (listener->searches)
+    return TRUE;
+  if (!qs_line_number (graphics, "port", 65535, &listener->port, error))
     return FALSE;
-  if (number < FIRST_VNC_PORT)
-    return qs_line_refuse (error, graphics, "has a port below %d", FIRST_VNC_PORT);
-  g_string_append_printf (value, "vnc=%s:%" G_GUINT64_FORMAT, host, number - FIRST_VNC_PORT);
-  return TRUE;
+  return listener->port >= FIRST_VNC_PORT
+         || qs_line_refuse (error, graphics, "has a port below %d", FIRST_VNC_PORT);
 }
 
 static gboolean
-add_listener (QsLine *line, const xmlNode *graphics, GString *value, GError **error)
+read_listener (QsLine *line, const xmlNode *graphics, Listener *listener, GError **error)
 {
   static const QsWord types[] = { { "address", "address" }, { "socket", "socket" }, { NULL } };
   const xmlNode *listen = qs_xml_child (graphics, "listen");
@@ -78,14 +88,66 @@ add_listener (QsLine *line, const xmlNode *graphics, GString *value, GError **er
   const char *type = "address";
 
   if (socket)
-    return add_socket (line, graphics, socket, value, error);
+    return read_socket (line, graphics, socket, listener, error);
   if (!qs_line_word (listen, "type", types, &type, error))
     return FALSE;
   if (g_str_equal (type, "address"))
-    return listen ? add_port (graphics, listen, "address", value, error)
-                  : add_port (graphics, graphics, "listen", value, error);
+    return listen ? read_port (graphics, listen, "address", listener, error)
+                  : read_port (graphics, graphics, "listen", listener, error);
   socket = qs_xml_attribute (listen, "socket");
-  return add_socket (line, listen, socket, value, error);
+  return read_socket (line, listen, socket, listener, error);
+}
+
+static char *
+format_listener (const QsLine *line, const Listener *listener)
+{
+  g_autofree char *escaped = listener->path ? qs_line_escape (listener->path) : NULL;
+
+  if (line->options->sharing != QS_SHARING_NONE)
+    return g_strdup ("vnc=none");
+  if (escaped)
+    return g_strconcat ("vnc=unix:", escaped, NULL);
+  return g_strdup_printf (listener->searches ? "vnc=%s:%" G_GUINT64_FORMAT ",to=%d"
+                                             : "vnc=%s:%" G_GUINT64_FORMAT,
+                          listener->host, listener->port - FIRST_VNC_PORT, VNC_DISPLAYS - 1);
+}
+
+static void
+add_address (GVariantBuilder *address, const char *key, GVariant *value)
+{
+  g_variant_builder_add (address, "{sv}", key, value);
+}
+
+/**
+ * qs_line_display:
+ *
+ * Returns: (transfer full) (nullable): the arguments of `display-update` for the display @graphics
+ */
+GVariant *
+qs_line_display (QsLine *line, const xmlNode *graphics)
+{
+  g_auto (Listener) listener = { 0 };
+  g_auto (GVariantBuilder) address = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+  g_auto (GVariantBuilder) list = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+
+  if (!read_listener (line, graphics, &listener, NULL))
+    return NULL;
+  add_address (&address, "type", g_variant_new_string (listener.path ? "unix" : "inet"));
+  if (listener.path)
+    add_address (&address, "path", g_variant_new_string (listener.path));
+  else
+    {
+      g_autofree char *port = g_strdup_printf ("%" G_GUINT64_FORMAT, listener.port);
+      gboolean bracketed = *listener.host == '[';
+
+      add_address (&address, "host", g_variant_new_string (bracketed ? "::1" : listener.host));
+      add_address (&address, "port", g_variant_new_string (port));
+    }
+  if (listener.searches)
+    add_address (&address, "to", g_variant_new_uint32 (FIRST_VNC_PORT + VNC_DISPLAYS - 1));
+  g_variant_builder_add_value (&list, g_variant_builder_end (&address));
+  return g_variant_ref_sink (g_variant_new_parsed ("{'type': <'vnc'>, 'addresses': <%@aa{sv}>}",
+                                                   g_variant_builder_end (&list)));
 }
 
 static gboolean
@@ -105,16 +167,17 @@ gboolean
 qs_line_graphics (QsLine *line, const xmlNode *device, GError **error)
 {
   static const QsWord types[] = { { "vnc", "vnc" }, { NULL } };
-  g_autoptr (GString) value = g_string_new (NULL);
+  g_auto (Listener) listener = { 0 };
+  g_autofree char *listens = NULL;
   const char *share = "";
   const char *type = NULL;
 
   if (!qs_line_word (device, "type", types, &type, error)
       || !qs_line_word (device, "sharePolicy", share_policies, &share, error)
-      || !add_listener (line, device, value, error) || !add_keymap (line, device, error))
+      || !read_listener (line, device, &listener, error) || !add_keymap (line, device, error))
     return FALSE;
-  g_string_append (value, share);
-  qs_line_add (line, "-vnc", value->str);
+  listens = format_listener (line, &listener);
+  qs_line_take (line, "-vnc", g_strconcat (listens, share, NULL));
   return TRUE;
 }
 

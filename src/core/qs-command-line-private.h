@@ -114,6 +114,7 @@ gboolean qs_line_serial (QsLine *line, const xmlNode *device, GError **error);
 gboolean qs_line_console (QsLine *line, const xmlNode *device, GError **error);
 gboolean qs_line_channel (QsLine *line, const xmlNode *device, GError **error);
 gboolean qs_line_graphics (QsLine *line, const xmlNode *device, GError **error);
+GVariant *qs_line_display (QsLine *line, const xmlNode *graphics);
 gboolean qs_line_video (QsLine *line, const xmlNode *device, GError **error);
 gboolean qs_line_input (QsLine *line, const xmlNode *device, GError **error);
 gboolean qs_line_rng (QsLine *line, const xmlNode *device, GError **error);

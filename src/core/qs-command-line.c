@@ -264,6 +264,17 @@ qs_command_line_new (const QsDomainDef *def, const QsCommandLineOptions *options
   return build (&line, error) ? take_array (&line.words) : NULL;
 }
 
+GVariant *
+qs_command_line_display (const QsDomainDef *def, const QsCommandLineOptions *options)
+{
+  g_auto (QsLine) line = { 0 };
+  const xmlNode *graphics;
+
+  line_init (&line, def, options, TRUE);
+  graphics = qs_xml_child (line.devices, "graphics");
+  return graphics ? qs_line_display (&line, graphics) : NULL;
+}
+
 static const QsCommandLineOptions dry_options = {
   .qmp_socket = "/run/monitor",
   .allow_custom = TRUE,

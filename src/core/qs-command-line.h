@@ -44,8 +44,27 @@ typedef enum
   QS_INCOMING_DEFER,
 } QsIncoming;
 
+/* what follows the path of a socket that another process still has; a number follows */
+#define QS_BESIDE_SUFFIX ".snapd-"
+
+/**
+ * QsSharing:
+ * @QS_SHARING_NONE: no other process has what the document names
+ * @QS_SHARING_PROOF: one has, and this one ends before the guest runs: consoles lead nowhere, and no
+ *   display listens
+ * @QS_SHARING_BESIDE: one has, and this one takes over from it: sockets get names beside theirs, files
+ *   are not emptied, and the display listens when it is told to (qs_command_line_display())
+ */
+typedef enum
+{
+  QS_SHARING_NONE,
+  QS_SHARING_PROOF,
+  QS_SHARING_BESIDE,
+} QsSharing;
+
 /**
  * QsCommandLineOptions:
+ * @beside: with QS_SHARING_BESIDE: what is put behind the path of a socket
  * @qmp_socket: its folder also gets the sockets that the document leaves to us
  * @chains: of each disk with a file, whose format is not raw; the others may be left out
  * @nvram: the file of this domain; NULL: the one in the document
@@ -60,6 +79,8 @@ typedef struct
   const char *nvram;
   const char *nvram_format;
   QsIncoming incoming;
+  QsSharing sharing;
+  const char *beside;
   gboolean allow_custom;
   gboolean system_mode;
 } QsCommandLineOptions;
@@ -93,6 +114,39 @@ GStrv qs_command_line_new (const QsDomainDef *def, const QsCommandLineOptions *o
  * Whether qs_command_line_new() would refuse the document whatever the options are.
  */
 gboolean qs_command_line_check (const QsDomainDef *def, GError **error);
+
+/**
+ * qs_command_line_check_sharing:
+ *
+ * Whether a process can be started so without harm to what another one of the same document serves.
+ */
+gboolean qs_command_line_check_sharing (const QsDomainDef *def, QsSharing sharing, GError **error);
+
+gboolean qs_command_line_has_display (const QsDomainDef *def);
+
+/**
+ * qs_command_line_sockets:
+ *
+ * The paths of the document that QEMU would listen at and that get another name with
+ * QS_SHARING_BESIDE.
+ */
+GStrv qs_command_line_sockets (const QsDomainDef *def);
+
+/**
+ * qs_command_line_wanted_path:
+ *
+ * Returns: (transfer full) (nullable): the path that a socket has in the document, where @path is that of
+ *   one of a process started with QS_SHARING_BESIDE; NULL: it is not
+ */
+char *qs_command_line_wanted_path (const char *path);
+
+/**
+ * qs_command_line_display:
+ *
+ * Returns: (transfer full) (nullable): arguments of `display-update`, with which a display that was
+ *   started with QS_SHARING_BESIDE listens as the document has it; NULL: there is none
+ */
+GVariant *qs_command_line_display (const QsDomainDef *def, const QsCommandLineOptions *options);
 
 /**
  * qs_command_line_paths:

@@ -60,7 +60,7 @@ make_chains (const QsDomainDef *def, QsChainFile *files)
 }
 
 static GStrv
-command_line (const QsDomainDef *def, gboolean allow_custom, GError **error)
+shared_line (const QsDomainDef *def, QsSharing sharing, gboolean allow_custom, GError **error)
 {
   g_autofree QsChainFile *files = g_new0 (QsChainFile, def->disks->len + 1);
   g_autoptr (GArray) chains = make_chains (def, files);
@@ -68,21 +68,29 @@ command_line (const QsDomainDef *def, gboolean allow_custom, GError **error)
     .qmp_socket = "/srv/images/qmp.sock",
     .chains = (const QsDiskChain *)chains->data,
     .n_chains = chains->len,
+    .sharing = sharing,
+    .beside = QS_BESIDE_SUFFIX "7",
     .allow_custom = allow_custom,
   };
 
   return qs_command_line_new (def, &options, error);
 }
 
+static GStrv
+command_line (const QsDomainDef *def, gboolean allow_custom, GError **error)
+{
+  return shared_line (def, QS_SHARING_NONE, allow_custom, error);
+}
+
 static void
-test_golden (gconstpointer name)
+check_golden (const char *name, const char *suffix, QsSharing sharing)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (QsDomainDef) def = load (name);
-  g_autofree char *path = data_file (name, ".args");
+  g_autofree char *path = data_file (name, suffix);
   g_autofree char *expected = NULL;
   g_autofree char *found = NULL;
-  g_auto (GStrv) argv = command_line (def, TRUE, &error);
+  g_auto (GStrv) argv = shared_line (def, sharing, TRUE, &error);
 
   g_assert_no_error (error);
   for (guint i = 0; argv[i]; i++)
@@ -93,6 +101,20 @@ test_golden (gconstpointer name)
   g_assert_true (g_file_get_contents (path, &expected, NULL, &error));
   g_assert_cmpstr (found, ==, expected);
   g_assert_true (qs_command_line_check (def, &error));
+}
+
+static void
+test_golden (gconstpointer name)
+{
+  check_golden (name, ".args", QS_SHARING_NONE);
+}
+
+/* of a trial nothing is seen outside; one that takes over has names of its own until then */
+static void
+test_shared (gconstpointer name)
+{
+  check_golden (name, ".proof.args", QS_SHARING_PROOF);
+  check_golden (name, ".beside.args", QS_SHARING_BESIDE);
 }
 
 /* what QEMU reads as JSON is JSON, and a name in it is one value */
@@ -353,6 +375,8 @@ main (int argc, char **argv)
 
       g_test_add_data_func (path, golden[i], test_golden);
     }
+  g_test_add_data_func ("/command-line/shared/chars", "chars", test_shared);
+  g_test_add_data_func ("/command-line/shared/devices", "devices", test_shared);
   for (guint i = 0; i < G_N_ELEMENTS (refusals); i++)
     {
       g_autofree char *path = g_strconcat ("/command-line/refusal/", refusals[i].name, NULL);
