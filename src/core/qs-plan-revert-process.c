@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-plan-revert.h"
 
+#include "qs-command-line.h"
 #include "qs-error.h"
 
 /* the guest gets another process, or none */
@@ -60,6 +61,30 @@ format_machine (const QsRevertBuild *build, GError **error)
   return def != NULL ? qs_domain_def_format (def, TRUE) : NULL;
 }
 
+/* another process must not take away, end or empty what the one that runs serves */
+static gboolean
+check_sharing (const QsRevertBuild *build, QsStepKind kind, const char *machine, GError **error)
+{
+  static const char *const commands[] = { "display-update", NULL };
+  QsSharing sharing = kind == QS_STEP_PROOF_START ? QS_SHARING_PROOF : QS_SHARING_BESIDE;
+  g_autoptr (QsDomainDef) def = qs_domain_def_new_record (machine, error);
+  g_autoptr (GError) problem = NULL;
+
+  if (def == NULL)
+    return FALSE;
+  if (sharing == QS_SHARING_BESIDE && qs_command_line_has_display (def)
+      && !qs_facts_has_commands (build->revert->facts, commands))
+    g_set_error_literal (&problem, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+                         "this version of QEMU cannot hand its display over");
+  else if (qs_command_line_check_sharing (def, sharing, &problem))
+    return TRUE;
+  g_set_error (
+      error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
+      "a second QEMU is needed beside the one that runs, and %s; shut the guest down first",
+      problem->message);
+  return FALSE;
+}
+
 static gboolean
 plan_spawn (QsRevertBuild *build, QsStepKind kind, QsPhase phase, GError **error)
 {
@@ -71,6 +96,12 @@ plan_spawn (QsRevertBuild *build, QsStepKind kind, QsPhase phase, GError **error
 
   if (chains == NULL)
     return FALSE;
+  if (build->was_active && phase == QS_PHASE_PREPARE
+      && !check_sharing (build, kind, machine, error))
+    {
+      g_variant_unref (g_variant_ref_sink (chains));
+      return FALSE;
+    }
   g_variant_builder_add_parsed (&arguments, "{'id', <%s>}", build->after->id);
   g_variant_builder_add_parsed (&arguments, "{'definition', <%s>}", machine);
   g_variant_builder_add (&arguments, "{sv}", "chains", chains);

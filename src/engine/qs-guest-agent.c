@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-guest.h"
 
+#include "qs-command-line.h"
 #include "qs-json-scan.h"
 #include "qs-limits.h"
 
@@ -77,9 +78,14 @@ find_port (QsGuest *guest, char **label, GError **error)
   return TRUE;
 }
 
-/* "disconnected:unix:/run/agent.sock,server=on"; NULL: nobody can connect to it */
-static char *
-socket_path (const char *filename)
+/**
+ * qs_guest_socket_path:
+ * @filename: of a chardev, as in "disconnected:unix:/run/agent.sock,server=on"
+ *
+ * Returns: (transfer full) (nullable): the name QEMU has bound; NULL: nobody can connect to it
+ */
+char *
+qs_guest_socket_path (const char *filename)
 {
   static const char *const prefixes[] = { "unix:/", "disconnected:unix:/" };
   static const char *const suffixes[] = { ",server=on", ",server" };
@@ -93,6 +99,16 @@ socket_path (const char *filename)
           return g_strndup (path, strlen (path) - strlen (suffixes[n]));
         }
   return NULL;
+}
+
+/* where it is now: step `connect` has renamed what is bound beside another process's */
+static char *
+present_path (const char *filename)
+{
+  g_autofree char *bound = qs_guest_socket_path (filename);
+  char *wanted = bound != NULL ? qs_command_line_wanted_path (bound) : NULL;
+
+  return wanted != NULL ? wanted : g_steal_pointer (&bound);
 }
 
 /* by the name of the chardev, or, if that is not known, by the socket */
@@ -125,7 +141,7 @@ qs_guest_find_agent (QsGuest *guest, const char *known, char **path, gboolean *i
     {
       JsonObject *chardev = qs_json_element (json_node_get_array (answer), i);
       const char *filename = chardev != NULL ? qs_json_string (chardev, "filename") : NULL;
-      g_autofree char *found = filename != NULL ? socket_path (filename) : NULL;
+      g_autofree char *found = filename != NULL ? present_path (filename) : NULL;
 
       if (filename == NULL || !is_wanted (chardev, label, found, known))
         continue;

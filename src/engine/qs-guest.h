@@ -133,6 +133,7 @@ gboolean qs_guest_memory_bytes (QsGuest *guest, guint64 *bytes, GError **error);
 gboolean qs_guest_has_tpm (QsGuest *guest, gboolean *has_tpm, GError **error);
 
 /* qs-guest-agent.c */
+char *qs_guest_socket_path (const char *filename);
 gboolean qs_guest_find_agent (QsGuest *guest, const char *known, char **path, gboolean *is_open,
                               GError **error);
 

@@ -25,6 +25,27 @@ note_end (QsStepCall *call, const char *name, GVariant **result)
   *result = g_variant_ref_sink (g_variant_new_parsed ("{'note': <%s>}", note));
 }
 
+/* a console that cannot be had is no reason to give up a guest that is where it was wanted */
+static void
+take_consoles (QsStepCall *call, GVariant **result)
+{
+  QsRegistry *registry = call->world->engine->registry;
+  g_autoptr (QsGuest) guest = qs_registry_get_guest (registry, call->world->domain);
+  guint64 step = qs_step_uint64 (call->step, "spawn");
+  GVariant *learnt = step < call->results->len ? g_ptr_array_index (call->results, step) : NULL;
+  g_autoptr (GVariant) display =
+      learnt != NULL ? g_variant_lookup_value (learnt, "display", G_VARIANT_TYPE_VARDICT) : NULL;
+  g_autoptr (GError) problem = NULL;
+  g_autofree char *note = NULL;
+
+  if (guest == NULL || qs_step_take_consoles (call, guest, display, &problem))
+    return;
+  note = g_strdup_printf ("a console of the guest is missing until it is started anew: %s",
+                          problem->message);
+  g_message ("%s", note);
+  *result = g_variant_ref_sink (g_variant_new_parsed ("{'note': <%s>}", note));
+}
+
 /* the record has made the process the domain's already: all that is left is to talk to it. As often as
    it is tried: an earlier try, or the start of the service, may have done so. Where that process has
    ended the domain is off, as after any end of a QEMU */
@@ -37,11 +58,18 @@ connect_spawned (QsStepCall *call, GVariant **result, GError **error)
 
   if (process == NULL || domain == NULL || !qs_process_is_same (domain->process, process))
     return TRUE;
-  if (qs_process_is_alive (process) && qs_beside_adopt (call->world, process))
-    return TRUE;
   if (!qs_process_is_alive (process))
     note_end (call, domain->name, result);
-  return qs_watch_find (engine, domain, error);
+  else if (qs_beside_adopt (call->world, process))
+    {
+      take_consoles (call, result);
+      return TRUE;
+    }
+  if (!qs_watch_find (engine, domain, error))
+    return FALSE;
+  if (*result == NULL)
+    take_consoles (call, result);
+  return TRUE;
 }
 
 /* the domain is recorded whether it can be talked to or not: one that cannot is shown unconnected,

@@ -41,6 +41,25 @@ read_chains (GVariant *value)
   return chains;
 }
 
+static QsSharing
+sharing_of (const QsStepCall *call)
+{
+  g_autoptr (QsDomain) domain = NULL;
+
+  if (call->step->kind == QS_STEP_PROOF_START)
+    return QS_SHARING_PROOF;
+  if (!qs_step_boolean (call->step, "beside"))
+    return QS_SHARING_NONE;
+  domain = qs_registry_get (call->world->engine->registry, call->world->domain);
+  return domain != NULL && qs_domain_is_active (domain) ? QS_SHARING_BESIDE : QS_SHARING_NONE;
+}
+
+static char *
+beside_suffix (const QsStepCall *call)
+{
+  return g_strdup_printf (QS_BESIDE_SUFFIX "%" G_GUINT64_FORMAT, call->world->op);
+}
+
 static GStrv
 make_argv (QsStepCall *call, const char *socket, QsIncoming incoming, GError **error)
 {
@@ -48,8 +67,11 @@ make_argv (QsStepCall *call, const char *socket, QsIncoming incoming, GError **e
       qs_domain_def_new_record (qs_step_string (call->step, "definition"), error);
   g_autoptr (GVariant) value = qs_step_value (call->step, "chains");
   g_autoptr (GArray) chains = read_chains (value);
+  g_autofree char *beside = beside_suffix (call);
   QsCommandLineOptions options = {
     .qmp_socket = socket,
+    .sharing = sharing_of (call),
+    .beside = beside,
     .chains = (const QsDiskChain *)chains->data,
     .n_chains = chains->len,
     .incoming = incoming,
@@ -92,6 +114,24 @@ process_result (const QsProcess *process)
       "{'pid': <%x>, 'start-time': <%t>, 'boot-id': <%s>, 'socket': <%s>, 'unit': <%s>}",
       process->pid, process->start_time, process->boot_id, process->socket,
       process->unit != NULL ? process->unit : ""));
+}
+
+/* with what its display needs when it takes over from another process */
+static GVariant *
+beside_result (QsStepCall *call, const QsProcess *process)
+{
+  g_autoptr (QsDomainDef) def =
+      qs_domain_def_new_record (qs_step_string (call->step, "definition"), NULL);
+  const QsCommandLineOptions options = { .qmp_socket = process->socket };
+  g_autoptr (GVariant) plain = process_result (process);
+  g_autoptr (GVariant) display = NULL;
+  g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (plain);
+
+  if (def != NULL && sharing_of (call) == QS_SHARING_BESIDE)
+    display = qs_command_line_display (def, &options);
+  if (display != NULL)
+    g_variant_dict_insert_value (&result, "display", display);
+  return g_variant_ref_sink (g_variant_dict_end (&result));
 }
 
 /* before QEMU listens: an undo after a crash must know the process */
@@ -187,15 +227,44 @@ undo_start (QsStepCall *call, const char *id, GError **error)
                                      error);
 }
 
+/* QEMU listens before it opens its images and makes its devices, and answers after that */
+static gboolean
+prove (QsStepCall *call, const QsProcess *process, int log, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  g_autoptr (GError) problem = NULL;
+  g_autofree char *text = NULL;
+  int fd = worker != NULL ? qs_worker_connect (worker, process->socket, &problem) : -1;
+  QsQmp *qmp = fd >= 0 ? qs_qmp_new (fd, NULL, NULL, NULL, &problem) : NULL;
+
+  if (qmp != NULL)
+    {
+      qs_qmp_unref (qmp);
+      return TRUE;
+    }
+  if (worker == NULL)
+    return FALSE;
+  text = qs_launcher_read_log (log);
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "%s: %s",
+               qs_process_is_alive (process) ? problem->message : "QEMU has ended while it started",
+               text);
+  return FALSE;
+}
+
 /* `-incoming defer` opens every image and takes no lock: the old QEMU may still run on them. What
-   is proved is that the new one will start */
+   is proved is that the new one will start; not that its consoles and display will find their names and
+   ports, which are the old one's */
 gboolean
 qs_run_proof_start (QsStepCall *call, GVariant **result, GError **error)
 {
   g_autofree char *id = proof_id (call);
-  g_autoptr (QsProcess) process = start (call, id, QS_INCOMING_DEFER, NULL, error);
+  int log = -1;
+  g_autoptr (QsProcess) process = start (call, id, QS_INCOMING_DEFER, &log, error);
+  gboolean proved = process != NULL && prove (call, process, log, error);
 
-  if (process == NULL)
+  if (log >= 0)
+    close (log);
+  if (!proved)
     {
       g_prefix_error (error, "a trial start of the new state failed: ");
       return FALSE;
@@ -264,8 +333,30 @@ qs_run_spawn (QsStepCall *call, GVariant **result, GError **error)
   process = start (call, id, waits ? QS_INCOMING_DEFER : QS_INCOMING_NONE, &log, error);
   if (process == NULL)
     return FALSE;
-  *result = process_result (process);
+  *result = beside_result (call, process);
   return introduce (call, process, log, error);
+}
+
+/* a QEMU that was killed, or could not load its memory, leaves its names behind */
+static void
+clear_sockets (QsStepCall *call)
+{
+  g_autofree char *suffix = beside_suffix (call);
+  g_autoptr (QsDomainDef) def =
+      qs_domain_def_new_record (qs_step_string (call->step, "definition"), NULL);
+  g_auto (GStrv) paths = def != NULL ? qs_command_line_sockets (def) : NULL;
+  QsWorker *worker = qs_real_world_worker (call->world, NULL);
+
+  if (worker == NULL || !qs_step_boolean (call->step, "beside"))
+    return;
+  for (guint i = 0; paths != NULL && paths[i] != NULL; i++)
+    {
+      g_autofree char *path = g_strconcat (paths[i], suffix, NULL);
+      g_autoptr (GError) ignored = NULL;
+
+      if (!qs_worker_unlink_socket (worker, path, &ignored))
+        g_debug ("%s, ignoring", ignored->message);
+    }
 }
 
 gboolean
@@ -274,7 +365,10 @@ qs_undo_spawn (QsStepCall *call, GError **error)
   g_autofree char *id = spawn_id (call);
 
   qs_beside_end (call->world);
-  return undo_start (call, id, error);
+  if (!undo_start (call, id, error))
+    return FALSE;
+  clear_sockets (call);
+  return TRUE;
 }
 
 static QsProcess *

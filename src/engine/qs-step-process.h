@@ -13,6 +13,16 @@ QsProcess *qs_step_process_of (const QsStepCall *call, guint64 step);
 gboolean qs_step_end_process (QsStepCall *call, const QsProcess *process, GError **error);
 
 /**
+ * qs_step_take_consoles:
+ * @display: (nullable): what step `spawn` has learnt of the display
+ *
+ * The process that the domain has now serves what the last one did: its sockets get their names, and the
+ * display listens. May be done again.
+ */
+gboolean qs_step_take_consoles (QsStepCall *call, QsGuest *guest, GVariant *display,
+                                GError **error);
+
+/**
  * QsBeside:
  *
  * A QEMU that was started beside the domain's own one, and is not the domain's yet.

@@ -167,6 +167,29 @@ qs_worker_make_runtime (QsWorker *worker, const char *parent, const char *id, GE
 }
 
 /**
+ * qs_worker_rename_socket:
+ *
+ * Gives the socket @from the name @to, in place of the socket of a process that has ended. That it was
+ * done before is a success.
+ */
+gboolean
+qs_worker_rename_socket (QsWorker *worker, const char *from, const char *to, GError **error)
+{
+  return qs_worker_do (worker, "rename-socket", g_variant_new ("(ss)", from, to), error);
+}
+
+/**
+ * qs_worker_unlink_socket:
+ *
+ * Deletes the socket of a process that has ended. That there is none is a success.
+ */
+gboolean
+qs_worker_unlink_socket (QsWorker *worker, const char *path, GError **error)
+{
+  return qs_worker_do (worker, "unlink-socket", g_variant_new ("(s)", path), error);
+}
+
+/**
  * qs_worker_clear_runtime:
  *
  * Deletes such a folder and what lies in it.

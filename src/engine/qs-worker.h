@@ -155,6 +155,9 @@ int qs_worker_watch_folder (QsWorker *worker, const char *path, GError **error);
 gboolean qs_worker_look (QsWorker *worker, const char *socket, GError **error);
 int qs_worker_connect (QsWorker *worker, const char *socket, GError **error);
 char *qs_worker_make_runtime (QsWorker *worker, const char *parent, const char *id, GError **error);
+gboolean qs_worker_rename_socket (QsWorker *worker, const char *from, const char *to,
+                                  GError **error);
+gboolean qs_worker_unlink_socket (QsWorker *worker, const char *path, GError **error);
 gboolean qs_worker_clear_runtime (QsWorker *worker, const char *folder, GError **error);
 
 /* starts @argv as a detached child (profile launch); stderr goes to @log_fd; the pid is the child's */

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -191,11 +192,83 @@ handle_look (QsWork *work, GVariant *arguments, GError **error)
   return NULL;
 }
 
+/* FALSE, without an error, if there is nothing */
+static gboolean
+find_socket (const QsPlace *place, struct stat *info, GError **error)
+{
+  if (!qs_place_stat (place, info))
+    {
+      if (errno != ENOENT)
+        qs_fail_errno (error, place->path, "look at");
+      return FALSE;
+    }
+  if (S_ISSOCK (info->st_mode) && info->st_uid == geteuid ())
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+               "‘%s’ is not a socket of its own user; it is left alone", place->path);
+  return FALSE;
+}
+
+/* from a name beside another one to that one. A socket that is there was of a process that has ended.
+   That nothing has the first name is a success: it was done before */
+static GVariant *
+handle_rename_socket (QsWork *work, GVariant *arguments, GError **error)
+{
+  g_autoptr (QsPlace) from = NULL;
+  g_autoptr (QsPlace) to = NULL;
+  g_autoptr (GError) problem = NULL;
+  const char *names[2];
+  struct stat info;
+
+  g_variant_get (arguments, "(&s&s)", &names[0], &names[1]);
+  from = qs_place_new (work, names[0], error);
+  to = from != NULL ? qs_place_new (work, names[1], error) : NULL;
+  if (to == NULL)
+    return NULL;
+  if (!find_socket (from, &info, &problem) && problem == NULL)
+    return qs_work_done ();
+  if (problem == NULL)
+    find_socket (to, &info, &problem);
+  if (problem != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return NULL;
+    }
+  if (renameat (from->folder, from->name, to->folder, to->name) == 0)
+    return qs_work_done ();
+  qs_fail_errno (error, to->path, "take over the name");
+  return NULL;
+}
+
+/* that there is none is a success */
+static GVariant *
+handle_unlink_socket (QsWork *work, GVariant *arguments, GError **error)
+{
+  g_autoptr (QsPlace) place = NULL;
+  g_autoptr (GError) problem = NULL;
+  const char *path;
+  struct stat info;
+
+  g_variant_get (arguments, "(&s)", &path);
+  place = qs_place_new (work, path, error);
+  if (place == NULL)
+    return NULL;
+  if (find_socket (place, &info, &problem) && unlinkat (place->folder, place->name, 0) != 0
+      && errno != ENOENT)
+    qs_fail_errno (&problem, path, "delete");
+  if (problem == NULL)
+    return qs_work_done ();
+  g_propagate_error (error, g_steal_pointer (&problem));
+  return NULL;
+}
+
 static const QsMethod methods[] = {
   { "connect", "(s)", handle_connect },
   { "look", "(s)", handle_look },
   { "make-runtime", "(ss)", handle_make_runtime },
   { "clear-runtime", "(s)", handle_clear_runtime },
+  { "rename-socket", "(ss)", handle_rename_socket },
+  { "unlink-socket", "(s)", handle_unlink_socket },
 };
 
 const QsMethod *
