@@ -154,23 +154,24 @@ qs_exchange_add_rename (QsPlan *plan, QsPhase phase, const QsExchange *exchange,
                         gboolean off)
 {
   const QsImage *waiting = exchange->waiting;
-  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
+  g_auto (GVariantBuilder) arguments = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
 
-  g_variant_dict_insert (&dict, "target", "s", exchange->target);
-  g_variant_dict_insert (&dict, "path", "s", exchange->aside);
-  g_variant_dict_insert (&dict, "over", "s", exchange->active);
-  g_variant_dict_insert (&dict, "kept", "s", exchange->kept);
+  g_variant_builder_add_parsed (&arguments, "{'target', <%s>}", exchange->target);
+  g_variant_builder_add_parsed (&arguments, "{'path', <%s>}", exchange->aside);
+  g_variant_builder_add_parsed (&arguments, "{'over', <%s>}", exchange->active);
+  g_variant_builder_add_parsed (&arguments, "{'kept', <%s>}", exchange->kept);
   if (waiting == NULL)
-    g_variant_dict_insert (&dict, "image", "u", step);
+    g_variant_builder_add_parsed (&arguments, "{'image', <%u>}", step);
   else
     {
-      g_variant_dict_insert (&dict, "from-dev", "t", waiting->dev);
-      g_variant_dict_insert (&dict, "from-ino", "t", waiting->ino);
-      g_variant_dict_insert (&dict, "from-btime", "x", waiting->btime);
+      g_variant_builder_add_parsed (&arguments, "{'from-dev', <%t>}", waiting->dev);
+      g_variant_builder_add_parsed (&arguments, "{'from-ino', <%t>}", waiting->ino);
+      g_variant_builder_add_parsed (&arguments, "{'from-btime', <%x>}", waiting->btime);
     }
-  g_variant_dict_insert (&dict, "dev", "t", exchange->image->dev);
-  g_variant_dict_insert (&dict, "ino", "t", exchange->image->ino);
-  g_variant_dict_insert (&dict, "btime", "x", exchange->image->btime);
-  g_variant_dict_insert (&dict, "off", "b", off);
-  qs_plan_add (plan, QS_STEP_FILE_RENAME, phase, exchange->target, g_variant_dict_end (&dict));
+  g_variant_builder_add_parsed (&arguments, "{'dev', <%t>}", exchange->image->dev);
+  g_variant_builder_add_parsed (&arguments, "{'ino', <%t>}", exchange->image->ino);
+  g_variant_builder_add_parsed (&arguments, "{'btime', <%x>}", exchange->image->btime);
+  g_variant_builder_add_parsed (&arguments, "{'off', <%b>}", off);
+  qs_plan_add (plan, QS_STEP_FILE_RENAME, phase, exchange->target,
+               g_variant_builder_end (&arguments));
 }
