@@ -8,7 +8,7 @@ import qs_images as images
 import qs_tap
 from qs_client import DBusError
 from qs_saved import LIVE, Base, document
-from qs_testing import wait_until
+from qs_testing import moments, wait_until
 
 
 @unittest.skipIf(os.environ.get('QS_KILL_AT_SYNC', '') == '', 'the preload library is not built')
@@ -70,7 +70,7 @@ class Killed(Base):
 
     def go(self, make, flags, with_qemu):
         """@make gives the request for a name."""
-        for moment in range(1, self.MOST):
+        for moment in moments(self.MOST):
             before = self.look()
             name = f's{moment}'
             if not self.strike(make(name), flags, moment, self.pid() if with_qemu else 0):

@@ -8,7 +8,7 @@ import qs_images as images
 import qs_tap
 from qs_client import DBusError
 from qs_commit import COMMIT, CommitCase
-from qs_testing import end_process
+from qs_testing import end_process, moments
 
 # that an operation has no more moments than this is checked
 MOST = 60
@@ -79,7 +79,7 @@ class Killed(CommitCase):
 
     def each_moment(self, is_on=True, with_qemu=False):
         merged = []
-        for moment in range(1, MOST):
+        for moment in moments(MOST):
             snapshot = self.begin(is_on, moment)
             before = self.world()
             if not self.strike(snapshot, moment, self.qemu() if with_qemu else 0):

@@ -8,7 +8,7 @@ import qs_images as images
 import qs_tap
 from qs_client import DBusError
 from qs_memory import DISK_ONLY, MemoryCase
-from qs_testing import end_process, wait_until
+from qs_testing import end_process, moments, wait_until
 
 RUNNING, DISCARD, TIP, BRANCH = 1, 16, 64, 512
 EXTERNAL = "<disks><disk name='vda' snapshot='external'/><disk name='vdb' snapshot='external'/>" \
@@ -123,7 +123,7 @@ class Killed(KilledCase):
     def each_moment(self, kind, state='running', flags=0, with_qemu=False):
         self.begin(kind)
         outcomes = []
-        for moment in range(1, MOST):
+        for moment in moments(MOST):
             self.prepare(state)
             before = self.world()
             last, processes = self.guest.serial.last(), self.processes()
@@ -265,7 +265,7 @@ class Tips(KilledCase):
         self.domain.destroy()
         self.counts = self.read_counts()
         files, gone = set(self.world().files), []
-        for moment in range(1, MOST):
+        for moment in moments(MOST):
             self.domain.start()
             self.guest.serial.wait_steps(3)
             here = self.current()
