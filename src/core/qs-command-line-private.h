@@ -113,6 +113,8 @@ gboolean qs_line_interface (QsLine *line, const xmlNode *device, GError **error)
 gboolean qs_line_serial (QsLine *line, const xmlNode *device, GError **error);
 gboolean qs_line_console (QsLine *line, const xmlNode *device, GError **error);
 gboolean qs_line_channel (QsLine *line, const xmlNode *device, GError **error);
+/* how many words of custom arguments a trial leaves out from @word on */
+guint qs_line_outward_words (const char *word);
 gboolean qs_line_graphics (QsLine *line, const xmlNode *device, GError **error);
 GVariant *qs_line_display (QsLine *line, const xmlNode *graphics);
 gboolean qs_line_video (QsLine *line, const xmlNode *device, GError **error);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
-#include "qs-command-line.h"
+#include "qs-command-line-private.h"
 
 #include "qs-error.h"
 #include "qs-limits.h"
-#include "qs-xml.h"
 
 #include <string.h>
 
@@ -24,28 +23,31 @@ qs_command_line_wanted_path (const char *path)
   return g_strndup (path, (gsize)(suffix - path));
 }
 
-/* options that open something outside of QEMU. @harmless: values that do not */
+/* options that open something outside of QEMU. @harmless: values that do not; @words: those that an
+   option has which nothing else of the command line refers to, and which a trial goes without; 0: others
+   may refer to it */
 static const struct
 {
   const char *option;
+  guint words;
   const char *harmless[4];
 } outward[] = {
-  { "chardev", { "null,", "ringbuf,", "pty,", NULL } },
-  { "serial", { "none", "null", "pty", NULL } },
-  { "parallel", { "none", "null", "pty", NULL } },
-  { "monitor", { "none", "null", "pty", NULL } },
-  { "vnc", { "none", NULL } },
-  { "netdev", { "user,", NULL } },
-  { "nic", { "none", "user", NULL } },
-  { "net", { "none", "nic", NULL } },
-  { "debugcon", { NULL } },
-  { "qmp", { NULL } },
-  { "qmp-pretty", { NULL } },
-  { "spice", { NULL } },
-  { "gdb", { NULL } },
-  { "s", { NULL } },
-  { "D", { NULL } },
-  { "pidfile", { NULL } },
+  { "chardev", 0, { "null,", "ringbuf,", "pty,", NULL } },
+  { "serial", 0, { "none", "null", "pty", NULL } },
+  { "parallel", 0, { "none", "null", "pty", NULL } },
+  { "netdev", 0, { "user,", NULL } },
+  { "nic", 0, { "none", "user", NULL } },
+  { "net", 0, { "none", "nic", NULL } },
+  { "spice", 0, { NULL } },
+  { "monitor", 2, { "none", "null", "pty", NULL } },
+  { "vnc", 2, { "none", NULL } },
+  { "qmp", 2, { NULL } },
+  { "qmp-pretty", 2, { NULL } },
+  { "gdb", 2, { NULL } },
+  { "pidfile", 2, { NULL } },
+  { "D", 2, { NULL } },
+  { "debugcon", 2, { NULL } },
+  { "s", 1, { NULL } },
 };
 
 static gboolean
@@ -59,22 +61,28 @@ is_harmless (const char *const *prefixes, const char *value)
   return FALSE;
 }
 
-/* QEMU takes an option with one dash or with two */
-static gboolean
-is_outward (const char *word, const char *value)
+/* QEMU takes an option with one dash or with two. G_MAXUINT: it opens nothing */
+static guint
+find_outward (const char *word, const char *value)
 {
   const char *name = word + strspn (word, "-");
 
-  if (*word != '-')
-    return FALSE;
-  for (guint i = 0; i < G_N_ELEMENTS (outward); i++)
+  for (guint i = 0; *word == '-' && i < G_N_ELEMENTS (outward); i++)
     if (g_str_equal (name, outward[i].option))
-      return !is_harmless (outward[i].harmless, value);
-  return FALSE;
+      return is_harmless (outward[i].harmless, value) ? G_MAXUINT : i;
+  return G_MAXUINT;
+}
+
+guint
+qs_line_outward_words (const char *word)
+{
+  guint found = find_outward (word, "");
+
+  return found < G_N_ELEMENTS (outward) ? outward[found].words : 0;
 }
 
 static gboolean
-check_custom (const QsDomainDef *def, GError **error)
+check_custom (const QsDomainDef *def, QsSharing sharing, GError **error)
 {
   const xmlNode *root = xmlDocGetRootElement (def->doc);
   const xmlNode *node = qs_xml_child (qs_xml_child (root, "qemu:commandline"), "qemu:arg");
@@ -85,7 +93,9 @@ check_custom (const QsDomainDef *def, GError **error)
       g_autofree char *word = qs_xml_attribute (node, "value");
       g_autofree char *value = next ? qs_xml_attribute (next, "value") : NULL;
 
-      if (!word || !is_outward (word, value ? value : ""))
+      guint found = word ? find_outward (word, value ? value : "") : G_MAXUINT;
+
+      if (found == G_MAXUINT || (sharing == QS_SHARING_PROOF && outward[found].words > 0))
         continue;
       g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
                    "<qemu:arg> ‘%.32s’ names something that two processes cannot have at a time",
@@ -184,5 +194,6 @@ qs_command_line_check_sharing (const QsDomainDef *def, QsSharing sharing, GError
 {
   if (sharing == QS_SHARING_NONE)
     return TRUE;
-  return check_custom (def, error) && (sharing != QS_SHARING_BESIDE || check_devices (def, error));
+  return check_custom (def, sharing, error)
+         && (sharing != QS_SHARING_BESIDE || check_devices (def, error));
 }

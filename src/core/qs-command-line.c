@@ -88,6 +88,8 @@ add_environment (QsLine *line, const xmlNode *custom, GError **error)
 static gboolean
 add_custom (QsLine *line, const xmlNode *custom, GError **error)
 {
+  guint left_out = 0;
+
   for (const xmlNode *node = qs_xml_child (custom, "qemu:arg"); node;
        node = qs_xml_next (node, "qemu:arg"))
     {
@@ -95,6 +97,13 @@ add_custom (QsLine *line, const xmlNode *custom, GError **error)
 
       if (!value)
         return qs_line_refuse (error, node, "has no value");
+      if (left_out == 0 && line->options->sharing == QS_SHARING_PROOF)
+        left_out = qs_line_outward_words (value);
+      if (left_out > 0)
+        {
+          left_out--;
+          continue;
+        }
       g_ptr_array_add (line->words, g_steal_pointer (&value));
     }
   return TRUE;

@@ -169,16 +169,19 @@ class Memory(BranchCase):
 
     def go(self, name):
         """A new branch of s1, and there at once."""
-        last = self.guest.serial.last()
+        last, boots = self.guest.serial.last(), self.guest.serial.boots()
+        steps = len(self.guest.serial.counts())
+        if self.domain['State'] == 'shutoff':
+            # a start empties the log, a process that takes over does not
+            boots, steps = [], 0
         self.domain.create(branch(name, 's1'), BRANCH | CURRENT)
         self.assertEqual(self.domain['State'], 'running')
         self.guest.serial.wait_steps(3)
-        # the log of the new process; what the old one still writes to it is of later
-        first = min(count for count, _ in self.guest.serial.counts())
+        # the new process writes to the same log; what the old one still wrote to it is of later
+        first = min(count for count, _ in self.guest.serial.counts()[steps:])
         self.assertLess(first, last)
         self.assertIn(first - self.count, range(4))
-        # its process is a new one, and has a new log
-        self.assertEqual(self.guest.serial.boots(), [])
+        self.assertEqual(self.guest.serial.boots(), boots)
         self.assertEqual(self.guest.serial.errors(), 0)
         self.check(name)
 

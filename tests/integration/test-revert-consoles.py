@@ -135,7 +135,7 @@ class Consoles(unittest.TestCase):
         self.check_failure(snapshot)
 
     def test_proof(self):
-        """Without memory the guest starts anew, as the document has it, when the other has ended."""
+        """Without memory the guest starts anew, as the document has it; the other has ended."""
         self.domain.create('<domainsnapshot><name>s1</name></domainsnapshot>', DISK_ONLY)
         old = self.qemu()
         self.domain.snapshot('s1').revert(RUNNING)

@@ -74,6 +74,7 @@ static const struct
 {
   const char *custom;
   gboolean shared;
+  gboolean lone; /* a trial goes without it */
 } custom_rows[] = {
   { "", TRUE },
   { ARG ("-device") ARG ("virtio-rng-pci"), TRUE },
@@ -84,8 +85,8 @@ static const struct
   { ARG ("-serial") ARG ("null"), TRUE },
   { ARG ("-chardev") ARG ("socket,id=a,path=/a"), FALSE },
   { ARG ("-chardev") ARG ("null,id=a"), TRUE },
-  { ARG ("-qmp") ARG ("unix:/a,server=on"), FALSE },
-  { ARG ("-s"), FALSE },
+  { ARG ("-qmp") ARG ("unix:/a,server=on"), FALSE, TRUE },
+  { ARG ("-s"), FALSE, TRUE },
 };
 
 static void
@@ -96,9 +97,37 @@ test_custom (void)
       const char *message = custom_rows[i].shared ? NULL : "<qemu:arg>";
 
       check_sharing ("", custom_rows[i].custom, QS_SHARING_BESIDE, message);
-      check_sharing ("", custom_rows[i].custom, QS_SHARING_PROOF, message);
+      check_sharing ("", custom_rows[i].custom, QS_SHARING_PROOF,
+                     custom_rows[i].lone ? NULL : message);
       check_sharing ("", custom_rows[i].custom, QS_SHARING_NONE, NULL);
     }
+}
+
+static void
+check_words (QsSharing sharing, gboolean whole)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsDomainDef) def =
+      parse ("", ARG ("-s") ARG ("-qmp") ARG ("unix:/a") ARG ("-snapshot"));
+  const QsCommandLineOptions options = {
+    .qmp_socket = "/run/d/qmp.sock", .sharing = sharing, .beside = ".snapd-1", .allow_custom = TRUE
+  };
+  g_auto (GStrv) argv = qs_command_line_new (def, &options, &error);
+  const char *const *words = (const char *const *)argv;
+
+  g_assert_no_error (error);
+  g_assert_true (g_strv_contains (words, "-snapshot"));
+  g_assert_cmpint (g_strv_contains (words, "-s"), ==, whole);
+  g_assert_cmpint (g_strv_contains (words, "-qmp"), ==, whole);
+  g_assert_cmpint (g_strv_contains (words, "unix:/a"), ==, whole);
+}
+
+static void
+test_left_out (void)
+{
+  check_words (QS_SHARING_NONE, TRUE);
+  check_words (QS_SHARING_BESIDE, TRUE);
+  check_words (QS_SHARING_PROOF, FALSE);
 }
 
 static void
@@ -163,6 +192,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/command-line-share/devices", test_devices);
   g_test_add_func ("/command-line-share/custom", test_custom);
+  g_test_add_func ("/command-line-share/left-out", test_left_out);
   g_test_add_func ("/command-line-share/wanted-path", test_wanted_path);
   g_test_add_func ("/command-line-share/display", test_display);
   return g_test_run ();
