@@ -165,12 +165,14 @@ class Checkpoint(Participant):
 
     def run(self):
         self.count += 1
-        job = f's{self.count}'
-        self.qemu.execute('snapshot-save', **{'job-id': job, 'tag': job, 'vmstate': 'vda',
-                                              'devices': ['vda']})
+        self.do('snapshot-save', f's{self.count}')
+
+    def do(self, command, tag):
+        self.qemu.execute(command, **{'job-id': tag, 'tag': tag, 'vmstate': 'vda',
+                                      'devices': ['vda']})
         while self.qemu.execute('query-jobs')[0]['status'] != 'concluded':
             pass
-        self.qemu.execute('job-dismiss', id=job)
+        self.qemu.execute('job-dismiss', id=tag)
 
     def after(self):
         self.qemu.execute('stop')
@@ -178,6 +180,19 @@ class Checkpoint(Participant):
     def finish(self):
         if self.qemu:
             self.qemu.close()
+
+
+class RevertRunning(Checkpoint):
+    """One job snapshot-load."""
+
+    def prepare(self):
+        super().prepare()
+        self.do('snapshot-save', 's')
+
+    def run(self):
+        self.qemu.execute('stop')
+        self.do('snapshot-load', 's')
+        self.qemu.execute('cont')
 
 
 class CreateOffline(Participant):

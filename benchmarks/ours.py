@@ -99,6 +99,24 @@ class Checkpoint(Create):
         self.domain.create(document(f's{self.count}'), 0)
 
 
+class RevertRunning(Checkpoint):
+    """To a snapshot with memory, in the process that runs; its disk is an overlay, or an image."""
+
+    def __init__(self, session, kind=None):
+        super().__init__(session)
+        self.kind = kind
+        self.snapshot = None
+
+    def prepare(self):
+        super().prepare()
+        self.before()
+        self.snapshot, _ = self.domain.create(document('s', self.kind))
+        self.after()
+
+    def run(self):
+        assert self.snapshot.revert()['in-place']
+
+
 class Revert(Participant):
     """To a snapshot of a guest that is off."""
 

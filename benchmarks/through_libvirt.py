@@ -151,6 +151,17 @@ class Checkpoint(Create):
         self.domain.snapshotCreateXML(document(f's{self.count}'), 0)
 
 
+class RevertRunning(Checkpoint):
+    def prepare(self):
+        super().prepare()
+        self.before()
+        self.snapshot = self.domain.snapshotCreateXML(document('s'), 0)
+        self.after()
+
+    def run(self):
+        self.domain.revertToSnapshot(self.snapshot)
+
+
 class Revert(Participant):
     def __init__(self, daemon, disks):
         self.daemon, self.disks = daemon, disks
