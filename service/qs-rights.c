@@ -54,6 +54,28 @@ may_save_memory (const QsCall *call, guint mask)
          && (flags_of (call) & mask) == 0;
 }
 
+/* what a revert leaves is to be taken as a snapshot: its memory, too, if it may have any */
+static gboolean
+takes_safety (const QsCall *call)
+{
+  g_autoptr (GVariant) options = find_argument (call, "options");
+  gboolean wanted = FALSE;
+
+  return options != NULL && g_variant_lookup (options, "safety-snapshot", "b", &wanted) && wanted;
+}
+
+static gboolean
+takes_safety_memory (const QsCall *call, guint mask)
+{
+  return takes_safety (call) && may_save_memory (call, mask);
+}
+
+static gboolean
+takes_safety_disks (const QsCall *call, guint mask)
+{
+  return takes_safety (call) && !has_flag (call, mask) && !may_save_memory (call, mask);
+}
+
 static gboolean
 names_other_owner (const QsCall *call, guint mask)
 {
@@ -81,6 +103,8 @@ static const struct
   { "SnapshotCreate", branches_off, QS_CREATE_BRANCH | QS_CREATE_CURRENT, "revert" },
   { "SnapshotCreate", has_flag, QS_CREATE_QUIESCE, "quiesce" },
   { "Revert", has_flag, QS_REVERT_DISCARD | QS_REVERT_COMMIT, "delete" },
+  { "Revert", takes_safety_memory, QS_REVERT_COMMIT | QS_REVERT_TIP, "create-memory" },
+  { "Revert", takes_safety_disks, QS_REVERT_COMMIT | QS_REVERT_TIP, "create" },
   { "Undefine", has_flag, QS_UNDEFINE_SNAPSHOTS_FULL, "delete" },
   { "GetXMLDesc", has_flag, QS_XML_SECURE, "export" },
   { "DefineDomain", names_other_owner, 0, "define" },

@@ -162,6 +162,26 @@ class Matrix(Base):
         error_of(self, 'NotAuthorized', self.domain('qs-create').SnapshotCreate, 's2',
                  {'branch': 's1', 'current': True})
 
+    def test_safety_asks_for_more(self):
+        """What takes a snapshot needs that right, too."""
+        safety = {'safety-snapshot': True}
+        for user in ('qs-revert', 'qs-create'):
+            error_of(self, 'NotAuthorized', self.snap(user).Revert, 0, safety)
+        self.assertIn('.create Revert ', self.asked()[0])
+        before = len(self.asked())
+        self.alice.start()
+        for user in ('qs-revert', 'qs-create-memory'):
+            error_of(self, 'NotAuthorized', self.snap(user).Revert, 0, safety)
+        self.assertIn('.create-memory Revert ', self.asked()[before])
+        self.alice.destroy()
+        self.snap('qs-revert').revert(**{'safety-snapshot': False})
+
+    def asked(self):
+        """What polkit was asked for, but whether the domain may be seen at all."""
+        return [line for line in bed.polkit_log().splitlines()
+                if 'ASKED qs-revert' in line and f' Revert name={self.name} ' in line
+                and '.inspect ' not in line]
+
     def test_flags_ask_for_less(self):
         """A branch shares the memory that was saved before."""
         create_running(self, 'qs-create', 512)
