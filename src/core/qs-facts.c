@@ -347,6 +347,7 @@ qs_questions_free (QsQuestions *questions)
   g_ptr_array_unref (questions->targets);
   g_ptr_array_unref (questions->reused);
   g_ptr_array_unref (questions->claims);
+  g_clear_pointer (&questions->rows, g_ptr_array_unref);
   g_free (questions->snapshot);
   g_free (questions->tip_of);
   g_free (questions->fresh_uuid);

@@ -119,6 +119,9 @@ typedef struct
   char *tip_of;              /* uuid: walk what waits as the tip of this snapshot */
   const GPtrArray *expected; /* of GVariant: lists of changes that earlier parts of the request will
                                 have made when this one begins; NULL: it is the first; given */
+  GPtrArray
+      *rows; /* of QsSnapshotFile: where what a revert with safety snapshot goes to lies; NULL:
+                      it is none; given */
 } QsQuestions;
 
 /**

@@ -55,18 +55,36 @@ qs_safety_check (const QsRequest *revert, GError **error)
   return FALSE;
 }
 
-/* an overlay where the disk is on overlays already, or can hold no snapshot inside; else a snapshot
-   inside its image, which leaves the name of the disk's file as it is */
+/* an overlay would make the image that is to be changed in place a backing file */
+static gboolean
+has_tag_in (const GPtrArray *rows, const char *target, const char *path)
+{
+  for (guint i = 0; rows != NULL && i < rows->len; i++)
+    {
+      const QsSnapshotFile *row = g_ptr_array_index (rows, i);
+
+      if (row->tag != NULL && g_str_equal (row->target, target) && g_str_equal (row->path, path))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* a snapshot inside the image where what is gone to is one, too; an overlay where the disk is on
+   overlays already, or can hold no snapshot inside; else a snapshot inside its image, which leaves
+   the name of the disk's file as it is */
 static QsLocation
-choose_location (const QsDomain *domain, const QsDiskDef *disk)
+choose_location (const QsDomain *domain, const QsDiskDef *disk, const GPtrArray *rows)
 {
   const QsSnapshot *current = qs_tree_get_current (domain->tree);
   const QsActive *active = qs_domain_find_active (domain, disk->target);
+  const char *path = qs_domain_disk_path (domain, disk);
 
   /* what the definition leaves out of snapshots is left out of this one */
-  if (disk->readonly || qs_domain_disk_path (domain, disk) == NULL
-      || disk->snapshot == QS_LOCATION_NO || disk->snapshot == QS_LOCATION_MANUAL)
+  if (disk->readonly || path == NULL || disk->snapshot == QS_LOCATION_NO
+      || disk->snapshot == QS_LOCATION_MANUAL)
     return QS_LOCATION_NO;
+  if (has_tag_in (rows, disk->target, path))
+    return QS_LOCATION_INTERNAL;
   if (active != NULL && active->stem != NULL && active->stem[0] != '\0')
     return QS_LOCATION_EXTERNAL;
   if (current != NULL && current->kind != QS_KIND_INTERNAL)
@@ -98,20 +116,21 @@ make_name (const QsDomain *domain, gint64 now)
 }
 
 static QsSnapshotDef *
-make_def (const QsDomain *domain, const QsRequest *revert, const QsSnapshot *target, gint64 now)
+make_def (const QsDomain *domain, const QsRequest *revert, const QsSnapshot *target,
+          const QsQuestions *given)
 {
   const QsDomainDef *domain_def = qs_domain_get_def (domain);
   QsSnapshotDef *def = qs_snapshot_def_new ();
 
   if (!g_variant_lookup (revert->options, "safety-name", "s", &def->name))
-    def->name = make_name (domain, now);
+    def->name = make_name (domain, given->now);
   def->description = g_strdup_printf ("before the revert to ‘%s’", target->name);
   def->has_disks = TRUE;
   for (guint i = 0; i < domain_def->disks->len; i++)
     {
       const QsDiskDef *disk = g_ptr_array_index (domain_def->disks, i);
 
-      qs_snapshot_def_add_disk (def, disk->target, choose_location (domain, disk));
+      qs_snapshot_def_add_disk (def, disk->target, choose_location (domain, disk, given->rows));
     }
   return def;
 }
@@ -138,7 +157,7 @@ one_option (const char *key)
 /**
  * qs_safety_make_create:
  * @target: the snapshot that @revert goes to
- * @given: clock and chance
+ * @given: clock, chance, and where @target lies
  *
  * Returns: (transfer full): the part of @revert that takes a snapshot of the state now. It does not
  *   become current: where the disks go next is up to the revert
@@ -150,7 +169,7 @@ qs_safety_make_create (const QsDomain *domain, const QsRequest *revert, const Qs
   QsRequest *part = new_part (revert, QS_VERB_SNAPSHOT_CREATE, create_flags (domain));
 
   part->options = one_option ("origin-safety");
-  part->def = make_def (domain, revert, target, given->now);
+  part->def = make_def (domain, revert, target, given);
   part->snapshot = g_strdup (given->fresh_uuid);
   return part;
 }
@@ -181,7 +200,8 @@ compare_age (gconstpointer a, gconstpointer b)
   return ((*left)->rev > (*right)->rev) - ((*left)->rev < (*right)->rev);
 }
 
-/* oldest first: those that stand for nothing but themselves */
+/* oldest first: those that stand for nothing but themselves, and that nothing waits for: a tip is work
+   done after the domain went back to it, which no other snapshot has */
 static GPtrArray *
 list_removable (const QsDomain *domain, const QsRequest *revert, guint *n_safety)
 {
@@ -199,7 +219,8 @@ list_removable (const QsDomain *domain, const QsRequest *revert, guint *n_safety
       (*n_safety)++;
       /* one that was gone back to is not a thing of the past, and the new one is the child of the
          current one */
-      if (snapshot != current && g_strcmp0 (snapshot->uuid, revert->snapshot) != 0
+      if (snapshot != current && !snapshot->has_tip
+          && g_strcmp0 (snapshot->uuid, revert->snapshot) != 0
           && qs_tree_n_children (domain->tree, snapshot->uuid) == 0)
         g_ptr_array_add (removable, snapshot);
     }
@@ -281,6 +302,44 @@ qs_safety_has_all (const QsDomain *domain, const QsRequest *revert, const QsFact
     g_variant_lookup (revert->options, "safety", "&s", &uuid);
   return uuid != NULL && below != NULL
          && g_ptr_array_find_with_equal_func (below->state_of, uuid, g_str_equal, NULL);
+}
+
+/**
+ * qs_safety_without:
+ *
+ * Returns: (transfer full) (nullable): what @part, that of a revert after its safety snapshot, would be
+ *   had none been asked for; NULL: it is another part
+ */
+QsRequest *
+qs_safety_without (const QsRequest *part)
+{
+  GVariantDict options = G_VARIANT_DICT_INIT (part->options);
+  QsRequest *bare = NULL;
+
+  if (part->verb == QS_VERB_SNAPSHOT_REVERT && g_variant_dict_remove (&options, "safety"))
+    {
+      g_variant_dict_remove (&options, "safety-snapshot");
+      g_variant_dict_remove (&options, "safety-name");
+      bare = new_part (part, QS_VERB_SNAPSHOT_REVERT, part->flags);
+      bare->snapshot = g_strdup (part->snapshot);
+      bare->options = g_variant_ref_sink (g_variant_dict_end (&options));
+    }
+  g_variant_dict_clear (&options);
+  return bare;
+}
+
+/**
+ * qs_safety_prefix_revert:
+ *
+ * Says of the refusal of a revert that only its safety snapshot stands in its way.
+ */
+void
+qs_safety_prefix_revert (GError **error)
+{
+  g_prefix_error (error,
+                  "the safety snapshot that would be taken beforehand stands in the way of the "
+                  "revert, which is possible without it (--no-safety-snapshot, option "
+                  "‘safety-snapshot’ false; what the domain holds now may be lost then): ");
 }
 
 /**

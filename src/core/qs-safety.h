@@ -19,4 +19,6 @@ gboolean qs_safety_is_create (const QsRequest *request);
 gboolean qs_safety_is_optional (const QsRequest *part);
 gboolean qs_safety_has_all (const QsDomain *domain, const QsRequest *revert, const QsFacts *facts,
                             const char *target);
+QsRequest *qs_safety_without (const QsRequest *part);
+void qs_safety_prefix_revert (GError **error);
 void qs_safety_prefix (const QsRequest *part, GError **error);

@@ -193,6 +193,22 @@ imagine (QsTask *task, QsDomain *domain, const QsPlan *plan)
   return g_steal_pointer (&after);
 }
 
+/* whether the safety snapshot alone is to blame */
+static void
+explain_refusal (QsTask *task, QsDomain *domain, const QsRequest *part, GError **refusal)
+{
+  g_autoptr (QsRequest) bare = qs_safety_without (part);
+  g_autoptr (QsPlan) plan = NULL;
+
+  if (bare == NULL)
+    return;
+  /* as if it were the first part */
+  task->expected = NULL;
+  plan = plan_part (task, domain, bare, NULL);
+  if (plan != NULL)
+    qs_safety_prefix_revert (refusal);
+}
+
 static gboolean
 plan_every_part (QsTask *task, QsDomain *domain, GError **error)
 {
@@ -200,13 +216,14 @@ plan_every_part (QsTask *task, QsDomain *domain, GError **error)
 
   for (guint i = 0; i < task->parts->len; i++)
     {
+      const QsRequest *part = g_ptr_array_index (task->parts, i);
       g_autoptr (GError) refusal = NULL;
-      QsPlan *plan =
-          qs_task_plan_part (task, imagined, g_ptr_array_index (task->parts, i), &refusal);
+      QsPlan *plan = qs_task_plan_part (task, imagined, part, &refusal);
       QsDomain *next;
 
       if (refusal != NULL)
         {
+          explain_refusal (task, domain, part, &refusal);
           g_propagate_error (error, g_steal_pointer (&refusal));
           return FALSE;
         }
@@ -290,6 +307,16 @@ settle_id (QsEngine *engine, const QsRequest *request)
   return g_uuid_string_random ();
 }
 
+/* the parts of a revert with safety snapshot depend on where its target lies */
+static gboolean
+give_rows (QsEngine *engine, const QsRequest *request, QsQuestions *given, GError **error)
+{
+  if (request->verb != QS_VERB_SNAPSHOT_REVERT || !qs_safety_is_wanted (request))
+    return TRUE;
+  given->rows = qs_store_get_snapshot_files (engine->store, request->snapshot, error);
+  return given->rows != NULL;
+}
+
 QsTask *
 qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GError **error)
 {
@@ -299,7 +326,8 @@ qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GErro
   g_autoptr (GError) refusal = NULL;
   GPtrArray *parts = NULL;
 
-  if (!check_usable (engine, domain, request->verb, error))
+  if (!check_usable (engine, domain, request->verb, error)
+      || !give_rows (engine, request, given, error))
     return NULL;
   if (domain == NULL)
     task->domain = settle_id (engine, request);

@@ -8,7 +8,7 @@ import qs_tap
 from qs_killed import KilledCase
 from qs_testing import Guest, Session, document
 
-RUNNING, DISCARD = 1, 16
+RUNNING, DISCARD, TIP = 1, 16, 64
 
 
 class Base(unittest.TestCase):
@@ -196,6 +196,24 @@ class External(Base):
             self.domain.snapshot(name).revert()
             self.assertEqual(self.hashes(), state, name)
 
+    def test_work_after_undo(self):
+        """What was done after an undo waits as the tip of the safety snapshot, and keeps it."""
+        snapshot, then = self.define_on_overlays(('qcow2',))
+        self.work(2)
+        snapshot.revert(**{'safety-snapshot': True, 'safety-name': 'undo'})
+        undo = self.domain.snapshot('undo')
+        undo.revert()
+        later = self.work(3)
+        snapshot.revert()
+        self.assertTrue(undo['HasTip'])
+        for n in range(4):
+            self.work(1)
+            snapshot.revert(**{'safety-snapshot': True, 'safety-name': f'u{n}'})
+            self.assertEqual(self.hashes(), then)
+        self.assertEqual(sorted(self.safety_names()), ['u2', 'u3', 'undo'])
+        undo.revert(TIP)
+        self.assertEqual(self.hashes(), later)
+
     def test_running(self):
         """Disks and memory of the guest that runs."""
         snapshot, then = self.define_on_overlays(('qcow2',))
@@ -223,6 +241,57 @@ class External(Base):
         self.assertIn('safety', message)
         self.assertEqual(self.hashes(), later)
         self.assertEqual(self.tree(), ({'s1': (None, 'user')}, 's1'))
+
+
+class InPlace(Base):
+    """What is gone to lies in the very image, whatever else the disks are on."""
+
+    def undo_and_redo(self, snapshot, then, later):
+        for _ in range(2):
+            snapshot.revert(**{'safety-snapshot': True, 'safety-name': 'undo'})
+            self.assertEqual(self.hashes(), then)
+            undo = self.domain.snapshot('undo')
+            undo.revert()
+            self.assertEqual(self.hashes(), later)
+            snapshot.revert()
+            self.assertEqual(self.hashes(), then)
+            kind = undo['Kind']
+            undo.delete()
+            self.work(1)
+            later = self.hashes()
+        return kind
+
+    def test_in_an_overlay(self):
+        self.define()
+        self.domain.create(document('s1', vda='external'))
+        then = self.work(2)
+        snapshot, _ = self.domain.create(document('t', vda='internal'))
+        later = self.work(2)
+        self.assertEqual(self.undo_and_redo(snapshot, then, later), 'internal')
+
+    def test_mixed(self):
+        self.define(disks=2, drivers=('qcow2', 'qcow2'))
+        then = self.work(2)
+        snapshot, _ = self.domain.create(document('s1', vda='internal', vdb='external'))
+        later = self.work(2)
+        self.assertEqual(self.undo_and_redo(snapshot, then, later), 'mixed')
+
+    def test_running(self):
+        """With memory, beside an overlay."""
+        self.define(disks=2, drivers=('qcow2', 'qcow2'))
+        then = self.work(2)
+        snapshot, _ = self.domain.create(document('s1', vda='internal', vdb='external'))
+        self.domain.start()
+        self.guest.serial.wait_more(5)
+        snapshot.revert(**{'safety-snapshot': True, 'safety-name': 'undo'})
+        self.assertEqual(self.hashes(), then)
+        undo = self.domain.snapshot('undo')
+        self.assertEqual((undo['State'], undo['Kind']), ('running', 'mixed'))
+        undo.revert()
+        self.assertEqual(self.domain['State'], 'running')
+        self.guest.serial.wait_more(3)
+        self.domain.destroy()
+        self.assertEqual(self.guest.serial.errors(), 0)
 
 
 @unittest.skipIf(os.environ.get('QS_KILL_AT_SYNC', '') == '', 'the preload library is not built')

@@ -11,6 +11,9 @@
 
 #define FRESH "99999999-2222-4333-8444-555555555555"
 
+/* where the snapshot that is gone to lies; NULL: nobody says */
+static GPtrArray *given_rows;
+
 static GPtrArray *
 list_parts (const QsDomain *domain, guint flags, const char *options, GError **error)
 {
@@ -20,6 +23,7 @@ list_parts (const QsDomain *domain, guint flags, const char *options, GError **e
 
   given->now = FIXTURE_NOW;
   given->fresh_uuid = g_strdup (FRESH);
+  given->rows = given_rows != NULL ? g_ptr_array_ref (given_rows) : NULL;
   request->options = g_variant_ref_sink (g_variant_new_parsed (options));
   return qs_operation_get (request->verb)->parts (domain, request, given, error);
 }
@@ -92,6 +96,64 @@ test_made_of (gconstpointer data)
   g_assert_cmpstr (uuid, ==, FRESH);
 }
 
+static void
+add_row (GPtrArray *rows, const char *target, const char *path, const char *tag)
+{
+  QsSnapshotFile *row = g_new0 (QsSnapshotFile, 1);
+
+  row->target = g_strdup (target);
+  row->path = g_strdup (path);
+  row->tag = g_strdup (tag);
+  g_ptr_array_add (rows, row);
+}
+
+/* the image that is to be changed in place must not become a backing file, whatever is current */
+static void
+test_tag_in_place (void)
+{
+  static const QsLocation expected[] = { QS_LOCATION_INTERNAL, QS_LOCATION_EXTERNAL,
+                                         QS_LOCATION_EXTERNAL };
+  g_autoptr (QsDomain) domain = fixture_with_snapshot (fixture_domain (3), "s1", QS_KIND_EXTERNAL);
+  g_autoptr (GPtrArray) rows =
+      g_ptr_array_new_with_free_func ((GDestroyNotify)qs_snapshot_file_free);
+  g_autoptr (GPtrArray) parts = NULL;
+  g_autoptr (GError) error = NULL;
+  const QsRequest *create;
+
+  add_row (rows, "vda", qs_domain_find_active (domain, "vda")->path, "t");
+  add_row (rows, "vdb", "/images/another", "t");
+  add_row (rows, "vdc", qs_domain_find_active (domain, "vdc")->path, NULL);
+  given_rows = rows;
+  parts = list_parts (domain, 0, "{'safety-snapshot': <true>}", &error);
+  given_rows = NULL;
+  g_assert_no_error (error);
+  create = g_ptr_array_index (parts, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (expected); i++)
+    g_assert_cmpint (((QsSnapshotDisk *)g_ptr_array_index (create->def->disks, i))->snapshot, ==,
+                     expected[i]);
+}
+
+/* what a refusal is compared with */
+static void
+test_without (void)
+{
+  g_autoptr (QsDomain) domain = fixture_with_snapshot (fixture_domain (1), "s1", QS_KIND_EXTERNAL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) parts = list_parts (
+      domain, QS_REVERT_RUNNING,
+      "{'safety-snapshot': <true>, 'safety-name': <'x'>, 'safety-keep': <uint32 3>}", &error);
+  g_autoptr (QsRequest) bare = qs_safety_without (g_ptr_array_index (parts, 1));
+
+  g_assert_no_error (error);
+  g_assert_null (qs_safety_without (g_ptr_array_index (parts, 0)));
+  g_assert_null (qs_safety_without (bare));
+  g_assert_cmpint (bare->verb, ==, QS_VERB_SNAPSHOT_REVERT);
+  g_assert_cmpstr (bare->snapshot, ==, FIXTURE_SNAPSHOT);
+  g_assert_cmpuint (bare->flags, ==, QS_REVERT_RUNNING);
+  g_assert_false (qs_safety_is_wanted (bare));
+  g_assert_true (qs_safety_check (bare, &error));
+}
+
 /* it is recorded, and the current one stays what it is */
 static void
 test_plan (void)
@@ -109,15 +171,17 @@ test_plan (void)
   plan_golden_check ("safety-off", plan);
 }
 
-/* oldest first, without children, and never the one that is gone to */
+/* oldest first, without children, and never the one that is gone to, or for which work waits */
 static void
-test_keep (void)
+test_keep (gconstpointer data)
 {
+  gboolean has_tip = GPOINTER_TO_INT (data);
   g_autoptr (QsDomain) domain = fixture_with_snapshot (fixture_domain (1), "s1", QS_KIND_INTERNAL);
   g_autoptr (GPtrArray) parts = NULL;
   g_autoptr (GVariant) changes = NULL;
   g_autoptr (QsDomain) after = NULL;
   g_autoptr (GError) error = NULL;
+  static const char *const names[] = { "u1", "u2", "u3" };
   QsChangeList list;
 
   qs_changes_init (&list);
@@ -132,6 +196,9 @@ test_keep (void)
                       "internal", "memory", "s", "no", "origin", "s", "safety", "created", "x",
                       FIXTURE_NOW, "document", "s", "", NULL);
     }
+  if (has_tip)
+    qs_changes_add (&list, QS_CHANGE_TIP, "uuid", "s", "00000001-2222-4333-8444-555555555555",
+                    "target", "s", "vda", "path", "s", "/images/work", NULL);
   changes = g_variant_ref_sink (qs_changes_end (&list));
   after = qs_domain_apply (domain, changes, &error);
   g_assert_no_error (error);
@@ -146,7 +213,7 @@ test_keep (void)
 
       g_assert_cmpint (part->verb, ==, QS_VERB_SNAPSHOT_DELETE);
       g_assert_true (qs_safety_is_optional (part));
-      g_assert_cmpstr (gone->name, ==, i == 2 ? "u1" : "u2");
+      g_assert_cmpstr (gone->name, ==, names[i - 2 + has_tip]);
     }
 }
 
@@ -161,6 +228,9 @@ main (int argc, char **argv)
   g_test_add_data_func ("/planners-safety/external", GUINT_TO_POINTER (QS_KIND_EXTERNAL),
                         test_made_of);
   g_test_add_func ("/planners-safety/plan", test_plan);
-  g_test_add_func ("/planners-safety/keep", test_keep);
+  g_test_add_func ("/planners-safety/tag-in-place", test_tag_in_place);
+  g_test_add_func ("/planners-safety/without", test_without);
+  g_test_add_data_func ("/planners-safety/keep", GINT_TO_POINTER (FALSE), test_keep);
+  g_test_add_data_func ("/planners-safety/keep-tip", GINT_TO_POINTER (TRUE), test_keep);
   return g_test_run ();
 }
