@@ -304,7 +304,7 @@ class Guest:
 
 
 def moments(most):
-    """Those at which an operation is interrupted: every second one, or with QS_EVERY_MOMENT each."""
+    """Those at which an operation is interrupted: every second; with QS_EVERY_MOMENT each."""
     if os.environ.get('QS_EVERY_MOMENT'):
         return range(1, most)
     return range(random.choice((1, 2)), most, 2)
