@@ -356,6 +356,103 @@ test_refused (gconstpointer data)
     g_error ("the refusal says ‘%s’", error->message);
 }
 
+static void
+add_other_tip (QsFacts *facts)
+{
+  QsTip *tip = g_new0 (QsTip, 1);
+
+  tip->snapshot = g_strdup (FIXTURE_SNAPSHOT);
+  tip->target = g_strdup ("vdz");
+  tip->path = g_strdup ("/images/vdz.tip");
+  g_ptr_array_add (facts->tips, tip);
+}
+
+static void
+make_image_wait (QsFacts *facts)
+{
+  for (guint i = 0; i < facts->files->len; i++)
+    g_clear_pointer (&((QsFile *)g_ptr_array_index (facts->files, i))->backing, g_free);
+  g_ptr_array_add (((QsFile *)g_ptr_array_index (facts->files, 0))->tip_of, g_strdup (OTHER));
+}
+
+static void
+lock_tip (QsFacts *facts)
+{
+  const QsDiskFacts *disk = g_ptr_array_index (facts->tip_disks, 0);
+
+  ((QsImage *)g_ptr_array_index (disk->chain, 0))->in_use = TRUE;
+}
+
+static const Case to_external = {
+  "external", FALSE, FALSE, QS_KIND_EXTERNAL, QS_SAVE_NONE, 0, TRUE
+};
+static const Case to_image = { "image", FALSE, FALSE, QS_KIND_INTERNAL, QS_SAVE_NONE, 0, TRUE };
+
+static const struct
+{
+  const char *name;
+  const Case *test;
+  void (*spoil) (QsFacts *facts);
+  QsError code;
+  const char *text;
+} losses[] = {
+  { "tip-of-another-disk", &to_external, add_other_tip, QS_ERROR_REVERT_RISKY,
+    "‘/images/vdz.tip’" },
+  { "image-that-waits", &to_image, make_image_wait, QS_ERROR_REVERT_RISKY, "snapshot ‘s2’" },
+  { "tip-in-use", &to_external, lock_tip, QS_ERROR_OPERATION_INVALID, "in use" },
+};
+
+/* what would be lost with it */
+static void
+test_loss (gconstpointer data)
+{
+  guint i = GPOINTER_TO_UINT (data);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (make_plan (losses[i].test, losses[i].spoil, &error));
+  if (!g_error_matches (error, QS_ERROR, (gint)losses[i].code)
+      || strstr (error->message, losses[i].text) == NULL)
+    g_error ("the refusal says ‘%s’", error->message);
+}
+
+/* a record that was written again has made one current that has kept later changes before */
+static void
+test_two_lines (void)
+{
+  g_autoptr (QsDomain) domain = make_domain (&to_external);
+  g_autoptr (QsRequest) request = fixture_request (QS_VERB_SNAPSHOT_REVERT, 0, FIXTURE_SNAPSHOT);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, &error);
+
+  g_assert_no_error (error);
+  qs_tree_get_current (domain->tree)->has_tip = TRUE;
+  set_facts (facts, domain, &to_external);
+  g_assert_null (qs_operation_get (request->verb)->plan (domain, request, facts, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY);
+  g_assert_nonnull (strstr (error->message, "‘s2’ is current, and has kept"));
+}
+
+/* another domain was defined on what would be dropped */
+static void
+test_used_elsewhere (void)
+{
+  g_autoptr (QsDomain) domain = make_domain (&to_external);
+  g_autoptr (QsRequest) request = fixture_request (QS_VERB_SNAPSHOT_REVERT, 0, FIXTURE_SNAPSHOT);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, &error);
+  g_autoptr (QsPlan) plan = NULL;
+  g_autofree char *text = NULL;
+
+  g_assert_no_error (error);
+  set_facts (facts, domain, &to_external);
+  g_hash_table_insert (facts->used_elsewhere, g_strdup ("/images/vda.tip"), g_strdup ("other"));
+  plan = qs_operation_get (request->verb)->plan (domain, request, facts, &error);
+  g_assert_no_error (error);
+  text = qs_plan_describe (plan);
+  g_assert_null (strstr (text, "file-unlink /images/vda.tip"));
+  g_assert_nonnull (strstr (text, "file-unlink /images/vdb.tip"));
+}
+
 /* what QEMU cannot do in place is done in a new process, and the caller is told why */
 static void
 test_reason (void)
@@ -390,6 +487,14 @@ main (int argc, char **argv)
       g_test_add_data_func (path, GUINT_TO_POINTER (i), test_refused);
     }
   g_test_add_func ("/planners-revert/tip-exchange", test_tip_exchange);
+  for (guint i = 0; i < G_N_ELEMENTS (losses); i++)
+    {
+      g_autofree char *path = g_strconcat ("/planners-revert/loss-", losses[i].name, NULL);
+
+      g_test_add_data_func (path, GUINT_TO_POINTER (i), test_loss);
+    }
+  g_test_add_func ("/planners-revert/two-lines", test_two_lines);
+  g_test_add_func ("/planners-revert/used-elsewhere", test_used_elsewhere);
   g_test_add_func ("/planners-revert/reason", test_reason);
   return g_test_run ();
 }
