@@ -259,12 +259,11 @@ qs_revert_check_tree (const QsRevert *revert, GError **error)
   return check_left (revert, error);
 }
 
-/* (nullable): the first that is not the snapshot itself, nor discarded with the revert */
+/* (nullable): the first that is not the snapshot itself, nor one that DISCARD deletes */
 static const QsSnapshot *
 find_other (const QsRevert *revert, const GPtrArray *uuids)
 {
   const QsTree *tree = revert->domain->tree;
-  gboolean discards = (revert->request->flags & QS_REVERT_DISCARD) != 0;
 
   for (guint i = 0; uuids != NULL && i < uuids->len; i++)
     {
@@ -272,7 +271,7 @@ find_other (const QsRevert *revert, const GPtrArray *uuids)
       const QsSnapshot *user = qs_tree_lookup (tree, uuid);
 
       if (user != NULL && user != revert->snapshot
-          && !(discards && qs_tree_is_ancestor (tree, revert->snapshot->uuid, uuid)))
+          && !qs_tree_is_ancestor (tree, revert->snapshot->uuid, uuid))
         return user;
     }
   return NULL;
@@ -316,23 +315,41 @@ check_not_below (const QsRevert *revert, const QsRevertDisk *disk, GError **erro
   return TRUE;
 }
 
+/* (nullable): who waits in the file, or is the file, besides the snapshot itself */
+static const char *
+find_waiting (const QsRevert *revert, const QsFile *file, gboolean *is_below)
+{
+  const GPtrArray *lists[] = { file->state_of, file->tip_of };
+
+  for (guint i = 0; i < G_N_ELEMENTS (lists); i++)
+    for (guint n = 0; lists[i] != NULL && n < lists[i]->len; n++)
+      {
+        const char *uuid = g_ptr_array_index (lists[i], n);
+        const QsSnapshot *user = qs_tree_lookup (revert->domain->tree, uuid);
+
+        if (user == NULL || user == revert->snapshot)
+          continue;
+        *is_below = find_other (revert, lists[i]) == NULL;
+        return user->name;
+      }
+  return NULL;
+}
+
 /* nor one that waits with later changes, or is the state of another */
 static gboolean
 check_not_waiting (const QsRevert *revert, const QsRevertDisk *disk, GError **error)
 {
   const QsFile *file = qs_facts_find_file (revert->facts, disk->path);
-  const GPtrArray *lists[] = { file != NULL ? file->state_of : NULL,
-                               file != NULL ? file->tip_of : NULL };
-  const QsSnapshot *user = NULL;
+  gboolean is_below = FALSE;
+  const char *user = file != NULL ? find_waiting (revert, file, &is_below) : NULL;
 
-  for (guint i = 0; user == NULL && i < G_N_ELEMENTS (lists); i++)
-    user = find_other (revert, lists[i]);
-  if (user == NULL)
+  if (user == NULL || (is_below && (revert->request->flags & QS_REVERT_DISCARD)))
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_REVERT_RISKY,
                "disk ‘%s’: the snapshot lies in ‘%s’, which waits with the changes made after "
-               "snapshot ‘%s’; go there first (TIP), or delete that one",
-               disk->target, disk->path, user->name);
+               "snapshot ‘%s’; go there first (TIP), or %s",
+               disk->target, disk->path, user,
+               is_below ? "discard what came after it (DISCARD)" : "delete that one");
   return FALSE;
 }
 
