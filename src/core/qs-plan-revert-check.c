@@ -144,7 +144,7 @@ check_own_changes (const QsRevert *revert, GError **error)
       const QsRevertDisk *disk = qs_revert_disk (revert, i);
       const QsDiskFacts *active = qs_facts_find_disk (revert->facts, disk->target);
 
-      if (disk->kind != QS_REVERT_DISK_FRESH || active == NULL || active->chain->len == 0
+      if (!qs_revert_moves (revert, disk) || active == NULL || active->chain->len == 0
           || stands_on (revert->facts, active, disk->path)
           || qs_safety_has_all (revert->domain, revert->request, revert->facts, disk->target))
         continue;
