@@ -12,7 +12,6 @@ the test is killed, its guard (qs_guard.py) does that.
 """
 import ctypes
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -301,10 +300,3 @@ class Guest:
         """Content of the original images by target."""
         return {target: qs_images.content_hash(path, driver)
                 for target, path, driver in self.disks}
-
-
-def moments(most):
-    """Those at which an operation is interrupted: every second; with QS_EVERY_MOMENT each."""
-    if os.environ.get('QS_EVERY_MOMENT'):
-        return range(1, most)
-    return range(random.choice((1, 2)), most, 2)
