@@ -374,16 +374,21 @@ find_recipe (const QsDomain *domain, const QsSelection *selection)
   g_assert_not_reached ();
 }
 
-/* milliseconds since the epoch; two in one millisecond get -2, -3 … */
-static char *
-make_name (const QsDomain *domain, gint64 now)
+/**
+ * qs_align_make_name:
+ *
+ * Returns: (transfer full): a name that no snapshot has: @prefix and milliseconds since the epoch; two in
+ *   one millisecond get -2, -3 …
+ */
+char *
+qs_align_make_name (const QsDomain *domain, const char *prefix, gint64 now)
 {
-  g_autofree char *name = g_strdup_printf ("%" G_GINT64_FORMAT, now / 1000);
+  g_autofree char *name = g_strdup_printf ("%s%" G_GINT64_FORMAT, prefix, now / 1000);
 
   for (guint n = 2; qs_tree_lookup_name (domain->tree, name) != NULL; n++)
     {
       g_free (name);
-      name = g_strdup_printf ("%" G_GINT64_FORMAT "-%u", now / 1000, n);
+      name = g_strdup_printf ("%s%" G_GINT64_FORMAT "-%u", prefix, now / 1000, n);
     }
   return g_steal_pointer (&name);
 }
@@ -394,7 +399,7 @@ qs_align_name (QsSelection *selection, const QsDomain *domain, const QsSnapshotD
 {
   if (def->name == NULL || def->name[0] == '\0')
     {
-      selection->name = make_name (domain, now);
+      selection->name = qs_align_make_name (domain, "", now);
       return TRUE;
     }
   if (!qs_name_check (def->name, error))

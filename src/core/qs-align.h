@@ -87,6 +87,7 @@ gboolean qs_align_overlay (QsSelected *selected, const QsDomain *domain, const c
 gboolean qs_align_check_overlays (const QsSelection *selection, GError **error);
 void qs_selection_free (QsSelection *selection);
 
+char *qs_align_make_name (const QsDomain *domain, const char *prefix, gint64 now);
 const char *qs_recipe_name (QsRecipe recipe);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsSelection, qs_selection_free)

@@ -78,6 +78,15 @@ take_tree (QsDomain *domain, QsTree *tree)
   domain->tree = tree;
 }
 
+/* in place of the one with its uuid, whose values it may have */
+static void
+put_snapshot (QsDomain *domain, const QsSnapshot *values)
+{
+  g_autoptr (QsSnapshot) snapshot = qs_snapshot_new (values);
+
+  take_tree (domain, qs_tree_put (domain->tree, snapshot));
+}
+
 static void
 replace_string (char **string, const char *value)
 {
@@ -228,7 +237,6 @@ apply_snapshot_edit (QsDomain *domain, GVariant *arguments, GError **error)
 {
   const char *uuid = qs_change_string (arguments, "uuid");
   const QsSnapshot *before = find_snapshot (domain, uuid, error);
-  g_autoptr (QsSnapshot) snapshot = NULL;
   QsSnapshot values;
 
   if (before == NULL || !check_name (domain, uuid, qs_change_string (arguments, "name"), error))
@@ -236,8 +244,7 @@ apply_snapshot_edit (QsDomain *domain, GVariant *arguments, GError **error)
   values = *before;
   values.name = qs_change_string (arguments, "name");
   values.description = qs_change_string (arguments, "description");
-  snapshot = qs_snapshot_new (&values);
-  take_tree (domain, qs_tree_put (domain->tree, snapshot));
+  put_snapshot (domain, &values);
   return TRUE;
 }
 
@@ -245,7 +252,6 @@ static gboolean
 apply_snapshot_quiesce (QsDomain *domain, GVariant *arguments, GError **error)
 {
   const QsSnapshot *before = find_snapshot (domain, qs_change_string (arguments, "uuid"), error);
-  g_autoptr (QsSnapshot) snapshot = NULL;
   QsSnapshot values;
 
   if (before == NULL)
@@ -253,8 +259,7 @@ apply_snapshot_quiesce (QsDomain *domain, GVariant *arguments, GError **error)
   values = *before;
   values.freeze_time = qs_change_uint64 (arguments, "freeze-time");
   values.quiesced = qs_change_boolean (arguments, "quiesced");
-  snapshot = qs_snapshot_new (&values);
-  take_tree (domain, qs_tree_put (domain->tree, snapshot));
+  put_snapshot (domain, &values);
   return TRUE;
 }
 
@@ -262,15 +267,13 @@ static gboolean
 put_has_tip (QsDomain *domain, GVariant *arguments, gboolean has_tip, GError **error)
 {
   const QsSnapshot *before = find_snapshot (domain, qs_change_string (arguments, "uuid"), error);
-  g_autoptr (QsSnapshot) snapshot = NULL;
   QsSnapshot values;
 
   if (before == NULL)
     return FALSE;
   values = *before;
   values.has_tip = has_tip;
-  snapshot = qs_snapshot_new (&values);
-  take_tree (domain, qs_tree_put (domain->tree, snapshot));
+  put_snapshot (domain, &values);
   return TRUE;
 }
 

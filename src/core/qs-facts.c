@@ -49,6 +49,24 @@ qs_image_count_tag (const QsImage *image, const char *tag)
 }
 
 /**
+ * qs_image_find_tag:
+ *
+ * Returns: (nullable): the first of the snapshots inside the image with the name @tag
+ */
+const QsTag *
+qs_image_find_tag (const QsImage *image, const char *tag)
+{
+  for (guint i = 0; i < image->tags->len; i++)
+    {
+      const QsTag *found = g_ptr_array_index (image->tags, i);
+
+      if (g_strcmp0 (found->name, tag) == 0)
+        return found;
+    }
+  return NULL;
+}
+
+/**
  * qs_image_identity:
  * @dev: (out): 0 for a block device, which no file system has
  * @ino: (out): of a block device what its nodes stand for: two nodes are the same image
@@ -283,12 +301,26 @@ qs_facts_find_file (const QsFacts *facts, const char *path)
 }
 
 /**
- * qs_facts_has_open:
+ * qs_facts_is_backed_by:
+ * @file: (nullable)
  *
- * Returns: FALSE if the domain's process is known not to write to this very file
+ * Returns: TRUE if, by the records, @file stands on the file @path
  */
 gboolean
-qs_facts_has_open (const QsFacts *facts, const QsImage *image)
+qs_facts_is_backed_by (const QsFacts *facts, const QsFile *file, const char *path)
+{
+  /* records cannot loop, but a bound costs nothing */
+  for (guint n = 0; file != NULL && file->backing != NULL && n < facts->files->len; n++)
+    {
+      if (g_str_equal (file->backing, path))
+        return TRUE;
+      file = qs_facts_find_file (facts, file->backing);
+    }
+  return FALSE;
+}
+
+static gboolean
+sees_open (const QsFacts *facts, const QsImage *image, gboolean for_writing)
 {
   guint64 dev, ino;
 
@@ -297,10 +329,32 @@ qs_facts_has_open (const QsFacts *facts, const QsImage *image)
     {
       const QsOpenFile *file = g_ptr_array_index (facts->open_files, i);
 
-      if (file->dev == dev && file->ino == ino && file->writable)
+      if (file->dev == dev && file->ino == ino && (file->writable || !for_writing))
         return TRUE;
     }
-  return facts->open_files == NULL;
+  return FALSE;
+}
+
+/**
+ * qs_facts_has_open:
+ *
+ * Returns: FALSE if the domain's process is known not to write to this very file
+ */
+gboolean
+qs_facts_has_open (const QsFacts *facts, const QsImage *image)
+{
+  return facts->open_files == NULL || sees_open (facts, image, TRUE);
+}
+
+/**
+ * qs_facts_sees_open:
+ *
+ * Returns: TRUE if the domain's process is known to have this very file open
+ */
+gboolean
+qs_facts_sees_open (const QsFacts *facts, const QsImage *image)
+{
+  return sees_open (facts, image, FALSE);
 }
 
 gboolean

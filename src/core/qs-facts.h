@@ -290,7 +290,9 @@ const QsTarget *qs_facts_find_target (const QsFacts *facts, const char *path);
 const QsDiskFacts *qs_facts_find_reused (const QsFacts *facts, const char *path);
 const QsNode *qs_facts_find_node (const QsFacts *facts, const char *target);
 const QsFile *qs_facts_find_file (const QsFacts *facts, const char *path);
+gboolean qs_facts_is_backed_by (const QsFacts *facts, const QsFile *file, const char *path);
 gboolean qs_facts_has_open (const QsFacts *facts, const QsImage *image);
+gboolean qs_facts_sees_open (const QsFacts *facts, const QsImage *image);
 gboolean qs_facts_has_command (const QsFacts *facts, const char *command);
 gboolean qs_facts_has_commands (const QsFacts *facts, const char *const *commands);
 
@@ -307,6 +309,7 @@ void qs_image_free (QsImage *image);
 void qs_image_identity (const QsImage *image, guint64 *dev, guint64 *ino);
 gboolean qs_image_is_same (const QsImage *a, const QsImage *b);
 guint qs_image_count_tag (const QsImage *image, const char *tag);
+const QsTag *qs_image_find_tag (const QsImage *image, const char *tag);
 void qs_tag_free (QsTag *tag);
 QsTarget *qs_target_new (const char *path);
 void qs_target_free (QsTarget *target);

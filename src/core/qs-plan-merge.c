@@ -177,22 +177,6 @@ check_base (const QsMergeDown *merge, const QsFacts *facts, GError **error)
   return check_image (merge, base, facts, error) && check_room (merge, facts, error);
 }
 
-static gboolean
-is_open (const QsFacts *facts, const QsImage *image)
-{
-  guint64 dev, ino;
-
-  qs_image_identity (image, &dev, &ino);
-  for (guint i = 0; i < facts->open_files->len; i++)
-    {
-      const QsOpenFile *file = g_ptr_array_index (facts->open_files, i);
-
-      if (file->dev == dev && file->ino == ino)
-        return TRUE;
-    }
-  return FALSE;
-}
-
 /* nodes are told apart by their place in the chain, so that it must be the chain that was walked. What
    a QEMU of somebody else was told of backing files only its open files tell */
 static gboolean
@@ -206,7 +190,7 @@ is_chain (const QsMergeDown *merge, const QsDomain *domain, const QsFacts *facts
   if (facts->open_files == NULL)
     return domain->attachment == NULL;
   for (guint i = 0; i < chain->len; i++)
-    if (!is_open (facts, g_ptr_array_index (chain, i)))
+    if (!qs_facts_sees_open (facts, g_ptr_array_index (chain, i)))
       return FALSE;
   return TRUE;
 }

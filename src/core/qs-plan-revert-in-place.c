@@ -5,22 +5,6 @@
 
 /* the process that runs goes on: it gets its memory back, or boots from other disks */
 
-static gboolean
-is_open (const QsFacts *facts, const QsImage *image)
-{
-  guint64 dev, ino;
-
-  qs_image_identity (image, &dev, &ino);
-  for (guint i = 0; i < facts->open_files->len; i++)
-    {
-      const QsOpenFile *file = g_ptr_array_index (facts->open_files, i);
-
-      if (file->dev == dev && file->ino == ino)
-        return TRUE;
-    }
-  return FALSE;
-}
-
 /* QEMU follows the names in the images: where another has started it, they must lead to what it has open
    already */
 static gboolean
@@ -33,7 +17,7 @@ check_chain (const QsRevert *revert, const QsRevertDisk *disk, GError **error)
     {
       const QsImage *image = g_ptr_array_index (chain, i);
 
-      if (is_open (revert->facts, image))
+      if (qs_facts_sees_open (revert->facts, image))
         continue;
       g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
                    "disk ‘%s’: the running QEMU does not have the files open that the images name, "

@@ -6,23 +6,10 @@
 
 /* where the memory of a snapshot lies, and whether it is there */
 
-static const QsTag *
-find_tag (const QsImage *image, const char *name)
-{
-  for (guint i = 0; i < image->tags->len; i++)
-    {
-      const QsTag *tag = g_ptr_array_index (image->tags, i);
-
-      if (g_str_equal (tag->name, name))
-        return tag;
-    }
-  return NULL;
-}
-
 static gboolean
 check_state (const char *where, const QsImage *image, const char *name, GError **error)
 {
-  const QsTag *tag = find_tag (image, name);
+  const QsTag *tag = qs_image_find_tag (image, name);
 
   if (tag != NULL && qs_image_count_tag (image, name) == 1 && tag->vm_state_size > 0)
     return TRUE;
@@ -99,7 +86,7 @@ find_in_disk (QsRevert *revert, GError **error)
   for (guint i = 0; i < revert->disks->len; i++)
     {
       const QsRevertDisk *disk = qs_revert_disk (revert, i);
-      const QsTag *tag = disk->tag != NULL ? find_tag (disk->image, disk->tag) : NULL;
+      const QsTag *tag = disk->tag != NULL ? qs_image_find_tag (disk->image, disk->tag) : NULL;
 
       if (tag == NULL
           || (revert->def->memory_disk != NULL

@@ -94,6 +94,8 @@ const QsDiskDef *qs_revert_uncovered (const QsRevert *revert);
 
 /* qs-plan-revert-check.c */
 gboolean qs_revert_check_tree (const QsRevert *revert, GError **error);
+
+/* qs-plan-revert-check-files.c */
 gboolean qs_revert_check_files (const QsRevert *revert, GError **error);
 
 /* qs-plan-revert-definition.c */

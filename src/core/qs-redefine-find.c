@@ -127,19 +127,6 @@ find_only_tag (const QsImage *image)
   return only != NULL && only->vm_state_size > 0 ? only : NULL;
 }
 
-static const QsTag *
-find_tag (const QsImage *image, const char *name)
-{
-  for (guint i = 0; i < image->tags->len; i++)
-    {
-      const QsTag *tag = g_ptr_array_index (image->tags, i);
-
-      if (g_str_equal (tag->name, name))
-        return tag;
-    }
-  return NULL;
-}
-
 /* qemu-img takes a tag for an id as well */
 static gboolean
 is_other_id (const QsImage *image, const char *name)
@@ -202,7 +189,7 @@ find_fault_inside (const QsDomain *domain, const QsFacts *facts, const char *uui
   gboolean is_memory = g_str_equal (claim->target, QS_MEMORY_TARGET);
   const QsTag *only = claim->tag == NULL ? find_only_tag (image) : NULL;
   const char *name = only != NULL ? only->name : claim->tag;
-  const QsTag *found = name != NULL ? find_tag (image, name) : NULL;
+  const QsTag *found = name != NULL ? qs_image_find_tag (image, name) : NULL;
   char *fault;
 
   if (is_memory && is_active (domain, facts, image))

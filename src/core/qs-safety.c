@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-safety.h"
 
+#include "qs-align.h"
 #include "qs-enums.h"
 #include "qs-error.h"
 #include "qs-flags.h"
@@ -102,19 +103,6 @@ create_flags (const QsDomain *domain)
   return qs_domain_is_active (domain) && !lives ? QS_CREATE_DISK_ONLY : 0;
 }
 
-static char *
-make_name (const QsDomain *domain, gint64 now)
-{
-  g_autofree char *name = g_strdup_printf ("before-revert-%" G_GINT64_FORMAT, now / 1000);
-
-  for (guint n = 2; qs_tree_lookup_name (domain->tree, name) != NULL; n++)
-    {
-      g_free (name);
-      name = g_strdup_printf ("before-revert-%" G_GINT64_FORMAT "-%u", now / 1000, n);
-    }
-  return g_steal_pointer (&name);
-}
-
 static QsSnapshotDef *
 make_def (const QsDomain *domain, const QsRequest *revert, const QsSnapshot *target,
           const QsQuestions *given)
@@ -123,7 +111,7 @@ make_def (const QsDomain *domain, const QsRequest *revert, const QsSnapshot *tar
   QsSnapshotDef *def = qs_snapshot_def_new ();
 
   if (!g_variant_lookup (revert->options, "safety-name", "s", &def->name))
-    def->name = make_name (domain, given->now);
+    def->name = qs_align_make_name (domain, "before-revert-", given->now);
   def->description = g_strdup_printf ("before the revert to ‘%s’", target->name);
   def->has_disks = TRUE;
   for (guint i = 0; i < domain_def->disks->len; i++)
