@@ -57,9 +57,10 @@ static const QsStepType step_types[] = {
   [QS_STEP_QUIT] = { "quit", NULL, QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL,
                      "pid:x start-time:t boot-id:s unit:s" },
   [QS_STEP_RECORD] = { "record", NULL, QS_MAY_COMMIT | QS_MAY_FINISH, "changes:a(sa{sv})" },
-  /* @keep: only while the file has this name as well */
+  /* @keep: only while the file has this name as well; @merge: only if that `job-dismiss` says that the
+     merge is done, and not that it was given up */
   [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL, QS_MAY_FINISH | QS_IS_FINAL | QS_REMOVES_FILE,
-                            "path:s dev:t ino:t btime:x keep:s?" },
+                            "path:s dev:t ino:t btime:x keep:s? merge:u?" },
   /* the file of step `image`: if step `switch` was tried in vain, or, without that, in any case */
   [QS_STEP_IMAGE_DISCARD] = { "image-discard", NULL, QS_MAY_FINISH,
                               "target:s path:s image:u switch:u?" },
@@ -119,17 +120,18 @@ static const QsStepType step_types[] = {
      writes to, and the device goes over to the file that is written; else @above is the node on the
      first, and its file gets @backing for @old into its header. @reopen: all that node @base was made
      with; @drop: nodes that are not needed afterwards, those on top first. Where no QEMU ran when this
-     was planned, the names of nodes are empty */
+     was planned, the names of nodes are empty. @storage: not in the domain's QEMU, but in the process
+     of that step, whose nodes have the names that it gives them */
   [QS_STEP_BLOCK_COMMIT] = { "block-commit", "job-cancel",
                              QS_MAY_PREPARE | QS_MAY_FINISH | QS_IS_FINAL,
                              "target:s job:s device:s top:s base:s files:a(ssttx) layers:u? "
                              "drop:as "
-                             "above:s? above-file:(ssttx)? reopen:a{sv}? " HEADER },
+                             "above:s? above-file:(ssttx)? reopen:a{sv}? storage:u? " HEADER },
   /* the content of all @files goes into the first of them, node @node; it stands on @base then, or on
-     nothing */
+     nothing. @storage: as above */
   [QS_STEP_BLOCK_STREAM] = { "block-stream", "job-cancel", QS_MAY_PREPARE,
                              "target:s job:s node:s base:s? files:a(ssttx) drop:as "
-                             "reopen:a{sv}? " HEADER },
+                             "reopen:a{sv}? storage:u? " HEADER },
   /* the rest of the steps belong to the merge of step @merge */
   [QS_STEP_JOB_COMPLETE] = { "job-complete", "job-cancel", QS_MAY_PREPARE | QS_MAY_FINISH,
                              "target:s merge:u" },
@@ -152,6 +154,15 @@ static const QsStepType step_types[] = {
                               "job:s tag:s vmstate:s devices:as disks:aa{sv} spawn:u? pid:x? "
                               "start-time:t? file:s? file-dev:t? file-ino:t?",
                               "target:s node:s path:s format:s dev:t ino:t" },
+  /* a process of the owner that has @files open, each of which stands on the next, for jobs without a
+     guest: as nodes "n0", "n1" and so on, and a filter "t" on the first */
+  [QS_STEP_STORAGE] = { "storage-daemon", "kill", QS_MAY_PREPARE | QS_MAY_FINISH,
+                        "target:s id:s files:a(ssttx)" },
+  /* ends the process of step @storage */
+  [QS_STEP_STORAGE_QUIT] = { "storage-quit", NULL, QS_MAY_FINISH, "storage:u" },
+  /* the header of the one file, which nobody may have open, names @backing where it named @old */
+  [QS_STEP_IMAGE_REBASE] = { "image-rebase", NULL, QS_MAY_FINISH,
+                             "target:s files:a(ssttx) old:s backing:s backing-format:s" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 

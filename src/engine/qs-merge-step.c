@@ -60,11 +60,17 @@ qs_merge_read (QsStepCall *call, QsMerge *merge, GError **error)
   return merge->is_stream || read_layers (merge, error);
 }
 
-/* the number of its device may have changed with a reboot */
-static GVariant *
-find_file (const QsMerge *merge, GVariant *row, GError **error)
+/**
+ * qs_merge_find_file:
+ * @row: (ssttx)
+ *
+ * Returns: (transfer none): a floating (sstt) of it as it is now: the number of its device may have
+ *   changed with a reboot
+ */
+GVariant *
+qs_merge_find_file (QsStepCall *call, GVariant *row, GError **error)
 {
-  QsWorker *worker = qs_real_world_worker (merge->call->world, error);
+  QsWorker *worker = qs_real_world_worker (call->world, error);
   const char *path;
   const char *format;
   QsFileId found = { 0 };
@@ -99,7 +105,7 @@ qs_merge_files (const QsMerge *merge, GError **error)
   for (gsize i = 0; i < g_variant_n_children (rows); i++)
     {
       g_autoptr (GVariant) row = g_variant_get_child_value (rows, i);
-      GVariant *file = find_file (merge, row, error);
+      GVariant *file = qs_merge_find_file (merge->call, row, error);
 
       if (file == NULL)
         return NULL;
@@ -119,7 +125,7 @@ qs_merge_header_file (const QsMerge *merge, GError **error)
   g_autoptr (GVariant) rows = qs_step_value (merge->step, "files");
   g_autoptr (GVariant) row = merge->is_stream ? g_variant_get_child_value (rows, 0)
                                               : qs_step_value (merge->step, "above-file");
-  GVariant *file = row != NULL ? find_file (merge, row, error) : NULL;
+  GVariant *file = row != NULL ? qs_merge_find_file (merge->call, row, error) : NULL;
 
   return file != NULL ? g_variant_new_array (NULL, &file, 1) : NULL;
 }

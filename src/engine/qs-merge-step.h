@@ -31,6 +31,8 @@ typedef struct
 
 gboolean qs_merge_read (QsStepCall *call, QsMerge *merge, GError **error);
 
+GVariant *qs_merge_find_file (QsStepCall *call, GVariant *row, GError **error);
+
 /* of the file that is written, and of the one whose header changes: (sstt) as they are now */
 GVariant *qs_merge_files (const QsMerge *merge, GError **error);
 GVariant *qs_merge_header_file (const QsMerge *merge, GError **error);

@@ -55,6 +55,9 @@ static const QsExecutor executors[] = {
   [QS_STEP_MIGRATE_INCOMING] = { qs_run_migrate_incoming, qs_undo_with_process, NULL },
   [QS_STEP_ACTIVATE] = { qs_run_activate, NULL, NULL },
   [QS_STEP_SNAPSHOT_LOAD] = { qs_run_snapshot_load, qs_undo_nothing, qs_probe_snapshot_load },
+  [QS_STEP_STORAGE] = { qs_run_storage, qs_undo_storage, NULL },
+  [QS_STEP_STORAGE_QUIT] = { qs_run_storage_quit, NULL, NULL },
+  [QS_STEP_IMAGE_REBASE] = { qs_run_image_rebase, NULL, NULL },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 

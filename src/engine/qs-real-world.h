@@ -185,6 +185,14 @@ gboolean qs_run_job_finalize (QsStepCall *call, GVariant **result, GError **erro
 QsProbe qs_probe_job_finalize (QsStepCall *call, GError **error);
 gboolean qs_run_job_dismiss (QsStepCall *call, GVariant **result, GError **error);
 
+/* qs-step-storage.c */
+gboolean qs_run_storage (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_storage (QsStepCall *call, GError **error);
+gboolean qs_run_storage_quit (QsStepCall *call, GVariant **result, GError **error);
+
+/* qs-step-header.c */
+gboolean qs_run_image_rebase (QsStepCall *call, GVariant **result, GError **error);
+
 gboolean qs_run_snapshot_sync (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_snapshot_sync (QsStepCall *call, GError **error);
 gboolean qs_run_image_discard (QsStepCall *call, GVariant **result, GError **error);

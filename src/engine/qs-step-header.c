@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-real-world.h"
+
+#include "qs-error.h"
+#include "qs-merge-step.h"
+
+/* a file that stands on one whose content another file has now */
+
+/* (transfer full): QS_WORKER_FILES of the one file, as it is now */
+static GVariant *
+find_file (QsStepCall *call, GError **error)
+{
+  g_autoptr (GVariant) rows = qs_step_value (call->step, "files");
+  g_autoptr (GVariant) row = NULL;
+  GVariant *file;
+
+  if (g_variant_n_children (rows) != 1)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "step ‘%s’ has no file",
+                   qs_step_type (call->step->kind)->name);
+      return NULL;
+    }
+  row = g_variant_get_child_value (rows, 0);
+  file = qs_merge_find_file (call, row, error);
+  return file != NULL ? g_variant_ref_sink (g_variant_new_array (NULL, &file, 1)) : NULL;
+}
+
+/* nobody but the service has any reason to have changed it */
+static gboolean
+check_name (const QsStep *step, const QsImage *image, gboolean *is_new, GError **error)
+{
+  const char *name = image->backing_name != NULL ? image->backing_name : "";
+
+  *is_new = g_str_equal (name, qs_step_string (step, "backing"));
+  if (*is_new || g_str_equal (name, qs_step_string (step, "old")))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED,
+               "‘%s’ names ‘%s’ as its backing file, not ‘%s’; it is left alone", image->path, name,
+               qs_step_string (step, "old"));
+  return FALSE;
+}
+
+gboolean
+qs_run_image_rebase (QsStepCall *call, GVariant **result, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  g_autoptr (GVariant) file = worker != NULL ? find_file (call, error) : NULL;
+  g_autoptr (QsImage) image = NULL;
+  const char *path;
+  const char *format;
+  gboolean is_new = FALSE;
+
+  if (file == NULL)
+    return FALSE;
+  g_variant_get_child (file, 0, "(&s&stt)", &path, &format, NULL, NULL);
+  if (!qs_worker_inspect_image (worker, path, format, &image, error)
+      || !check_name (call->step, image, &is_new, error))
+    return FALSE;
+  return is_new
+         || qs_worker_set_backing (worker, file, qs_step_string (call->step, "backing"),
+                                   qs_step_string (call->step, "backing-format"), error);
+}
