@@ -70,6 +70,15 @@ has_tag_in (const GPtrArray *rows, const char *target, const char *path)
   return FALSE;
 }
 
+static gboolean
+goes_back (const GPtrArray *rows, const char *target)
+{
+  for (guint i = 0; rows != NULL && i < rows->len; i++)
+    if (g_str_equal (((const QsSnapshotFile *)g_ptr_array_index (rows, i))->target, target))
+      return TRUE;
+  return FALSE;
+}
+
 /* a snapshot inside the image where what is gone to is one, too; an overlay where the disk is on
    overlays already, or can hold no snapshot inside; else a snapshot inside its image, which leaves
    the name of the disk's file as it is */
@@ -80,9 +89,12 @@ choose_location (const QsDomain *domain, const QsDiskDef *disk, const GPtrArray 
   const QsActive *active = qs_domain_find_active (domain, disk->target);
   const char *path = qs_domain_disk_path (domain, disk);
 
-  /* what the definition leaves out of snapshots is left out of this one */
-  if (disk->readonly || path == NULL || disk->snapshot == QS_LOCATION_NO
-      || disk->snapshot == QS_LOCATION_MANUAL)
+  if (disk->readonly || path == NULL)
+    return QS_LOCATION_NO;
+  /* what the definition leaves out of snapshots is left out of this one, unless the revert would take it
+     away all the same */
+  if ((disk->snapshot == QS_LOCATION_NO || disk->snapshot == QS_LOCATION_MANUAL)
+      && !goes_back (rows, disk->target))
     return QS_LOCATION_NO;
   if (has_tag_in (rows, disk->target, path))
     return QS_LOCATION_INTERNAL;

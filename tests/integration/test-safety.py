@@ -183,6 +183,22 @@ class External(Base):
         undo.revert()
         self.assertEqual(self.hashes(), later)
 
+    def test_left_out(self):
+        """A disk that the definition leaves out of snapshots, but not the one that is gone to."""
+        for choice in 'external', 'internal':
+            with self.subTest(choice=choice):
+                self.guest = Guest(self.session.folder, 2, ('qcow2', 'qcow2'), name=choice)
+                disk = "<disk type='file' device='disk'"
+                self.domain = self.session.manager.define(
+                    f"{disk} snapshot='no'".join(self.guest.xml().rsplit(disk, 1)))
+                then = self.work()
+                snapshot, _ = self.domain.create(document('s1', vda=choice, vdb=choice))
+                later = self.work()
+                snapshot.revert(**{'safety-snapshot': True, 'safety-name': 'undo'})
+                self.assertEqual(self.hashes(), then)
+                self.domain.snapshot('undo').revert()
+                self.assertEqual(self.hashes(), later)
+
     def test_again_and_again(self):
         """Each is a child of the current snapshot and hinders no revert to that."""
         snapshot, then = self.define_on_overlays(('qcow2',))
