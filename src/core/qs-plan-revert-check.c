@@ -230,8 +230,10 @@ qs_revert_check_tree (const QsRevert *revert, GError **error)
 {
   guint flags = revert->request->flags;
 
+  /* what another branch has kept is not what is discarded */
   if (flags & QS_REVERT_DISCARD)
-    return TRUE;
+    return qs_revert_drops_left (revert) || !moves_any (revert)
+           || check_one_line (qs_tree_get_current (revert->domain->tree), error);
   if (!(flags & QS_REVERT_TIP) && !revert->onto_tip
       && (!check_descendants (revert, error) || !check_tips (revert, error)))
     return FALSE;

@@ -111,10 +111,11 @@ test_refused (gconstpointer data)
 
 /* a record that was written again has made one current that has kept later changes before */
 static void
-test_two_lines (void)
+test_two_lines (gconstpointer flags)
 {
   g_autoptr (QsDomain) domain = revert_domain (&to_external);
-  g_autoptr (QsRequest) request = fixture_request (QS_VERB_SNAPSHOT_REVERT, 0, FIXTURE_SNAPSHOT);
+  g_autoptr (QsRequest) request =
+      fixture_request (QS_VERB_SNAPSHOT_REVERT, GPOINTER_TO_UINT (flags), FIXTURE_SNAPSHOT);
   g_autoptr (GError) error = NULL;
   g_autoptr (QsFacts) facts = fixture_facts (domain, request, &error);
 
@@ -158,7 +159,9 @@ main (int argc, char **argv)
 
       g_test_add_data_func (path, GUINT_TO_POINTER (i), test_refused);
     }
-  g_test_add_func ("/planners-revert-refusal/two-lines", test_two_lines);
+  g_test_add_data_func ("/planners-revert-refusal/two-lines", NULL, test_two_lines);
+  g_test_add_data_func ("/planners-revert-refusal/two-lines-discard",
+                        GUINT_TO_POINTER (QS_REVERT_DISCARD), test_two_lines);
   g_test_add_func ("/planners-revert-refusal/used-elsewhere", test_used_elsewhere);
   return g_test_run ();
 }
