@@ -24,6 +24,11 @@ typedef enum
                                  step u: identity from the result of that step */
   QS_CHANGE_FILE_RENAME,  /* path s, to s: the same file has another name, all that refer to it
                                 follow */
+  QS_CHANGE_FILE_MERGE,   /* path s, into s, format s: what lies or stands on the first file lies or
+                                stands on the second one, whose format this is, from now on; the
+                                first stays recorded, used by nobody. It holds no tag */
+  QS_CHANGE_FILE_BACKING, /* path s, backing s: what it stands on, "": nothing */
+  QS_CHANGE_FILE_ROLE,    /* path s, role s */
   QS_CHANGE_FILE_MODE,    /* path s, mode u: what its mode was before the write bits were taken
                                 off, 0: they were put back; step u: from the result of that step */
   QS_CHANGE_FILE_TOMBSTONE,   /* path s: unlinked by a finish step, forgotten then */
@@ -65,6 +70,7 @@ gint64 qs_change_int64 (GVariant *arguments, const char *key);
 guint64 qs_change_uint64 (GVariant *arguments, const char *key);
 gboolean qs_change_boolean (GVariant *arguments, const char *key);
 gboolean qs_change_is_step_done (GVariant *result);
+gboolean qs_change_check_merge (GVariant *arguments, GError **error);
 QsSnapshot *qs_change_snapshot (GVariant *arguments, const QsSnapshot *before, guint64 rev,
                                 GError **error);
 

@@ -58,6 +58,25 @@ qs_change_snapshot (GVariant *arguments, const QsSnapshot *before, guint64 rev, 
   return qs_snapshot_new (&values);
 }
 
+/**
+ * qs_change_check_merge:
+ * @arguments: of a FILE_MERGE
+ *
+ * As far as it tells by itself: a file cannot be merged into itself, nor into none.
+ */
+gboolean
+qs_change_check_merge (GVariant *arguments, GError **error)
+{
+  const char *path = qs_change_string (arguments, "path");
+  const char *into = qs_change_string (arguments, "into");
+
+  if (*path != '\0' && *into != '\0' && *qs_change_string (arguments, "format") != '\0'
+      && !g_str_equal (path, into))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "‘%s’ cannot be merged into ‘%s’", path, into);
+  return FALSE;
+}
+
 static gboolean
 parse_def (GVariant *arguments, QsDomainDef **def, GError **error)
 {
@@ -323,6 +342,27 @@ apply_file_rename (QsDomain *domain, GVariant *arguments, GError **error)
   return TRUE;
 }
 
+/* the names of its overlays go on as they began */
+static gboolean
+apply_file_merge (QsDomain *domain, GVariant *arguments, GError **error)
+{
+  const char *path = qs_change_string (arguments, "path");
+  const char *into = qs_change_string (arguments, "into");
+
+  if (!qs_change_check_merge (arguments, error))
+    return FALSE;
+  for (guint i = 0; i < domain->actives->len; i++)
+    {
+      QsActive *active = g_ptr_array_index (domain->actives, i);
+
+      if (!g_str_equal (active->path, path))
+        continue;
+      replace_string (&active->path, into);
+      replace_string (&active->format, qs_change_string (arguments, "format"));
+    }
+  return TRUE;
+}
+
 /* files are in the store alone: a QsDomain holds the active ones, the rest is asked for when needed */
 static gboolean
 apply_file (QsDomain *domain, GVariant *arguments, GError **error)
@@ -342,6 +382,9 @@ static const ApplyFunc apply_funcs[] = {
   [QS_CHANGE_ACTIVE] = apply_active,
   [QS_CHANGE_FILE_PUT] = apply_file,
   [QS_CHANGE_FILE_RENAME] = apply_file_rename,
+  [QS_CHANGE_FILE_MERGE] = apply_file_merge,
+  [QS_CHANGE_FILE_BACKING] = apply_file,
+  [QS_CHANGE_FILE_ROLE] = apply_file,
   [QS_CHANGE_FILE_MODE] = apply_file,
   [QS_CHANGE_FILE_TOMBSTONE] = apply_file,
   [QS_CHANGE_FILE_FORGET] = apply_file,

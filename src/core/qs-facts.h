@@ -261,7 +261,7 @@ typedef struct
 {
   char *path;
   char *format;
-  char *role;    /* disk, memory, nvram */
+  char *role;    /* disk, memory, nvram; layer: of a disk, see qs_file_is_layer() */
   char *backing; /* path of the recorded backing file, or NULL */
   guint64 dev;
   guint64 ino;
@@ -321,6 +321,7 @@ QsFile *qs_file_new (const char *path, const char *format);
 void qs_file_free (QsFile *file);
 gboolean qs_file_is (const QsFile *file, const QsImage *image);
 gboolean qs_file_is_disk (const QsFile *file);
+gboolean qs_file_is_layer (const QsFile *file);
 gboolean qs_file_is_of (const QsFile *file, const char *snapshot);
 gboolean qs_file_is_tip (const QsFile *file);
 gboolean qs_file_has_other_users (const QsFile *file, const char *snapshot);

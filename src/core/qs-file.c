@@ -71,6 +71,13 @@ qs_file_is_disk (const QsFile *file)
   return g_strcmp0 (file->role, "memory") != 0 && g_strcmp0 (file->role, "nvram") != 0;
 }
 
+/* @uuids: (nullable) */
+static gboolean
+has_any (const GPtrArray *uuids)
+{
+  return uuids != NULL && uuids->len > 0;
+}
+
 /**
  * qs_file_is_tip:
  *
@@ -79,7 +86,20 @@ qs_file_is_disk (const QsFile *file)
 gboolean
 qs_file_is_tip (const QsFile *file)
 {
-  return file->tip_of != NULL && file->tip_of->len > 0;
+  return has_any (file->tip_of);
+}
+
+/**
+ * qs_file_is_layer:
+ *
+ * Whether it is left of a disk below others until it can be merged: no snapshot stands for it any
+ * more. One that got a user again is none, whatever its role was.
+ */
+gboolean
+qs_file_is_layer (const QsFile *file)
+{
+  return g_strcmp0 (file->role, "layer") == 0 && file->active_of == NULL
+         && !has_any (file->state_of) && !has_any (file->tag_of) && !has_any (file->tip_of);
 }
 
 /* @uuids: (nullable) */

@@ -31,6 +31,17 @@ replace (char **string, const char *value)
   *string = *value != '\0' ? g_strdup (value) : NULL;
 }
 
+static gboolean
+is_layer (const QsFile *file, GVariant *arguments)
+{
+  guint64 ino = qs_change_uint64 (arguments, "ino");
+  gint64 btime = qs_change_int64 (arguments, "btime");
+
+  return g_strcmp0 (file->role, "layer") == 0 && g_str_equal (STRING ("role"), "disk")
+         && (file->ino == 0 || file->ino == ino)
+         && (file->btime == 0 || btime == 0 || file->btime == btime);
+}
+
 /* one that a step is yet to make has no identity */
 static void
 imagine_file_put (QsFacts *facts, GVariant *arguments)
@@ -38,8 +49,10 @@ imagine_file_put (QsFacts *facts, GVariant *arguments)
   QsFile *file = know_file (facts, STRING ("path"), STRING ("format"));
   g_autoptr (GVariant) step = g_variant_lookup_value (arguments, "step", G_VARIANT_TYPE_UINT32);
 
+  /* a layer that is written down again stays one */
+  if (!is_layer (file, arguments) || step != NULL)
+    replace (&file->role, STRING ("role"));
   replace (&file->format, STRING ("format"));
-  replace (&file->role, STRING ("role"));
   replace (&file->backing, STRING ("backing"));
   file->ours = qs_change_boolean (arguments, "ours");
   file->dev = qs_change_uint64 (arguments, "dev");
@@ -75,6 +88,55 @@ imagine_file_rename (QsFacts *facts, GVariant *arguments)
     }
   for (guint i = 0; i < facts->tips->len; i++)
     rename_string (&((QsTip *)g_ptr_array_index (facts->tips, i))->path, from, to);
+}
+
+static void
+move_users (GPtrArray *from, GPtrArray *to)
+{
+  for (guint i = 0; i < from->len; i++)
+    g_ptr_array_add (to, g_strdup (g_ptr_array_index (from, i)));
+  g_ptr_array_set_size (from, 0);
+}
+
+static void
+imagine_file_merge (QsFacts *facts, GVariant *arguments)
+{
+  const char *path = STRING ("path");
+  const char *to = STRING ("into");
+  QsFile *into = know_file (facts, to, STRING ("format"));
+  QsFile *file = find_file (facts, path);
+
+  for (guint i = 0; i < facts->files->len; i++)
+    if (g_ptr_array_index (facts->files, i) != into)
+      rename_string (&((QsFile *)g_ptr_array_index (facts->files, i))->backing, path, to);
+  for (guint i = 0; i < facts->tips->len; i++)
+    rename_string (&((QsTip *)g_ptr_array_index (facts->tips, i))->path, path, to);
+  if (file == NULL || file == into)
+    return;
+  move_users (file->state_of, into->state_of);
+  move_users (file->tip_of, into->tip_of);
+  if (file->active_of == NULL)
+    return;
+  g_free (into->active_of);
+  into->active_of = g_steal_pointer (&file->active_of);
+}
+
+static void
+imagine_file_backing (QsFacts *facts, GVariant *arguments)
+{
+  QsFile *file = find_file (facts, STRING ("path"));
+
+  if (file != NULL)
+    replace (&file->backing, STRING ("backing"));
+}
+
+static void
+imagine_file_role (QsFacts *facts, GVariant *arguments)
+{
+  QsFile *file = find_file (facts, STRING ("path"));
+
+  if (file != NULL)
+    replace (&file->role, STRING ("role"));
 }
 
 static void
@@ -202,6 +264,9 @@ static void (*const imagine_funcs[QS_N_CHANGE_KINDS]) (QsFacts *facts, GVariant 
   [QS_CHANGE_ACTIVE] = imagine_active,
   [QS_CHANGE_FILE_PUT] = imagine_file_put,
   [QS_CHANGE_FILE_RENAME] = imagine_file_rename,
+  [QS_CHANGE_FILE_MERGE] = imagine_file_merge,
+  [QS_CHANGE_FILE_BACKING] = imagine_file_backing,
+  [QS_CHANGE_FILE_ROLE] = imagine_file_role,
   [QS_CHANGE_FILE_MODE] = imagine_file_mode,
   [QS_CHANGE_FILE_TOMBSTONE] = imagine_file_gone,
   [QS_CHANGE_FILE_FORGET] = imagine_file_gone,
@@ -266,6 +331,22 @@ imagine_document (QsFacts *facts, GVariant *arguments)
     replace (&facts->snapshot_document, STRING ("document"));
 }
 
+/* @format: (nullable): of the other file; NULL: it is the same one */
+static void
+rename_rows (QsFacts *facts, const char *from, const char *to, const char *format)
+{
+  for (guint i = 0; i < facts->snapshot_files->len; i++)
+    {
+      QsSnapshotFile *row = g_ptr_array_index (facts->snapshot_files, i);
+
+      if (!g_str_equal (row->path, from))
+        continue;
+      rename_string (&row->path, from, to);
+      if (format != NULL)
+        replace (&row->format, format);
+    }
+}
+
 static void
 imagine_of_snapshot (QsFacts *facts, const QsFacts *imagined, QsChangeKind kind,
                      GVariant *arguments)
@@ -274,9 +355,10 @@ imagine_of_snapshot (QsFacts *facts, const QsFacts *imagined, QsChangeKind kind,
     imagine_row (facts, imagined, arguments);
   if (kind == QS_CHANGE_SNAPSHOT_PUT || kind == QS_CHANGE_SNAPSHOT_EDIT)
     imagine_document (facts, arguments);
-  for (guint i = 0; kind == QS_CHANGE_FILE_RENAME && i < facts->snapshot_files->len; i++)
-    rename_string (&((QsSnapshotFile *)g_ptr_array_index (facts->snapshot_files, i))->path,
-                   STRING ("path"), STRING ("to"));
+  if (kind == QS_CHANGE_FILE_RENAME)
+    rename_rows (facts, STRING ("path"), STRING ("to"), NULL);
+  if (kind == QS_CHANGE_FILE_MERGE)
+    rename_rows (facts, STRING ("path"), STRING ("into"), STRING ("format"));
 }
 
 /**
@@ -298,7 +380,8 @@ qs_facts_imagine_snapshot (QsFacts *facts, const char *uuid, const QsFacts *imag
   g_variant_iter_init (&iter, changes);
   while (g_variant_iter_loop (&iter, "(&s@a{sv})", &name, &arguments))
     if (qs_change_lookup (name, &kind)
-        && (kind == QS_CHANGE_FILE_RENAME || g_str_equal (STRING ("uuid"), uuid)))
+        && (kind == QS_CHANGE_FILE_RENAME || kind == QS_CHANGE_FILE_MERGE
+            || g_str_equal (STRING ("uuid"), uuid)))
       imagine_of_snapshot (facts, imagined, kind, arguments);
 }
 

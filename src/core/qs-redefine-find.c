@@ -53,6 +53,13 @@ role_of_claim (const QsClaim *claim)
   return g_str_equal (claim->target, QS_NVRAM_TARGET) ? "nvram" : "disk";
 }
 
+/* a snapshot may come back to a layer that none stands for */
+static gboolean
+is_role (const QsFile *file, const char *role)
+{
+  return qs_file_is_disk (file) ? g_str_equal (role, "disk") : g_str_equal (file->role, role);
+}
+
 /* (nullable): in what the record of the file and the document do not agree */
 static char *
 find_contradiction (const QsFile *file, const QsClaim *claim, const QsImage *image)
@@ -62,7 +69,7 @@ find_contradiction (const QsFile *file, const QsClaim *claim, const QsImage *ima
   if (!is_format (file, image))
     return g_strdup_printf ("‘%s’ is recorded with format ‘%s’, not ‘%s’", image->path,
                             file->format, image->format);
-  if (file->role != NULL && !g_str_equal (file->role, role_of_claim (claim)))
+  if (file->role != NULL && !is_role (file, role_of_claim (claim)))
     return g_strdup_printf ("‘%s’ is recorded as ‘%s’, not as ‘%s’", image->path, file->role,
                             role_of_claim (claim));
   return NULL;

@@ -21,6 +21,9 @@ gboolean qs_store_write_lazily (QsStore *store, QsDbFunc func, gpointer data, GE
 
 /* in the store's thread, in a transaction */
 gboolean qs_db_apply (QsDb *db, const char *domain, GVariant *changes, GError **error);
+gboolean qs_db_merge_file (QsDb *db, const char *domain, GVariant *arguments, GError **error);
+gboolean qs_db_put_backing (QsDb *db, const char *domain, GVariant *arguments, GError **error);
+gboolean qs_db_put_role (QsDb *db, const char *domain, GVariant *arguments, GError **error);
 gboolean qs_db_check_not_busy (QsDb *db, const char *domain, GError **error);
 gboolean qs_db_put_step (QsDb *db, const gint64 *step, QsStepState state, GVariant *result,
                          GError **error);

@@ -46,10 +46,22 @@ static const char *const statements[] = {
   [QS_SQL_FILE_PUT] =
       "INSERT INTO file (domain, path, format, role, backing, ours, dev, ino, btime) "
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (domain, path) DO UPDATE SET "
-      "format = ?3, role = ?4, backing = ?5, ours = ?6, dev = ?7, ino = ?8, btime = ?9",
+      "format = ?3, role = CASE WHEN role = 'layer' AND ?4 = 'disk' AND (ino = 0 OR ino = ?8) "
+      "AND (btime = ?9 OR btime = 0 OR ?9 = 0) THEN role ELSE ?4 END, "
+      "backing = ?5, ours = ?6, dev = ?7, ino = ?8, btime = ?9",
   /* whoever refers to the file follows by its foreign key */
   [QS_SQL_FILE_RENAME] = "UPDATE file SET path = ?3 WHERE domain = ?1 AND path = ?2",
   [QS_SQL_FILE_RENAME_BACKING] = "UPDATE file SET backing = ?3 WHERE domain = ?1 AND backing = ?2",
+  [QS_SQL_FILE_MERGE_SNAPSHOTS] = "UPDATE snap_file SET path = ?3 WHERE domain = ?1 AND path = ?2",
+  [QS_SQL_FILE_MERGE_TIPS] = "UPDATE tip SET path = ?3 WHERE domain = ?1 AND path = ?2",
+  [QS_SQL_FILE_MERGE_ACTIVE] =
+      "UPDATE active SET path = ?3, format = ?4 WHERE domain = ?1 AND path = ?2",
+  [QS_SQL_FILE_FIND_ABOVE] =
+      "SELECT path FROM file WHERE domain = ?1 AND backing = ?2 AND path = ?3",
+  [QS_SQL_FILE_FIND_TAG] =
+      "SELECT tag FROM snap_file WHERE domain = ?1 AND path = ?2 AND tag <> '' LIMIT 1",
+  [QS_SQL_FILE_BACKING] = "UPDATE file SET backing = ?3 WHERE domain = ?1 AND path = ?2",
+  [QS_SQL_FILE_ROLE] = "UPDATE file SET role = ?3 WHERE domain = ?1 AND path = ?2",
   [QS_SQL_FILE_MODE_PUT] = "INSERT INTO file_mode (domain, path, mode) VALUES (?1, ?2, ?3) "
                            "ON CONFLICT (domain, path) DO UPDATE SET mode = ?3",
   [QS_SQL_FILE_MODE_FORGET] = "DELETE FROM file_mode WHERE domain = ?1 AND path = ?2",

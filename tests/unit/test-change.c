@@ -75,6 +75,9 @@ static const struct
   { "[('file-put', {'path': <''>, 'format': <''>, 'role': <''>, 'ours': <true>, 'dev': <uint64 "
     "1>})]",
     "change ‘file-put’ lacks ‘ino’" },
+  { "[('file-merge', {'path': <'/a'>, 'into': <'/b'>})]", "change ‘file-merge’ lacks ‘format’" },
+  { "[('file-backing', {'path': <'/a'>})]", "change ‘file-backing’ lacks ‘backing’" },
+  { "[('file-role', {'path': <'/a'>})]", "change ‘file-role’ lacks ‘role’" },
   { "['current']", "a list of changes cannot be of type ‘as’" },
 };
 

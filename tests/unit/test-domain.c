@@ -163,6 +163,8 @@ static const struct
   { "[('domain-state', {'state': <'asleep'>})]", QS_ERROR_FAILED },
   { "[('tip', {'uuid': <'s-9'>, 'target': <'vda'>, 'path': <'/x'>})]", QS_ERROR_NO_SNAPSHOT },
   { "[('tip-forget', {'uuid': <'s-9'>})]", QS_ERROR_NO_SNAPSHOT },
+  { "[('file-merge', {'path': <'/x'>, 'into': <'/x'>, 'format': <'raw'>})]", QS_ERROR_FAILED },
+  { "[('file-merge', {'path': <'/x'>, 'into': <''>, 'format': <'raw'>})]", QS_ERROR_FAILED },
   { "[('live-def', {'definition': <'<domain'>})]", QS_ERROR_XML_INVALID },
   { "[('domain-delete', @a{sv} {}), ('current', {'uuid': <''>})]", QS_ERROR_NO_DOMAIN },
 };
@@ -227,6 +229,32 @@ test_apply_tip (void)
   g_assert_cmpstr (qs_tree_lookup (after->tree, "s-1")->name, ==, "uno");
 }
 
+/* the disk goes over to the other file, and its overlays keep their names */
+static void
+test_apply_merge (void)
+{
+  g_autoptr (QsDomain) domain = make_domain ();
+  g_autoptr (QsDomain) after = NULL;
+  g_autoptr (QsDomain) others = NULL;
+  const QsActive *active;
+
+  qs_domain_put_active (domain, "vda", "/g", "qcow2", "stem");
+  qs_domain_put_active (domain, "vdb", "/other", "qcow2", NULL);
+  after =
+      apply_text (domain, "[('file-merge', {'path': <'/g'>, 'into': <'/f'>, 'format': <'raw'>})]");
+  active = qs_domain_find_active (after, "vda");
+  g_assert_cmpstr (active->path, ==, "/f");
+  g_assert_cmpstr (active->format, ==, "raw");
+  g_assert_cmpstr (active->stem, ==, "stem");
+  g_assert_cmpstr (qs_domain_find_active (after, "vdb")->path, ==, "/other");
+  g_assert_cmpstr (qs_domain_find_active (after, "vdb")->format, ==, "qcow2");
+  g_assert_cmpstr (qs_domain_find_active (domain, "vda")->path, ==, "/g");
+
+  others = apply_text (after, "[('file-backing', {'path': <'/f'>, 'backing': <''>}), "
+                              "('file-role', {'path': <'/f'>, 'role': <'layer'>})]");
+  g_assert_cmpstr (qs_domain_find_active (others, "vda")->path, ==, "/f");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -238,6 +266,7 @@ main (int argc, char **argv)
   g_test_add_func ("/domain/apply-is-pure", test_apply_is_pure);
   g_test_add_func ("/domain/apply-new", test_apply_new);
   g_test_add_func ("/domain/apply-tip", test_apply_tip);
+  g_test_add_func ("/domain/apply-merge", test_apply_merge);
   g_test_add_func ("/domain/apply-refused", test_apply_refused);
   return g_test_run ();
 }

@@ -26,6 +26,9 @@
 #define ACTIVE(path) "('active', {'target': <'vda'>, 'path': <'" path "'>, 'format': <'qcow2'>})"
 #define TIP(uuid, path) "('tip', {'uuid': <'" uuid "'>, 'target': <'vda'>, 'path': <'" path "'>})"
 
+#define MERGE(path, into)                                                                          \
+  "('file-merge', {'path': <'" path "'>, 'into': <'" into "'>, 'format': <'qcow2'>})"
+
 /* s-1 lies in /a, s-2 in /b, and has its tip in /t; the domain is on /c above /a */
 #define FILES PUT ("/a", "") ", " PUT ("/b", "/a") ", " PUT ("/c", "/a") ", " PUT ("/t", "/b")
 #define SNAPSHOTS SNAPSHOT ("s-1", "") ", " SNAPSHOT ("s-2", "s-1")
@@ -122,6 +125,15 @@ static const char *const lists[] = {
   "[('file-rename', {'path': <'/t'>, 'to': <'/z'>})]",
   "[('file-mode', {'path': <'/a'>, 'mode': <uint32 420>})]",
   "[" PUT ("/a", "/below") "]",
+  "[" MERGE ("/c", "/a") "]",
+  "[" MERGE ("/b", "/x") ", ('file-tombstone', {'path': <'/b'>})]",
+  "[" MERGE ("/t", "/b") ", ('file-tombstone', {'path': <'/t'>})]",
+  "[('file-backing', {'path': <'/b'>, 'backing': <''>})]",
+  "[('file-backing', {'path': <'/b'>, 'backing': <'/c'>})]",
+  "[('file-role', {'path': <'/b'>, 'role': <'layer'>})]",
+  "[('file-role', {'path': <'/b'>, 'role': <'layer'>}), " PUT ("/b", "/c") "]",
+  "[('file-role', {'path': <'/b'>, 'role': <'layer'>}), ('file-put', {'path': <'/b'>, "
+  "'format': <'qcow2'>, 'role': <'disk'>, 'ours': <true>, 'dev': <uint64 1>, 'ino': <uint64 9>})]",
   "[('current', {'uuid': <'s-1'>}), ('quarantine', {'reason': <'why'>})]",
   "[('domain-delete', @a{sv} {})]",
 };

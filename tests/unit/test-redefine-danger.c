@@ -252,6 +252,23 @@ test_doubt (gconstpointer data)
     g_error ("‘%s’ is not said by: %s", test->note, (char *)g_ptr_array_index (plan->notes, 0));
 }
 
+/* a snapshot may come back to a layer that none stands for any more */
+static void
+test_layer (void)
+{
+  g_autoptr (QsDomain) domain = fixture_domain (2);
+  g_autoptr (QsRequest) request = fixture_create (INSIDE, QS_CREATE_REDEFINE);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsFacts) facts = fixture_facts (domain, request, &error);
+  g_autoptr (QsPlan) plan = NULL;
+
+  g_assert_no_error (error);
+  add_record (facts, g_ptr_array_index (facts->claims, 0), "qcow2", "layer");
+  plan = qs_operation_get (request->verb)->plan (domain, request, facts, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (plan->notes->len, ==, 0);
+}
+
 /* what the domain has given up may be another's by now */
 static void
 test_returning (void)
@@ -311,6 +328,7 @@ main (int argc, char **argv)
     }
   for (guint i = 0; i < G_N_ELEMENTS (doubt_cases); i++)
     add ("doubt/", doubt_cases[i].name, &doubt_cases[i], test_doubt);
+  g_test_add_func ("/redefine/layer", test_layer);
   g_test_add_func ("/redefine/returning", test_returning);
   g_test_add_func ("/redefine/users", test_users);
   return g_test_run ();

@@ -99,6 +99,28 @@ add_file_rename (QsChangeList *list)
   qs_changes_add (list, QS_CHANGE_FILE_RENAME, "path", "s", path, "to", "s", to, NULL);
 }
 
+/* of one without tags, which are in the store alone */
+static void
+add_file_merge (QsChangeList *list)
+{
+  qs_changes_add (list, QS_CHANGE_FILE_MERGE, "path", "s", PICK ("/i/3", "/i/9"), "into", "s",
+                  PICK ("/i/0", "/i/9", "/i/8", ""), "format", "s", PICK ("raw", "qcow2"), NULL);
+}
+
+static void
+add_file_backing (QsChangeList *list)
+{
+  qs_changes_add (list, QS_CHANGE_FILE_BACKING, "path", "s", PICK ("/i/0", "/i/9"), "backing", "s",
+                  PICK ("/i/1", ""), NULL);
+}
+
+static void
+add_file_role (QsChangeList *list)
+{
+  qs_changes_add (list, QS_CHANGE_FILE_ROLE, "path", "s", PICK ("/i/0", "/i/9"), "role", "s",
+                  PICK ("disk", "layer"), NULL);
+}
+
 static void
 add_file_mode (QsChangeList *list)
 {
@@ -214,6 +236,9 @@ static void (*const adders[]) (QsChangeList *list) = {
   [QS_CHANGE_ACTIVE] = add_active,
   [QS_CHANGE_FILE_PUT] = add_file_put,
   [QS_CHANGE_FILE_RENAME] = add_file_rename,
+  [QS_CHANGE_FILE_MERGE] = add_file_merge,
+  [QS_CHANGE_FILE_BACKING] = add_file_backing,
+  [QS_CHANGE_FILE_ROLE] = add_file_role,
   [QS_CHANGE_FILE_MODE] = add_file_mode,
   [QS_CHANGE_FILE_TOMBSTONE] = add_file_tombstone,
   [QS_CHANGE_FILE_FORGET] = add_file_forget,
