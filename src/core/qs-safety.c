@@ -89,11 +89,11 @@ choose_location (const QsDomain *domain, const QsDiskDef *disk, const GPtrArray 
   const QsActive *active = qs_domain_find_active (domain, disk->target);
   const char *path = qs_domain_disk_path (domain, disk);
 
-  if (disk->readonly || path == NULL)
+  if (path == NULL)
     return QS_LOCATION_NO;
-  /* what the definition leaves out of snapshots is left out of this one, unless the revert would take it
-     away all the same */
-  if ((disk->snapshot == QS_LOCATION_NO || disk->snapshot == QS_LOCATION_MANUAL)
+  /* what the definition of today leaves out of snapshots is left out of this one, unless the revert would
+     take it away all the same */
+  if ((disk->readonly || disk->snapshot == QS_LOCATION_NO || disk->snapshot == QS_LOCATION_MANUAL)
       && !goes_back (rows, disk->target))
     return QS_LOCATION_NO;
   if (has_tag_in (rows, disk->target, path))

@@ -133,6 +133,46 @@ test_tag_in_place (void)
                      expected[i]);
 }
 
+/* by the definition of today; the snapshot that is gone to may have the disk all the same */
+static void
+test_left_out (void)
+{
+  static const struct
+  {
+    gboolean readonly;
+    QsLocation snapshot;
+  } disks[] = { { TRUE, QS_LOCATION_DEFAULT },
+                { FALSE, QS_LOCATION_NO },
+                { FALSE, QS_LOCATION_MANUAL } };
+  g_autoptr (QsDomain) domain = fixture_with_snapshot (fixture_domain (3), "s1", QS_KIND_EXTERNAL);
+  g_autoptr (GPtrArray) rows =
+      g_ptr_array_new_with_free_func ((GDestroyNotify)qs_snapshot_file_free);
+
+  for (guint i = 0; i < G_N_ELEMENTS (disks); i++)
+    {
+      QsDiskDef *disk = g_ptr_array_index (qs_domain_get_def (domain)->disks, i);
+
+      disk->readonly = disks[i].readonly;
+      disk->snapshot = disks[i].snapshot;
+      add_row (rows, disk->target, "/images/state", NULL);
+    }
+  for (guint goes_back = 0; goes_back < 2; goes_back++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GPtrArray) parts = NULL;
+      const QsRequest *create;
+
+      given_rows = goes_back ? rows : NULL;
+      parts = list_parts (domain, 0, "{'safety-snapshot': <true>}", &error);
+      given_rows = NULL;
+      g_assert_no_error (error);
+      create = g_ptr_array_index (parts, 0);
+      for (guint i = 0; i < G_N_ELEMENTS (disks); i++)
+        g_assert_cmpint (((QsSnapshotDisk *)g_ptr_array_index (create->def->disks, i))->snapshot,
+                         ==, goes_back ? QS_LOCATION_EXTERNAL : QS_LOCATION_NO);
+    }
+}
+
 /* what a refusal is compared with */
 static void
 test_without (void)
@@ -229,6 +269,7 @@ main (int argc, char **argv)
                         test_made_of);
   g_test_add_func ("/planners-safety/plan", test_plan);
   g_test_add_func ("/planners-safety/tag-in-place", test_tag_in_place);
+  g_test_add_func ("/planners-safety/left-out", test_left_out);
   g_test_add_func ("/planners-safety/without", test_without);
   g_test_add_data_func ("/planners-safety/keep", GINT_TO_POINTER (FALSE), test_keep);
   g_test_add_data_func ("/planners-safety/keep-tip", GINT_TO_POINTER (TRUE), test_keep);
