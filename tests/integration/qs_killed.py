@@ -1,4 +1,4 @@
-"""The daemon dies, alone or with QEMU, at each moment at which its journal is synchronized."""
+"""The daemon dies, alone or with QEMU, at moments at which its journal is synchronized."""
 import os
 import unittest
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""kill -9 of the daemon, and of QEMU with it, at each moment at which the journal of a revert with
+"""kill -9 of the daemon, and of QEMU with it, at moments at which the journal of a revert with
 COMMIT is synchronized: nothing is merged, or all of it, and no disk has lost anything."""
 import os
 import unittest

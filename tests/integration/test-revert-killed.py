@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""kill -9 of the daemon, and of QEMU with it, at each moment at which the journal of a revert is
+"""kill -9 of the daemon, and of QEMU with it, at moments at which the journal of a revert is
 synchronized: it is complete then, or as never asked for. Nobody runs twice, and nothing is left."""
 import os
 import unittest

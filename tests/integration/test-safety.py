@@ -6,6 +6,7 @@ import unittest
 import qs_images as images
 import qs_tap
 from qs_killed import KilledCase
+from qs_moments import Moments
 from qs_testing import Guest, Session, document
 
 RUNNING, DISCARD, TIP = 1, 16, 64
@@ -312,7 +313,7 @@ class InPlace(Base):
 
 @unittest.skipIf(os.environ.get('QS_KILL_AT_SYNC', '') == '', 'the preload library is not built')
 class Killed(KilledCase, Base):
-    """The daemon dies at each moment: the domain is as it was or reverted, and what it held is kept
+    """The daemon dies on the way: the domain is as it was or reverted, and what it held is kept
     from the first part on."""
 
     def setUp(self):
@@ -325,12 +326,14 @@ class Killed(KilledCase, Base):
         disk = self.guest.disks[0][1]
         self.domain.create(document('s1'))
         n_none = n_kept = n_reverted = 0
-        for moment in range(1, self.MOST):
+        moments = Moments(self.MOST)
+        for moment in moments:
             images.tool('qemu-io', '-f', 'qcow2', '-c', f'write -P {moment} 4M 64k', disk)
             now = self.hashes()
             options = {'safety-snapshot': True, 'safety-name': f'u{moment}'}
             if not self.strike(lambda: self.domain.snapshot('s1').revert(**options), moment, False):
-                break
+                moments.end()
+                continue
             self.session.start_daemon()
             self.domain = self.session.manager.domain(self.guest.name)
             self.assertFalse(self.domain['Quarantined'], self.domain['QuarantineReason'])
