@@ -182,10 +182,12 @@ qs_facts_new (void)
   facts->foreign_images = g_ptr_array_new_with_free_func (g_free);
   facts->files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_file_free);
   facts->tips = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_tip_free);
+  facts->merged = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_merged_free);
   facts->snapshot_files = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_snapshot_file_free);
   facts->flash = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_node_free);
   facts->snapshot_disks = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   facts->tip_disks = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
+  facts->above = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   facts->claims = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   facts->used_here = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   facts->used_elsewhere = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
@@ -216,6 +218,8 @@ clear_facts (QsFacts *facts)
   g_ptr_array_unref (facts->snapshot_files);
   g_ptr_array_unref (facts->snapshot_disks);
   g_ptr_array_unref (facts->tip_disks);
+  g_ptr_array_unref (facts->merged);
+  g_ptr_array_unref (facts->above);
   g_ptr_array_unref (facts->claims);
   g_hash_table_unref (facts->used_here);
   g_hash_table_unref (facts->used_elsewhere);
@@ -262,6 +266,17 @@ const QsDiskFacts *
 qs_facts_find_tip_disk (const QsFacts *facts, const char *target)
 {
   return find_by_key (facts->tip_disks, target);
+}
+
+/**
+ * qs_facts_find_above:
+ *
+ * Returns: (nullable): the chain from @path down, of those that were asked for with `above`
+ */
+const QsDiskFacts *
+qs_facts_find_above (const QsFacts *facts, const char *path)
+{
+  return find_by_key (facts->above, path);
 }
 
 const QsDiskFacts *

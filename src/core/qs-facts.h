@@ -98,25 +98,28 @@ typedef struct
   /* what a merge within the chains of @disks depends on: each of their files is looked at as a target,
      too, and so is whether others use it; the monitor is asked what the disks' nodes stand on */
   gboolean chains;
-  GPtrArray *targets;        /* of char: paths where files are to be made */
-  GPtrArray *reused;         /* of QsFile: overlays of somebody else, as they would be recorded */
-  gboolean firmware;         /* the firmware variables, and the flash chips of the running QEMU */
-  gboolean open_files;       /* of the domain's process */
-  gboolean monitor;          /* ask the running QEMU: state, block nodes, commands */
-  gboolean io_threads;       /* ask it for these too */
-  gboolean memory;           /* ask it what saving its memory depends on */
-  gboolean agent;            /* where the guest agent is to be reached */
-  GPtrArray *claims;         /* of QsSnapshotFile: where a snapshot is said to lie. What is found is
+  GPtrArray *targets;       /* of char: paths where files are to be made */
+  GPtrArray *reused;        /* of QsFile: overlays of somebody else, as they would be recorded */
+  gboolean firmware;        /* the firmware variables, and the flash chips of the running QEMU */
+  gboolean open_files;      /* of the domain's process */
+  gboolean monitor;         /* ask the running QEMU: state, block nodes, commands */
+  gboolean io_threads;      /* ask it for these too */
+  gboolean memory;          /* ask it what saving its memory depends on */
+  gboolean agent;           /* where the guest agent is to be reached */
+  GPtrArray *claims;        /* of QsSnapshotFile: where a snapshot is said to lie. What is found is
                               walked, and what is recorded of it and of its tag looked up */
-  char *snapshot;            /* uuid of the one meant below; NULL: the request's */
-  gboolean document;         /* of this snapshot */
-  gboolean users;            /* which files definitions name, those of other domains too */
-  gboolean files;            /* the recorded files of the domain, and its tips */
-  gboolean snapshot_files;   /* those of this snapshot: look at each */
-  gboolean snapshot_rows;    /* the same, but do not look at them */
-  gboolean snapshot_memory;  /* look at those of its memory and firmware variables too: images are
+  char *snapshot;           /* uuid of the one meant below; NULL: the request's */
+  gboolean document;        /* of this snapshot */
+  gboolean users;           /* which files definitions name, those of other domains too */
+  gboolean files;           /* the recorded files of the domain, and its tips */
+  gboolean snapshot_files;  /* those of this snapshot: look at each */
+  gboolean snapshot_rows;   /* the same, but do not look at them */
+  gboolean snapshot_memory; /* look at those of its memory and firmware variables too: images are
                                among @snapshot_disks, other files among @targets */
-  char *tip_of;              /* uuid: walk what waits as the tip of this snapshot */
+  gboolean above; /* the recorded files that stand on those of this snapshot, on its tips or on a
+                     layer, and those that stand directly on them: walk the chain of each. Asked
+                     with @files and the rows of the snapshot; with @chains each is a target, too */
+  char *tip_of;   /* uuid: walk what waits as the tip of this snapshot */
   const GPtrArray *expected; /* of GVariant: lists of changes that earlier parts of the request will
                                 have made when this one begins; NULL: it is the first; given */
   GPtrArray
@@ -173,6 +176,19 @@ typedef struct
 } QsDiskFacts;
 
 /**
+ * QsMerged:
+ *
+ * A file whose content another one has when this part of the request begins, by the names that both
+ * have as yet.
+ */
+typedef struct
+{
+  char *path;
+  char *into;
+  gboolean is_down; /* @path stands on @into, and not the other way round */
+} QsMerged;
+
+/**
  * QsFacts:
  *
  * Everything a planner may know of the world, clock and chance included. Immutable once gathered.
@@ -200,12 +216,14 @@ typedef struct
   char *snapshot_document; /* of request->snapshot, or NULL */
   GPtrArray *files;        /* of QsFile: the recorded files of this domain, see below */
   GPtrArray *tips;         /* of QsTip: asked with @files */
+  GPtrArray *merged; /* of QsMerged: what earlier parts of the request merge; known with @files */
   GPtrArray *snapshot_files; /* of QsSnapshotFile */
   gboolean names_backing;    /* somebody told the running QEMU backing files by name */
   GPtrArray *open_files;     /* of QsOpenFile, of the domain's process; NULL: not known */
   gboolean ends_at_reset;    /* this process, or so it may be; known with @open_files only */
   GPtrArray *snapshot_disks; /* of QsDiskFacts: the chain of each of them, by disk target */
   GPtrArray *tip_disks;      /* the same of the tip that was asked for */
+  GPtrArray *above;          /* the same of what stands on the snapshot's files; target: its path */
   char *migration;      /* QEMU's word for a migration that is under way; NULL: there is none */
   guint64 memory_bytes; /* that saving its RAM takes at most, as far as is known; 0: it is not */
   GStrv migration_blockers; /* why QEMU would not migrate, in its own words; NULL: not asked */
@@ -284,6 +302,8 @@ void qs_facts_unref (QsFacts *facts);
 const QsDiskFacts *qs_facts_find_disk (const QsFacts *facts, const char *target);
 const QsDiskFacts *qs_facts_find_snapshot_disk (const QsFacts *facts, const char *target);
 const QsDiskFacts *qs_facts_find_tip_disk (const QsFacts *facts, const char *target);
+GPtrArray *qs_facts_list_above (const QsFacts *facts, const char *snapshot, GError **error);
+const QsDiskFacts *qs_facts_find_above (const QsFacts *facts, const char *path);
 const QsDiskFacts *qs_facts_find_claim (const QsFacts *facts, const char *target);
 const QsImage *qs_facts_find_image (const QsFacts *facts, const char *path);
 const QsTarget *qs_facts_find_target (const QsFacts *facts, const char *path);
@@ -329,6 +349,7 @@ gboolean qs_snapshot_file_is_disk (const QsSnapshotFile *file);
 void qs_snapshot_file_free (QsSnapshotFile *file);
 QsTip *qs_tip_new (const char *snapshot, const char *target, const char *path);
 void qs_tip_free (QsTip *tip);
+void qs_merged_free (QsMerged *merged);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsFacts, qs_facts_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsQuestions, qs_questions_free)

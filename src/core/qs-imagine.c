@@ -106,6 +106,8 @@ imagine_file_merge (QsFacts *facts, GVariant *arguments)
   QsFile *into = know_file (facts, to, STRING ("format"));
   QsFile *file = find_file (facts, path);
 
+  if (file != NULL && !file->is_planned)
+    qs_facts_imagine_merged (facts, path, to, TRUE);
   for (guint i = 0; i < facts->files->len; i++)
     if (g_ptr_array_index (facts->files, i) != into)
       rename_string (&((QsFile *)g_ptr_array_index (facts->files, i))->backing, path, to);
@@ -125,9 +127,14 @@ static void
 imagine_file_backing (QsFacts *facts, GVariant *arguments)
 {
   QsFile *file = find_file (facts, STRING ("path"));
+  const QsFile *before;
 
-  if (file != NULL)
-    replace (&file->backing, STRING ("backing"));
+  if (file == NULL)
+    return;
+  before = file->backing != NULL ? find_file (facts, file->backing) : NULL;
+  if (before != NULL && !before->is_planned && !g_str_equal (before->path, STRING ("backing")))
+    qs_facts_imagine_merged (facts, before->path, file->path, FALSE);
+  replace (&file->backing, STRING ("backing"));
 }
 
 static void

@@ -41,19 +41,25 @@ survey_chain (QsWorker *worker, const GPtrArray *chain, QsFacts *facts, GError *
   return TRUE;
 }
 
+static gboolean
+survey_chains (QsWorker *worker, const GPtrArray *disks, QsFacts *facts, GError **error)
+{
+  for (guint i = 0; i < disks->len; i++)
+    if (!survey_chain (worker, ((QsDiskFacts *)g_ptr_array_index (disks, i))->chain, facts, error))
+      return FALSE;
+  return TRUE;
+}
+
 /**
  * qs_survey_chain_files:
  *
- * Adds all files of the disks' chains to the targets.
+ * Adds all files of the disks' chains to the targets, and of what stands on a snapshot.
  */
 gboolean
 qs_survey_chain_files (QsWorker *worker, QsFacts *facts, GError **error)
 {
-  for (guint i = 0; i < facts->disks->len; i++)
-    if (!survey_chain (worker, ((QsDiskFacts *)g_ptr_array_index (facts->disks, i))->chain, facts,
-                       error))
-      return FALSE;
-  return TRUE;
+  return survey_chains (worker, facts->disks, facts, error)
+         && survey_chains (worker, facts->above, facts, error);
 }
 
 /* the graph cannot loop, but a bound costs nothing */

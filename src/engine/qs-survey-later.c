@@ -26,6 +26,38 @@ qs_survey_imagine_files (QsSurvey *survey, QsFacts *facts, GError **error)
   return TRUE;
 }
 
+/* what stands on the file as yet has a format of its own */
+static const char *
+format_as_yet (const QsSurvey *survey, const char *name, const char *start, const char *format)
+{
+  for (guint i = 0; g_strcmp0 (name, start) != 0 && i < survey->recorded->len; i++)
+    {
+      const QsFile *file = g_ptr_array_index (survey->recorded, i);
+
+      if (g_str_equal (file->path, start))
+        return file->format;
+    }
+  return format;
+}
+
+/* @target: of the disk whose chain it is, or of something that has no nodes; takes what is in @found */
+static void
+merge_found (QsSurvey *survey, const char *target, const char *top, GPtrArray *found,
+             GPtrArray *chain)
+{
+  QsNode *node = (QsNode *)qs_facts_find_node (survey->facts, target);
+  guint first = chain->len;
+  guint n_files = found->len;
+  g_autoptr (GArray) places = NULL;
+
+  g_ptr_array_extend_and_steal (chain, g_ptr_array_ref (found));
+  places = qs_imagined_merge (survey->imagined, chain);
+  for (guint i = 0; i < places->len; i++)
+    g_array_index (places, guint, i) -= first;
+  if (node != NULL && places->len > 0)
+    qs_node_merge (node, top, places, n_files);
+}
+
 /* walks it below the files that are not there yet */
 void
 qs_survey_imagine_chain (QsSurvey *survey, const char *path, const char *format, QsDiskFacts *disk)
@@ -33,11 +65,13 @@ qs_survey_imagine_chain (QsSurvey *survey, const char *path, const char *format,
   g_autoptr (GPtrArray) above = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_image_free);
   g_autoptr (GPtrArray) found = NULL;
   const char *name = qs_imagined_top (survey->imagined, path, above, &format);
+  const char *start = name != NULL ? qs_imagined_start (survey->imagined, name) : NULL;
 
   if (name != NULL)
-    qs_worker_inspect_chain (survey->worker, name, format, survey->recorded, &found, &disk->error);
+    qs_worker_inspect_chain (survey->worker, start, format_as_yet (survey, name, start, format),
+                             survey->recorded, &found, &disk->error);
   if (found != NULL)
-    g_ptr_array_extend_and_steal (above, g_steal_pointer (&found));
+    merge_found (survey, disk->target, start, found, above);
   qs_imagined_rename (survey->imagined, above);
   disk->chain = g_steal_pointer (&above);
 }
@@ -107,6 +141,7 @@ imagine_given_up (QsSurvey *survey, const QsDomain *today)
   give_up_images (facts->disks, files != NULL ? files->files : NULL);
   give_up_images (facts->snapshot_disks, files != NULL ? files->files : NULL);
   give_up_images (facts->tip_disks, files != NULL ? files->files : NULL);
+  give_up_images (facts->above, files != NULL ? files->files : NULL);
 }
 
 /* the guest may be another one by then, or on other files */

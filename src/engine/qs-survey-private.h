@@ -32,6 +32,8 @@ void qs_survey_imagine_chain (QsSurvey *survey, const char *path, const char *fo
 void qs_survey_imagine_guest (QsSurvey *survey);
 gboolean qs_survey_imagine_snapshot (QsSurvey *survey, const char *uuid, GError **error);
 
+gboolean qs_survey_above (QsSurvey *survey, GError **error);
+
 /* qs-survey-snapshot.c */
 gboolean qs_survey_snapshot (QsSurvey *survey, GError **error);
 gboolean qs_survey_tips (QsSurvey *survey, GError **error);

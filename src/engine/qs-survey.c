@@ -387,11 +387,11 @@ QsFacts *
 qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
            const QsQuestions *questions, GError **error)
 {
-  static const SurveyFunc funcs[] = { survey_monitor,     survey_agent,     survey_files,
-                                      qs_survey_snapshot, qs_survey_tips,   survey_disks,
-                                      survey_images,      survey_targets,   survey_reused,
-                                      qs_survey_claims,   survey_chains,    survey_foreign,
-                                      survey_firmware,    survey_open_files };
+  static const SurveyFunc funcs[] = { survey_monitor,     survey_agent,    survey_files,
+                                      qs_survey_snapshot, qs_survey_tips,  survey_disks,
+                                      survey_images,      survey_targets,  survey_reused,
+                                      qs_survey_claims,   qs_survey_above, survey_chains,
+                                      survey_foreign,     survey_firmware, survey_open_files };
   g_autoptr (QsFacts) facts = qs_facts_new ();
   QsSurvey survey = {
     .engine = engine, .domain = domain, .request = request, .questions = questions, .facts = facts
