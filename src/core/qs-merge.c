@@ -135,10 +135,16 @@ qs_merge_down_obstacle (const QsMergeSide *below, const QsMergeSide *above)
   return NULL;
 }
 
-/* a stream copies what the guest sees now: a tag in the file above needs more of the one below, and
-   a tag in the file below goes with it */
-static const char *
-find_up_obstacle (const QsMergeSide *below, const QsMergeSide *above)
+/**
+ * qs_merge_up_obstacle:
+ *
+ * A stream copies what the guest sees now: a tag in the file above needs more of the one below, and
+ * a tag in the file below goes with it.
+ *
+ * Returns: (nullable): why the file below cannot go into the one above, for people
+ */
+const char *
+qs_merge_up_obstacle (const QsMergeSide *below, const QsMergeSide *above)
 {
   if (!above->is_writable)
     return "the file above cannot be written to";
@@ -160,7 +166,7 @@ QsMergeChoice
 qs_merge_choose (const QsMergeSide *below, const QsMergeSide *above)
 {
   const char *not_down = qs_merge_down_obstacle (below, above);
-  const char *not_up = find_up_obstacle (below, above);
+  const char *not_up = qs_merge_up_obstacle (below, above);
 
   if (not_down == NULL && (not_up != NULL || above->allocated <= below->allocated))
     return (QsMergeChoice){ QS_MERGE_DOWN, above->allocated, NULL };

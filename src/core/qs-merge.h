@@ -89,5 +89,6 @@ typedef struct
 
 QsMergeSide qs_merge_side (const QsImage *image, const QsFile *file, const QsFileUsers *users);
 const char *qs_merge_down_obstacle (const QsMergeSide *below, const QsMergeSide *above);
+const char *qs_merge_up_obstacle (const QsMergeSide *below, const QsMergeSide *above);
 QsMergeChoice qs_merge_choose (const QsMergeSide *below, const QsMergeSide *above);
 const char *qs_merge_direction_name (QsMergeDirection direction);

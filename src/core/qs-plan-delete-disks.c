@@ -6,16 +6,25 @@
 #include "qs-limits.h"
 #include "qs-merge.h"
 
-/* a file of a disk goes when nobody needs it, and takes along what only it stood on. Nothing is merged:
-   where that would have to be, the delete is refused, or the file was a hidden layer before and
-   remains one */
+/* a file of a disk goes when nobody needs it, and takes along what only it stood on; one that a single
+   file still stands on becomes one file with that */
+
+/**
+ * qs_delete_book:
+ *
+ * The recorded files as they are without the snapshot.
+ */
+QsFileBook
+qs_delete_book (const QsDelete *delete)
+{
+  return (QsFileBook){ delete->facts->files, delete->leaving,
+                       (const char *const *)delete->gone->pdata, delete->facts->foreign_images };
+}
 
 static QsFileFate
 find_fate (const QsDelete *delete, const QsFile *file)
 {
-  const char *const leaving[] = { delete->snapshot->uuid, NULL };
-  const QsFileBook book = { delete->facts->files, leaving, (const char *const *)delete->gone->pdata,
-                            delete->facts->foreign_images };
+  const QsFileBook book = qs_delete_book (delete);
 
   return qs_file_book_fate (&book, file);
 }
@@ -29,22 +38,6 @@ gboolean
 qs_delete_is_gone (const QsDelete *delete, const char *path)
 {
   return g_strv_contains ((const char *const *)delete->gone->pdata, path);
-}
-
-static gboolean
-refuse_merge (const QsDelete *delete, const QsFile *file, GError **error)
-{
-  const char *const leaving[] = { delete->snapshot->uuid, NULL };
-  const QsFileBook book = { delete->facts->files, leaving, (const char *const *)delete->gone->pdata,
-                            delete->facts->foreign_images };
-  const QsFile *above = qs_file_book_find_above (&book, file);
-
-  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-               "snapshot ‘%s’: ‘%s’ would have to be merged with ‘%s’, the one file that stands on "
-               "it, which is not supported by this version; METADATA_ONLY forgets the snapshot and "
-               "keeps the files",
-               delete->snapshot->name, file->path, above != NULL ? above->path : "");
-  return FALSE;
 }
 
 static gboolean
@@ -205,10 +198,10 @@ settle_disk (QsDelete *delete, const QsFile *file, QsChangeList *changes, GError
       qs_delete_keep_file (delete, file, describe_need (delete, file));
       return TRUE;
     case QS_FILE_HIDE:
-      qs_delete_keep_file (delete, file, "several files stand on it");
+      qs_delete_keep_layer (delete, file, "several files stand on it", changes);
       return TRUE;
     case QS_FILE_MERGE:
-      return refuse_merge (delete, file, error);
+      return qs_delete_add_merge (delete, file, changes, error);
     case QS_FILE_UNLINK:
       return unlink_from (delete, file, changes, error);
     case QS_FILE_LEAVE:
@@ -328,8 +321,10 @@ settle_row (QsDelete *delete, const QsSnapshotFile *row, QsChangeList *changes, 
 {
   const QsFile *file = qs_facts_find_file (delete->facts, row->path);
 
+  QsFileFate fate = file != NULL ? find_fate (delete, file) : QS_FILE_KEEP;
+
   if (file == NULL || qs_delete_is_gone (delete, file->path)
-      || (row->tag != NULL && find_fate (delete, file) != QS_FILE_UNLINK))
+      || (row->tag != NULL && fate != QS_FILE_UNLINK && fate != QS_FILE_MERGE))
     return TRUE;
   return settle_disk (delete, file, changes, error);
 }
@@ -359,5 +354,6 @@ qs_delete_settle_disks (QsDelete *delete, QsChangeList *changes, GError **error)
       if (!settle_row (delete, row, changes, error))
         return FALSE;
     }
+  qs_delete_look_at_layers (delete, changes);
   return TRUE;
 }

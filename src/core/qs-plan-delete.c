@@ -89,31 +89,11 @@ qs_ask_delete (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
       questions->snapshot_rows = TRUE;
       return TRUE;
     }
-  questions->users = TRUE;
+  qs_merging_ask (domain, questions);
   questions->snapshot_files = TRUE;
-  questions->monitor = qs_domain_is_active (domain);
-  /* what the guest has open is not unlinked, whatever is recorded */
-  qs_planning_ask_disks (domain, questions);
-  questions->open_files = qs_domain_is_active (domain);
+  questions->above = TRUE;
   questions->tip_of = g_strdup (snapshot->uuid);
   return TRUE;
-}
-
-/* what the disks hold now becomes the later changes of the parent, which must have none yet */
-static gboolean
-check_current (const QsDelete *delete, GError **error)
-{
-  const QsTree *tree = delete->domain->tree;
-  const QsSnapshot *parent = qs_tree_lookup (tree, delete->snapshot->parent);
-
-  if (delete->metadata_only || qs_tree_get_current (tree) != delete->snapshot || parent == NULL
-      || !parent->has_tip)
-    return TRUE;
-  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
-               "without snapshot ‘%s’ the domain would be at ‘%s’, whose own later changes wait "
-               "for a revert with TIP and would be lost; revert to another snapshot first",
-               delete->snapshot->name, parent->name);
-  return FALSE;
 }
 
 /* the parent is current then, unless its own later changes wait: those of the disks would be mistaken for
@@ -143,6 +123,7 @@ add_record (QsDelete *delete, GError **error)
       g_variant_builder_clear (&changes);
       return FALSE;
     }
+  qs_delete_prepare_merges (delete, &changes);
   qs_planning_add_record (delete->plan, QS_PHASE_COMMIT, snapshot->name, &changes);
   return TRUE;
 }
@@ -172,6 +153,8 @@ add_result (QsDelete *delete)
   g_auto (GStrv) kept = g_strv_builder_end (delete->kept);
   g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (NULL);
 
+  if (delete->merges->len > 0)
+    qs_delete_describe_merges (delete, &result);
   g_variant_dict_insert (&result, "removed", "^as", removed);
   g_variant_dict_insert (&result, "kept", "^as", kept);
   qs_plan_set_result (delete->plan, g_variant_dict_end (&result));
@@ -186,6 +169,7 @@ qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts 
   g_autoptr (QsPlan) plan = qs_plan_new ();
   g_autoptr (GPtrArray) unlinked = g_ptr_array_new ();
   g_autoptr (GPtrArray) gone = g_ptr_array_new ();
+  g_autoptr (GArray) merges = g_array_new (FALSE, FALSE, sizeof (QsDeleteMerge));
   g_autoptr (GStrvBuilder) removed = g_strv_builder_new ();
   g_autoptr (GStrvBuilder) kept = g_strv_builder_new ();
   QsDelete delete = { .plan = plan,
@@ -195,6 +179,7 @@ qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts 
                       .metadata_only = (request->flags & QS_DELETE_METADATA_ONLY) != 0,
                       .unlinked = unlinked,
                       .gone = gone,
+                      .merges = merges,
                       .removed = removed,
                       .kept = kept };
 
@@ -203,10 +188,12 @@ qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts 
           && !qs_redefine_check_verified (domain, delete.snapshot, facts, error))
       || !qs_planning_check_block_jobs (facts, error))
     return NULL;
+  delete.leaving[0] = delete.snapshot->uuid;
   g_ptr_array_add (gone, NULL);
-  if (!check_current (&delete, error) || !add_record (&delete, error)
+  if (!add_record (&delete, error)
       || (!delete.metadata_only && !qs_delete_add_tags (&delete, error)))
     return NULL;
+  qs_delete_finish_merges (&delete);
   add_unlinks (&delete);
   add_result (&delete);
   return g_steal_pointer (&plan);

@@ -2,7 +2,21 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #pragma once
 
-#include "qs-planners.h"
+#include "qs-plan-merge.h"
+
+/**
+ * QsDeleteMerge:
+ * @below: the file that nobody needs but the one above it
+ * @above: that one
+ * @dismiss: of a merge up: index of the step that tells whether it was done; else G_MAXUINT
+ */
+typedef struct
+{
+  const QsFile *below;
+  const QsFile *above;
+  QsMerging merging;
+  guint32 dismiss;
+} QsDeleteMerge;
 
 /**
  * QsDelete:
@@ -15,9 +29,11 @@ typedef struct
   const QsDomain *domain;
   const QsFacts *facts;
   const QsSnapshot *snapshot;
+  const char *leaving[2]; /* its uuid */
   gboolean metadata_only;
   GPtrArray *unlinked; /* of const QsFile */
   GPtrArray *gone;     /* of char: their paths, NULL-terminated */
+  GArray *merges;      /* of QsDeleteMerge */
   GStrvBuilder *removed;
   GStrvBuilder *kept;
 } QsDelete;
@@ -33,6 +49,21 @@ void qs_delete_settle_files (QsDelete *delete, QsChangeList *changes);
 gboolean qs_delete_settle_disks (QsDelete *delete, QsChangeList *changes, GError **error);
 gboolean qs_delete_is_below (const QsDelete *delete, const QsFile *file);
 gboolean qs_delete_is_gone (const QsDelete *delete, const char *path);
+QsFileBook qs_delete_book (const QsDelete *delete);
+
+/* qs-plan-delete-merge.c: which files become one */
+gboolean qs_delete_add_merge (QsDelete *delete, const QsFile *file, QsChangeList *changes,
+                              GError **error);
+void qs_delete_keep_layer (QsDelete *delete, const QsFile *file, const char *why,
+                           QsChangeList *changes);
+void qs_delete_look_at_layers (QsDelete *delete, QsChangeList *changes);
+gboolean qs_delete_find_rebased (const QsDelete *delete, const QsDeleteMerge *pair,
+                                 GPtrArray *images);
+
+/* qs-plan-delete-merge-steps.c */
+void qs_delete_prepare_merges (QsDelete *delete, QsChangeList *changes);
+void qs_delete_finish_merges (QsDelete *delete);
+void qs_delete_describe_merges (const QsDelete *delete, GVariantDict *result);
 
 /* qs-plan-delete-tags.c: what lies inside of images */
 gboolean qs_delete_add_tags (QsDelete *delete, GError **error);

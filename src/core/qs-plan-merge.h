@@ -2,31 +2,66 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #pragma once
 
+#include "qs-merge.h"
 #include "qs-planners.h"
 
-/* the questions and steps of a merge down of what a domain writes to, for plans that need one */
+/* the questions, checks and steps of merges, for plans that need one */
 
 /**
- * QsMergeDown:
- * @disk: its chain, the active file first
- * @layers: how many files of the chain go into the next one
- * @node: (nullable): NULL: no QEMU runs
+ * QsMerging:
+ * @chain: (element-type QsImage): files of which each stands on the next
+ * @first: index of the topmost one that is merged
+ * @layers: of a merge down: how many go into the next one; else 1
+ * @node: (nullable): what the running QEMU has @chain[0] open as; NULL: none of them is open
+ * @has_storage: then a qemu-storage-daemon does the merge, which tells how far it is and can be paused
+ * @storage: set by qs_merging_plan_storage(): index of its step
+ * @job: set by qs_merging_plan_copy(): index of its step
+ * @end: set by qs_merging_plan_end(): index of the step that knows what came of it
+ *
+ * Down: the content of the layers goes into the file below, and they go. Up: that of the file below
+ * the first goes into the first.
  */
 typedef struct
 {
   const char *target;
-  const QsDiskFacts *disk;
+  const GPtrArray *chain;
+  guint first;
   guint layers;
   const QsNode *node;
-} QsMergeDown;
+  gboolean has_storage;
+  QsMergeDirection direction;
+  guint storage;
+  guint job;
+  guint end;
+} QsMerging;
 
-void qs_merge_down_ask (const QsDomain *domain, QsQuestions *questions);
-const QsImage *qs_merge_down_image (const QsMergeDown *merge, guint index);
-const QsImage *qs_merge_down_base (const QsMergeDown *merge);
-guint64 qs_merge_down_bytes (const QsMergeDown *merge);
-gboolean qs_merge_down_check (const QsMergeDown *merge, const QsDomain *domain,
-                              const QsFacts *facts, GError **error);
-void qs_merge_down_plan_modes (const QsMergeDown *merge, const QsFacts *facts, QsPlan *plan,
-                               QsChangeList *changes);
-void qs_merge_down_plan (const QsMergeDown *merge, const QsFacts *facts, QsPlan *plan,
-                         QsChangeList *changes);
+void qs_merging_ask (const QsDomain *domain, QsQuestions *questions);
+const QsImage *qs_merging_image (const QsMerging *merge, guint index);
+const QsImage *qs_merging_base (const QsMerging *merge);
+const QsImage *qs_merging_above (const QsMerging *merge);
+const QsImage *qs_merging_below (const QsMerging *merge);
+const QsImage *qs_merging_written (const QsMerging *merge);
+const QsImage *qs_merging_goner (const QsMerging *merge);
+guint64 qs_merging_bytes (const QsMerging *merge);
+
+/* qs-plan-merge-check.c */
+const char *qs_merging_obstacle (const QsMerging *merge, const QsFacts *facts);
+gboolean qs_merging_check (const QsMerging *merge, const QsDomain *domain, const QsFacts *facts,
+                           GError **error);
+
+/* qs-plan-merge-steps.c */
+void qs_merging_plan_mode (const QsMerging *merge, const QsImage *image, const QsFacts *facts,
+                           QsPlan *plan, QsChangeList *changes);
+void qs_merging_plan_protection (const QsMerging *merge, const QsImage *image, const QsFacts *facts,
+                                 QsPlan *plan);
+void qs_merging_plan_modes (const QsMerging *merge, const QsFacts *facts, QsPlan *plan,
+                            QsChangeList *changes);
+void qs_merging_plan_storage (QsMerging *merge, const QsDomain *domain, const QsFacts *facts,
+                              QsPlan *plan);
+void qs_merging_plan_copy (QsMerging *merge, const QsFacts *facts, QsPlan *plan);
+void qs_merging_add_part (const QsMerging *merge, QsStepKind kind, QsPhase phase, QsPlan *plan);
+void qs_merging_plan_end (QsMerging *merge, QsPlan *plan);
+void qs_merging_plan_rebase (const QsMerging *merge, const QsImage *image, const QsImage *backing,
+                             QsPlan *plan);
+void qs_merging_plan_down (QsMerging *merge, const QsFacts *facts, QsPlan *plan,
+                           QsChangeList *changes);

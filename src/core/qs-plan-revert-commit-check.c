@@ -114,10 +114,10 @@ is_merged (const QsRevertCommit *commit, const QsFile *file)
 {
   for (guint i = 0; i < commit->merges->len; i++)
     {
-      const QsMergeDown *merge = &g_array_index (commit->merges, QsMergeDown, i);
+      const QsMerging *merge = &g_array_index (commit->merges, QsMerging, i);
 
       for (guint n = 1; n <= merge->layers; n++)
-        if (g_str_equal (qs_merge_down_image (merge, n)->path, file->path))
+        if (g_str_equal (qs_merging_image (merge, n)->path, file->path))
           return TRUE;
     }
   return FALSE;
@@ -153,8 +153,8 @@ check_states (const QsRevertCommit *commit, GError **error)
 static gboolean
 find_merge (QsRevertCommit *commit, const QsDiskFacts *disk, GError **error)
 {
-  QsMergeDown merge = { .target = disk->target,
-                        .disk = disk,
+  QsMerging merge = { .target = disk->target,
+                        .chain = disk->chain,
                         .layers = find_lowest_state (commit, disk->chain),
                         .node = qs_facts_find_node (commit->facts, disk->target) };
 
@@ -251,11 +251,11 @@ describe_branch (const QsRevertCommit *commit, const QsFile *file)
 /* (nullable) (transfer full): of file @index of the chain, besides those that go. A tag in the file
    that is written keeps what it holds */
 static char *
-describe_user (const QsRevertCommit *commit, const QsMergeDown *merge, guint index)
+describe_user (const QsRevertCommit *commit, const QsMerging *merge, guint index)
 {
-  const QsImage *image = qs_merge_down_image (merge, index);
+  const QsImage *image = qs_merging_image (merge, index);
   const QsFile *file = qs_facts_find_file (commit->facts, image->path);
-  const QsFile *above = index > 0 ? file_at (commit, merge->disk->chain, index - 1) : NULL;
+  const QsFile *above = index > 0 ? file_at (commit, merge->chain, index - 1) : NULL;
   const QsFile *branch = file != NULL ? find_above (commit->facts, file, above) : NULL;
   const char *staying = file != NULL ? find_staying (commit, file->state_of) : NULL;
 
@@ -277,7 +277,7 @@ qs_revert_commit_check_users (const QsRevertCommit *commit, GError **error)
 {
   for (guint i = 0; i < commit->merges->len; i++)
     {
-      const QsMergeDown *merge = &g_array_index (commit->merges, QsMergeDown, i);
+      const QsMerging *merge = &g_array_index (commit->merges, QsMerging, i);
 
       for (guint n = 0; n <= merge->layers; n++)
         {
@@ -289,7 +289,7 @@ qs_revert_commit_check_users (const QsRevertCommit *commit, GError **error)
               error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
               "disk ‘%s’: %s needs ‘%s’ as it is, which would be %s; delete that first, or "
               "create a branch (BRANCH with CURRENT) instead",
-              merge->target, user, qs_merge_down_image (merge, n)->path,
+              merge->target, user, qs_merging_image (merge, n)->path,
               n < merge->layers ? "merged and deleted" : "merged into");
           return FALSE;
         }

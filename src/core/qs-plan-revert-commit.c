@@ -63,7 +63,7 @@ qs_ask_revert_commit (const QsDomain *domain, const QsRequest *request, QsQuesti
   questions->snapshot_rows = snapshot->unverified;
   if (snapshot->unverified)
     return TRUE;
-  qs_merge_down_ask (domain, questions);
+  qs_merging_ask (domain, questions);
   if (wants_run (request))
     {
       g_ptr_array_set_size (questions->disks, 0);
@@ -74,19 +74,19 @@ qs_ask_revert_commit (const QsDomain *domain, const QsRequest *request, QsQuesti
 
 /* the name that the owner's start script knows is that of the overlay, and would go with it */
 static gboolean
-check_stable_path (const QsRevertCommit *commit, const QsMergeDown *merge, GError **error)
+check_stable_path (const QsRevertCommit *commit, const QsMerging *merge, GError **error)
 {
   const QsDomain *domain = commit->domain;
   const QsDiskDef *disk = qs_domain_def_find_disk (domain->def, merge->target);
 
   if (domain->attachment == NULL || !domain->attachment->stable_path || disk == NULL
-      || g_strcmp0 (disk->source, qs_merge_down_image (merge, 0)->path) != 0)
+      || g_strcmp0 (disk->source, qs_merging_image (merge, 0)->path) != 0)
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
                "disk ‘%s’: overlays take over the name ‘%s’ that the start script knows, and this "
                "version cannot give it back to ‘%s’; attach the domain anew with stable-path off, "
                "and let the script name that file afterwards",
-               merge->target, disk->source, qs_merge_down_base (merge)->path);
+               merge->target, disk->source, qs_merging_base (merge)->path);
   return FALSE;
 }
 
@@ -106,14 +106,24 @@ check_run_state (const QsRevertCommit *commit, GError **error)
 }
 
 static gboolean
+check_node (const QsRevertCommit *commit, const QsMerging *merge, GError **error)
+{
+  if (commit->facts->state == QS_DOMAIN_SHUTOFF || merge->node != NULL)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+               "disk ‘%s’: the running QEMU has no such disk", merge->target);
+  return FALSE;
+}
+
+static gboolean
 check_merges (const QsRevertCommit *commit, GError **error)
 {
   for (guint i = 0; i < commit->merges->len; i++)
     {
-      const QsMergeDown *merge = &g_array_index (commit->merges, QsMergeDown, i);
+      const QsMerging *merge = &g_array_index (commit->merges, QsMerging, i);
 
-      if (!check_stable_path (commit, merge, error)
-          || !qs_merge_down_check (merge, commit->domain, commit->facts, error))
+      if (!check_stable_path (commit, merge, error) || !check_node (commit, merge, error)
+          || !qs_merging_check (merge, commit->domain, commit->facts, error))
         return FALSE;
     }
   return TRUE;
@@ -202,10 +212,10 @@ add_commit (Build *build, QsChangeList *changes)
 }
 
 static void
-add_active (const QsRevertCommit *commit, const QsMergeDown *merge, QsChangeList *changes)
+add_active (const QsRevertCommit *commit, const QsMerging *merge, QsChangeList *changes)
 {
   const QsActive *active = qs_domain_find_active (commit->domain, merge->target);
-  const QsImage *base = qs_merge_down_base (merge);
+  const QsImage *base = qs_merging_base (merge);
 
   qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", merge->target, "path", "s", base->path,
                   "format", "s", base->format, "stem", "s", active != NULL ? active->stem : NULL,
@@ -213,18 +223,18 @@ add_active (const QsRevertCommit *commit, const QsMergeDown *merge, QsChangeList
 }
 
 static void
-add_merge (Build *build, const QsMergeDown *merge)
+add_merge (Build *build, QsMerging *merge)
 {
   QsChangeList changes;
 
   qs_changes_init (&changes);
   add_active (build->commit, merge, &changes);
   for (guint i = 0; i < merge->layers; i++)
-    settle_layer (build, qs_merge_down_image (merge, i), &changes);
-  qs_merge_down_plan (merge, build->commit->facts, build->plan, &changes);
+    settle_layer (build, qs_merging_image (merge, i), &changes);
+  qs_merging_plan_down (merge, build->commit->facts, build->plan, &changes);
   if (build->commit->domain->attachment != NULL)
     qs_plan_note (build->plan, "disk ‘%s’: start QEMU from ‘%s’ from now on", merge->target,
-                  qs_merge_down_base (merge)->path);
+                  qs_merging_base (merge)->path);
 }
 
 static void
@@ -250,7 +260,7 @@ count_layers (const QsRevertCommit *commit, const char *target)
 {
   for (guint i = 0; i < commit->merges->len; i++)
     {
-      const QsMergeDown *merge = &g_array_index (commit->merges, QsMergeDown, i);
+      const QsMerging *merge = &g_array_index (commit->merges, QsMerging, i);
 
       if (g_str_equal (merge->target, target))
         return merge->layers;
@@ -290,7 +300,7 @@ domain_after (const QsRevertCommit *commit, GError **error)
 
   qs_changes_init (&changes);
   for (guint i = 0; i < commit->merges->len; i++)
-    add_active (commit, &g_array_index (commit->merges, QsMergeDown, i), &changes);
+    add_active (commit, &g_array_index (commit->merges, QsMerging, i), &changes);
   list = g_variant_ref_sink (qs_changes_end (&changes));
   return qs_domain_apply (commit->domain, list, error);
 }
@@ -338,7 +348,7 @@ add_result (Build *build)
   guint64 bytes = 0;
 
   for (guint i = 0; i < build->commit->merges->len; i++)
-    bytes += qs_merge_down_bytes (&g_array_index (build->commit->merges, QsMergeDown, i));
+    bytes += qs_merging_bytes (&g_array_index (build->commit->merges, QsMerging, i));
   g_variant_dict_insert (&result, "in-place", "b", is_on);
   g_variant_dict_insert (&result, "reason", "s", is_on ? "" : "the guest was off");
   g_variant_dict_insert (&result, "direction", "s", qs_merge_direction_name (QS_MERGE_DOWN));
@@ -360,8 +370,8 @@ build_plan (Build *build, GError **error)
 
   qs_changes_init (&changes);
   for (guint i = 0; i < commit->merges->len; i++)
-    qs_merge_down_plan_modes (&g_array_index (commit->merges, QsMergeDown, i), commit->facts,
-                              build->plan, &changes);
+    qs_merging_plan_modes (&g_array_index (commit->merges, QsMerging, i), commit->facts,
+                           build->plan, &changes);
   if (starts && !add_spawn (build, QS_STEP_PROOF_START, QS_PHASE_PREPARE, error))
     {
       g_variant_builder_clear (&changes);
@@ -369,7 +379,7 @@ build_plan (Build *build, GError **error)
     }
   add_commit (build, &changes);
   for (guint i = 0; i < commit->merges->len; i++)
-    add_merge (build, &g_array_index (commit->merges, QsMergeDown, i));
+    add_merge (build, &g_array_index (commit->merges, QsMerging, i));
   if (!add_run_state (build, error))
     return FALSE;
   add_unlinks (build);
@@ -399,7 +409,7 @@ qs_plan_revert_commit (const QsDomain *domain, const QsRequest *request, const Q
     .facts = facts,
     .snapshot = qs_planning_snapshot (domain, request, error),
     .leaving = g_ptr_array_new (),
-    .merges = g_array_new (FALSE, FALSE, sizeof (QsMergeDown)),
+    .merges = g_array_new (FALSE, FALSE, sizeof (QsMerging)),
   };
 
   if (commit.snapshot == NULL || !qs_redefine_check_verified (domain, commit.snapshot, facts, error)

@@ -15,7 +15,7 @@ QsPlan *qs_plan_revert_commit (const QsDomain *domain, const QsRequest *request,
  * QsRevertCommit:
  * @leaving: of const QsSnapshot: the current one first, the target last
  * @uuids: theirs
- * @merges: of QsMergeDown
+ * @merges: of QsMerging
  */
 typedef struct
 {

@@ -121,6 +121,7 @@ void qs_planning_record_chain (QsChangeList *changes, const QsFacts *facts,
 void qs_planning_record_overlay (QsChangeList *changes, const char *path, const char *base,
                                  guint step);
 void qs_planning_unlink (QsPlan *plan, const char *path, const QsFile *file);
+void qs_planning_unlink_if (QsPlan *plan, const char *path, const QsFile *file, guint step);
 void qs_planning_add_record (QsPlan *plan, QsPhase phase, const char *target,
                              QsChangeList *changes);
 GVariant *qs_planning_chains (const QsDomain *domain, const QsFacts *facts, GError **error);

@@ -133,6 +133,22 @@ qs_planning_unlink (QsPlan *plan, const char *path, const QsFile *file)
                                      path, file->dev, file->ino, file->btime));
 }
 
+/**
+ * qs_planning_unlink_if:
+ * @step: index of one; nothing is removed if that says it was not done; G_MAXUINT: there is none
+ */
+void
+qs_planning_unlink_if (QsPlan *plan, const char *path, const QsFile *file, guint step)
+{
+  if (step == G_MAXUINT)
+    qs_planning_unlink (plan, path, file);
+  else
+    qs_plan_add (plan, QS_STEP_FILE_UNLINK, QS_PHASE_FINISH, path,
+                 g_variant_new_parsed ("{'path': <%s>, 'dev': <%t>, 'ino': <%t>, 'btime': <%x>,"
+                                       " 'merge': <%u>}",
+                                       path, file->dev, file->ino, file->btime, (guint32)step));
+}
+
 void
 qs_planning_add_record (QsPlan *plan, QsPhase phase, const char *target, QsChangeList *changes)
 {

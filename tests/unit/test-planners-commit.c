@@ -317,7 +317,7 @@ static const Refusal refusals[] = {
   { "smaller", TRUE, smaller, QS_ERROR_OPERATION_INVALID, "smaller" },
   { "grown-device", TRUE, grown_device, QS_ERROR_OPERATION_INVALID, "block device" },
   { "no-room", TRUE, no_room, QS_ERROR_NO_SPACE, "1024 are free" },
-  { "two-names", TRUE, two_names, QS_ERROR_CONFIG_UNSUPPORTED, "2 names" },
+  { "two-names", TRUE, two_names, QS_ERROR_OPERATION_INVALID, "other names" },
   { "dirty", FALSE, dirty, QS_ERROR_IMAGE_FAILED, "dirty" },
   { "in-use", FALSE, used_by_another, QS_ERROR_OPERATION_INVALID, "another program" },
   { "block-job", TRUE, with_block_job, QS_ERROR_DOMAIN_BUSY, "‘backup’" },
