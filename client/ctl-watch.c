@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include <string.h>
 
+#include "ctl-job-control.h"
 #include "ctl-monitor.h"
 #include "ctl-operation.h"
 #include "ctl-output.h"
@@ -177,6 +178,9 @@ static const QsCtlOption monitor_options[] = {
 
 const QsCtlCommand qs_ctl_watch_commands[] = {
   { "jobs", "list jobs, those that ended a short while ago too", NULL, jobs_options, run_jobs },
+  { "job", "show a job, or pause it, slow it down, cancel it",
+    "Without a request it is shown. Block jobs alone can be paused and slowed down.",
+    qs_ctl_job_options, qs_ctl_run_job },
   { "domjobabort", "cancel the job that works on a domain",
     "What it did so far is undone; once it is committed it cannot be cancelled.",
     domjobabort_options, run_domjobabort },

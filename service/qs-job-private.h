@@ -54,6 +54,8 @@ struct QsJob
   char *step;
   gdouble progress;
   QsAmount amount;    /* of that step */
+  gboolean paused;    /* asked for */
+  guint64 bandwidth;  /* asked for: bytes a second, 0: no limit */
   GPtrArray *waiting; /* of GDBusMethodInvocation */
 };
 

@@ -67,6 +67,18 @@ get_speed (const QsSubject *subject)
 }
 
 static GVariant *
+get_paused (const QsSubject *subject)
+{
+  return g_variant_new_boolean (subject->job->paused && !qs_job_is_ended (subject->job));
+}
+
+static GVariant *
+get_bandwidth (const QsSubject *subject)
+{
+  return g_variant_new_uint64 (subject->job->bandwidth);
+}
+
+static GVariant *
 get_cancelable (const QsSubject *subject)
 {
   const QsJob *job = subject->job;
@@ -132,6 +144,8 @@ const QsProperty qs_job_properties[] = {
   { "BytesDone", get_bytes_done },
   { "BytesTotal", get_bytes_total },
   { "Speed", get_speed },
+  { "Paused", get_paused },
+  { "Bandwidth", get_bandwidth },
   { "Cancelable", get_cancelable },
   { "StartTime", get_start_time },
   { "StartedByUID", get_started_by_uid },

@@ -376,9 +376,9 @@ announce_completed (QsJob *job)
 void
 qs_job_complete (QsJob *job)
 {
-  static const char *const names[] = { "State",      "Step",      "Progress",
-                                       "Cancelable", "ErrorName", "ErrorMessage",
-                                       "Result",     "Notes",     NULL };
+  static const char *const names[] = { "State",      "Step",      "Progress",     "Paused",
+                                       "Cancelable", "ErrorName", "ErrorMessage", "Result",
+                                       "Notes",      NULL };
 
   if (job->error == NULL)
     announce_reverted (job);

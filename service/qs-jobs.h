@@ -25,5 +25,7 @@ guint qs_jobs_count_open (QsJobs *jobs);
 void qs_jobs_cancel_all (QsJobs *jobs);
 
 gboolean qs_job_cancel (QsJob *job, GError **error);
+gboolean qs_job_set_paused (QsJob *job, gboolean paused, GError **error);
+gboolean qs_job_set_bandwidth (QsJob *job, guint64 speed, GError **error);
 void qs_job_wait (QsJob *job, GDBusMethodInvocation *invocation);
 char *qs_jobs_define_key (guint32 owner);

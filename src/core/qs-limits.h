@@ -104,6 +104,8 @@
 #define QS_MAX_RESET_QUESTIONS 200
 #define QS_MAX_MIGRATION_CAPABILITIES 64
 #define QS_MIGRATE_CANCEL_SECONDS 120
+/* bytes a second of a block job */
+#define QS_MAX_JOB_SPEED (G_GUINT64_CONSTANT (1) << 40)
 /* for which QEMU may refuse to let a guest go on */
 #define QS_WAKE_SECONDS 30
 /* without a byte of memory written */

@@ -10,15 +10,21 @@
 /* events may be lost, so that a waiter looks once in a while without one */
 #define LOOK_AGAIN (G_USEC_PER_SEC / 4)
 
+/* more than a job may have to wait for at once, when its speed is limited */
+#define MAX_PIECE (64 * 1024 * 1024)
+
 static const struct
 {
   const char *word;
   QsBlockJobState state;
 } states[] = {
-  { "ready", QS_BLOCK_JOB_READY },         { "standby", QS_BLOCK_JOB_READY },
-  { "pending", QS_BLOCK_JOB_PENDING },     { "concluded", QS_BLOCK_JOB_CONCLUDED },
-  { "undefined", QS_BLOCK_JOB_CONCLUDED }, { "null", QS_BLOCK_JOB_ABSENT },
+  { "ready", QS_BLOCK_JOB_READY },         { "pending", QS_BLOCK_JOB_PENDING },
+  { "concluded", QS_BLOCK_JOB_CONCLUDED }, { "undefined", QS_BLOCK_JOB_CONCLUDED },
+  { "null", QS_BLOCK_JOB_ABSENT },
 };
+
+/* the second is one that was ready: `job-complete` is refused until it goes on */
+static const char *const paused_words[] = { "paused", "standby", NULL };
 
 void
 qs_block_job_clear (QsBlockJob *job)
@@ -45,7 +51,10 @@ read_bytes (JsonObject *job, const char *name)
 static void
 read_job (JsonObject *object, QsBlockJob *job)
 {
-  job->state = read_state (qs_json_string (object, "status"));
+  const char *status = qs_json_string (object, "status");
+
+  job->state = read_state (status);
+  job->is_paused = status != NULL && g_strv_contains (paused_words, status);
   job->done = read_bytes (object, "current-progress");
   job->total = read_bytes (object, "total-progress");
   if (job->state == QS_BLOCK_JOB_CONCLUDED && json_object_has_member (object, "error"))
@@ -120,10 +129,66 @@ check_patience (const QsBlockJobWait *wait, const char *id, gint64 deadline, GEr
   return FALSE;
 }
 
+/* what QEMU refuses is not for a job that is just ending, or that another client has paused, or let go
+   on, before */
+static void
+ask (QsQmp *qmp, const char *command, GVariant *arguments)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!qs_qmp_run (qmp, command, arguments, QS_QMP_COMMAND_SECONDS, &error))
+    g_debug ("%s: %s", command, error->message);
+}
+
+static void
+ask_speed (QsQmp *qmp, const char *id, guint64 speed)
+{
+  ask (qmp, "block-job-set-speed",
+       g_variant_new_parsed ("{'device': <%s>, 'speed': <%x>}", id, (gint64)speed));
+}
+
+static void
+ask_paused (QsQmp *qmp, const char *id, gboolean paused)
+{
+  ask (qmp, paused ? "job-pause" : "job-resume", g_variant_new_parsed ("{'id': <%s>}", id));
+}
+
+/* only what has changed is asked for, so that another client's pause stays his own */
+static void
+steer (QsQmp *qmp, const char *id, QsControl *control)
+{
+  gboolean paused;
+  guint64 speed;
+
+  if (control == NULL)
+    return;
+  if (qs_control_take_speed (control, &speed))
+    ask_speed (qmp, id, speed);
+  if (qs_control_take_paused (control, &paused))
+    ask_paused (qmp, id, paused);
+}
+
+void
+qs_block_job_release (QsQmp *qmp, const char *id)
+{
+  ask_speed (qmp, id, 0);
+  ask_paused (qmp, id, FALSE);
+}
+
+static gint64
+next_deadline (const QsBlockJobWait *wait)
+{
+  guint64 speed = wait->control != NULL ? qs_control_get_speed (wait->control) : 0;
+  guint64 seconds = wait->seconds + (speed > 0 ? MAX_PIECE / speed : 0);
+
+  return g_get_monotonic_time () + (gint64)seconds * G_USEC_PER_SEC;
+}
+
 /**
  * qs_block_job_wait:
  *
- * Waits while a job only runs; the time starts anew whenever it has got on.
+ * Waits while a job only runs; the time starts anew whenever it has got on, and does not run while
+ * the job is paused.
  */
 gboolean
 qs_block_job_wait (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlockJob *job,
@@ -138,8 +203,9 @@ qs_block_job_wait (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlo
         wait->tell (job, wait->user_data);
       if (job->state != QS_BLOCK_JOB_RUNNING)
         return TRUE;
-      if (job->done != done)
-        deadline = g_get_monotonic_time () + (gint64)wait->seconds * G_USEC_PER_SEC;
+      steer (qmp, id, wait->control);
+      if (job->done != done || (job->is_paused && wait->control != NULL))
+        deadline = next_deadline (wait);
       done = job->done;
       if (!check_patience (wait, id, deadline, error))
         return FALSE;

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #pragma once
 
+#include "qs-control.h"
 #include "qs-qmp.h"
 
 /**
@@ -22,12 +23,14 @@ typedef enum
 
 /**
  * QsBlockJob:
+ * @is_paused: RUNNING, and stands still because somebody has asked for it, or for a moment of QEMU's own
  * @done: bytes
  * @problem: (nullable): what a CONCLUDED one failed of
  */
 typedef struct
 {
   QsBlockJobState state;
+  gboolean is_paused;
   guint64 done;
   guint64 total;
   char *problem;
@@ -38,13 +41,16 @@ gboolean qs_block_job_look (QsQmp *qmp, const char *id, QsBlockJob *job, GError 
 
 /**
  * QsBlockJobWait:
+ * @seconds: until a job must have got on that nobody has paused
  * @cancellable: (nullable)
+ * @control: (nullable): looked at whenever the job is; NULL: nobody is allowed to pause it
  * @tell: (nullable): called each time that the job is looked at
  */
 typedef struct
 {
   guint seconds;
   GCancellable *cancellable;
+  QsControl *control;
   void (*tell) (const QsBlockJob *job, gpointer user_data);
   gpointer user_data;
 } QsBlockJobWait;
@@ -57,6 +63,9 @@ gboolean qs_block_job_may_ask_nodes (QsQmp *qmp, gboolean *may, GError **error);
 
 /* `job-complete`, `job-finalize`, `job-cancel`, `job-dismiss` */
 gboolean qs_block_job_do (QsQmp *qmp, const char *command, const char *id, GError **error);
+
+/* takes back what a client that is gone has asked of it: nobody else would */
+void qs_block_job_release (QsQmp *qmp, const char *id);
 
 /* ends it, whatever state it is in, and forgets it; one that is not there is as good */
 gboolean qs_block_job_cancel (QsQmp *qmp, const char *id, GError **error);

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #pragma once
 
+#include "qs-control.h"
 #include "qs-engine.h"
 #include "qs-errands.h"
 #include "qs-launcher.h"
@@ -37,13 +38,14 @@ struct QsTask
 {
   QsEngine *engine;
   QsRequest *request;
-  char *domain;        /* id */
-  guint32 owner;       /* uid */
-  char *op;            /* 8 hex digits */
-  char *snapshot;      /* uuid, or NULL */
-  GPtrArray *parts;    /* of QsRequest */
-  GPtrArray *plans;    /* of QsPlan, one a part, as far as they are planned */
-  GPtrArray *notes;    /* of char */
+  char *domain;     /* id */
+  guint32 owner;    /* uid */
+  char *op;         /* 8 hex digits */
+  char *snapshot;   /* uuid, or NULL */
+  GPtrArray *parts; /* of QsRequest */
+  GPtrArray *plans; /* of QsPlan, one a part, as far as they are planned */
+  GPtrArray *notes; /* of char */
+  QsControl *control;
   GPtrArray *expected; /* of GVariant: changes that the parts before will have made, as long as not
                           even the first one has begun; else NULL */
 };
@@ -94,5 +96,9 @@ gboolean qs_recovery_run (QsEngine *engine, GError **error);
 /* qs-task.c: the facts and the plan of one part */
 void qs_task_add_note (QsTask *task, const char *note);
 QsPlan *qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError **error);
+
+/* qs-task-control.c: what can be asked of a task now; in its thread */
+void qs_task_begin_control (QsTask *task);
+void qs_task_steer (QsTask *task, guint part, guint index, gboolean undoing);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsWatch, qs_watch_unref)

@@ -148,6 +148,11 @@ QsRequest *qs_candidate_make_request (const QsCandidate *candidate);
 gboolean qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data,
                       GCancellable *cancellable, GVariant **result, GError **error);
 
+/* in any thread, and without waiting: of the block jobs of a task. @speed: bytes a second, 0: as fast as
+   it goes. OPERATION_INVALID: none is at work, or to come */
+gboolean qs_task_set_paused (QsTask *task, gboolean paused, GError **error);
+gboolean qs_task_set_speed (QsTask *task, guint64 speed, GError **error);
+
 /**
  * qs_engine_kill:
  * @domain: id

@@ -216,6 +216,17 @@ add_string (const QsMerge *merge, GVariantDict *arguments, const char *key, cons
     g_variant_dict_insert (arguments, key, "s", value);
 }
 
+static void
+add_speed (const QsMerge *merge, GVariantDict *arguments)
+{
+  QsControl *control = merge->call->world->world.control;
+
+  if (control == NULL)
+    return;
+  qs_control_begin (control);
+  g_variant_dict_insert (arguments, "speed", "x", (gint64)qs_control_get_speed (control));
+}
+
 /* `backing-file` is always given, or QEMU may write down what only it knows; it is refused where the
    whole chain is streamed */
 static GVariant *
@@ -233,6 +244,7 @@ job_arguments (const QsMerge *merge)
     add_string (merge, &arguments, "top-node", "top");
   if (merge->header != NULL && (!merge->is_stream || qs_step_string (merge->step, "base") != NULL))
     add_string (merge, &arguments, "backing-file", "backing");
+  add_speed (merge, &arguments);
   return g_variant_dict_end (&arguments);
 }
 
@@ -291,10 +303,13 @@ qs_merge_reach (const QsMerge *merge, QsGuest *guest, QsBlockJobState wanted, GE
 {
   const QsBlockJobWait wait = { .seconds = QS_TOOL_WORK_SECONDS,
                                 .cancellable = merge->call->cancellable,
+                                .control = merge->call->world->world.control,
                                 .tell = tell,
                                 .user_data = (gpointer)merge };
   g_auto (QsBlockJob) job = { 0 };
 
+  if (merge->call->world->recovering)
+    qs_block_job_release (qs_guest_get_qmp (guest), merge->job);
   for (guint i = 0; i < MAX_TURNS; i++)
     {
       if (!qs_block_job_wait (qs_guest_get_qmp (guest), merge->job, &wait, &job, error))

@@ -86,6 +86,7 @@ on_step (gpointer user_data, const QsPlan *plan, guint index, gboolean undoing)
 
   run->step = index;
   run->n_steps = plan->steps->len;
+  qs_task_steer (run->task, run->part, index, undoing);
   if (run->sink == NULL || run->sink->step == NULL)
     return;
   notice = make_notice (run);
@@ -248,6 +249,7 @@ run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
 
   qs_real_world_init (&world, task->engine, task->domain, task->owner, op, n);
   run->part = n;
+  world.world.control = task->control;
   world.world.tell = on_amount;
   world.world.user_data = run;
   runner = (QsRunner){ world.journal, &world.world, n, &runner_sink, run };

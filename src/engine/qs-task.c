@@ -22,6 +22,7 @@ clear_task (QsTask *task)
   g_ptr_array_unref (task->parts);
   g_ptr_array_unref (task->plans);
   g_ptr_array_unref (task->notes);
+  qs_control_free (task->control);
 }
 
 void
@@ -268,6 +269,7 @@ task_new (QsEngine *engine, QsDomain *domain, QsRequest *request)
   task->parts = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_request_unref);
   task->plans = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_plan_unref);
   task->notes = g_ptr_array_new_with_free_func (g_free);
+  task->control = qs_control_new ();
   return task;
 }
 
@@ -346,5 +348,8 @@ qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GErro
     }
   else
     g_ptr_array_add (task->parts, qs_request_ref (request));
-  return plan_parts (task, domain, error) ? g_steal_pointer (&task) : NULL;
+  if (!plan_parts (task, domain, error))
+    return NULL;
+  qs_task_begin_control (task);
+  return g_steal_pointer (&task);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "qs-amount.h"
+#include "qs-control.h"
 #include "qs-plan.h"
 
 #include <gio/gio.h>
@@ -44,6 +45,7 @@ typedef struct
 struct QsWorld
 {
   const QsWorldVTable *vtable;
+  QsControl *control;        /* (nullable): of the operation; NULL: nobody can have a wish */
   GCancellable *cancellable; /* set by the runner while a prepare step is carried out, else NULL */
   /* (nullable): told how far a step has come, in the thread that carries it out */
   void (*tell) (const QsAmount *amount, gpointer user_data);

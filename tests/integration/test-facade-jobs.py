@@ -198,6 +198,38 @@ class Jobs(Base):
             self.assertIn('committed', error_of(self, 'OperationInvalid', job.Cancel))
         self.assertEqual(job.wait(), {'files': ['/images/vda.new']})
 
+    def test_pause(self):
+        """What was asked for is told, and gone with the end; of others it cannot be asked."""
+        snapshot = self.domain.create(snapshot_xml('s1'))[0]
+        ear = self.session.ear()
+        with self.session.hold('run') as hold:
+            job = self.domain.job(snapshot.Revert(0, {}))
+            hold.reached()
+            self.assertEqual((job['Paused'], job['Bandwidth']), (False, 0))
+            for _ in range(2):
+                job.Pause()
+                job.SetSpeed(1 << 20)
+            self.assertEqual((job['State'], job['Paused'], job['Bandwidth']),
+                             ('running', True, 1 << 20))
+            hold.release()
+        job.wait()
+        ear.wait('Completed', job.path)
+        told = [values[1] for _, _, name, values in ear.heard if name == 'PropertiesChanged']
+        self.assertEqual([values['Paused'] for values in told if 'Paused' in values],
+                         [True, False])
+        self.assertFalse(job['Paused'])
+        for method in (job.Pause, job.Resume, lambda: job.SetSpeed(0)):
+            self.assertIn('ended', error_of(self, 'OperationInvalid', method))
+
+    def test_pause_refused(self):
+        with self.session.hold('run') as hold:
+            job = self.domain.job(self.domain.SnapshotCreateXML(snapshot_xml('s1'), 0)[1])
+            hold.reached()
+            for method in (job.Pause, job.Resume, lambda: job.SetSpeed(1)):
+                self.assertIn('image-create', error_of(self, 'OperationInvalid', method))
+            self.assertFalse(job['Paused'])
+        job.wait()
+
     def test_no_metadata(self):
         snapshot, path = self.domain.SnapshotCreateXML(snapshot_xml('s1'), 4)
         self.assertEqual(snapshot, '/')

@@ -303,7 +303,7 @@ class Secrets(Base):
         with bed.hold('run') as hold:
             path = self.alice.Start()
             hold.reached()
-            for method in ('Cancel', 'Wait'):
+            for method in ('Cancel', 'Pause', 'Resume', 'Wait'):
                 self.assertEqual(
                     self.raw('snapbob', path, qs_client.Job.interface, method),
                     self.raw('snapbob', ROOT + '/job/999999', qs_client.Job.interface, method))

@@ -94,6 +94,27 @@ class Waiting(Base):
         self.assertRegex(errors, r'(?m)^error: .*cancel')
         self.assertIn('no job works', self.bad('domjobabort', 'vm'))
 
+    def test_job(self):
+        """Shown, and asked for something."""
+        self.take('s1')
+        with self.session.hold('run') as hold:
+            process = self.start('snapshot-revert', 'vm', 's1', '--no-safety-snapshot')
+            hold.reached()
+            number = self.data('jobs')[-1]['path'].split('/')[-1]
+            self.good('job', number, '--pause', '--speed', '4096')
+            shown = self.good('job', number)
+            self.assertRegex(shown, r'(?m)^Paused: +yes$')
+            self.assertRegex(shown, r'(?m)^Speed limit: +4096 bytes/s$')
+            self.good('job', number, '--resume', '--speed', '0')
+            data = self.data('job', number)
+            self.assertEqual((data['Paused'], data['Bandwidth']), (False, 0))
+            self.assertIn('exclusive', self.bad('job', number, '--pause', '--cancel'))
+            self.assertIn('no number', self.bad('job', number, '--speed', 'much'))
+            self.assertIn('no number', self.bad('job', 'first', '--pause'))
+            self.good('job', number, '--cancel')
+            hold.release()
+        self.assertRegex(process.communicate(timeout=30)[1], r'(?m)^error: .*cancel')
+
     def test_service_dies(self):
         with self.session.hold('run') as hold:
             process = self.start('snapshot-create-as', 'vm', 's1')

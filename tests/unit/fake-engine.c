@@ -340,6 +340,29 @@ qs_task_unref (QsTask *task)
   g_free (task);
 }
 
+/* a revert is done by block jobs, nothing else is */
+static gboolean
+check_block_job (const QsTask *task, GError **error)
+{
+  if (task->request->verb == QS_VERB_SNAPSHOT_REVERT)
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                       "this step cannot be paused: ‘image-create’");
+  return FALSE;
+}
+
+gboolean
+qs_task_set_paused (QsTask *task, gboolean paused, GError **error)
+{
+  return check_block_job (task, error);
+}
+
+gboolean
+qs_task_set_speed (QsTask *task, guint64 speed, GError **error)
+{
+  return check_block_job (task, error);
+}
+
 /* what waits in a hold goes on waiting */
 gboolean
 qs_engine_kill (QsEngine *engine, const char *id, GError **error)

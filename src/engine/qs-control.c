@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-control.h"
+
+#include "qs-error.h"
+#include "qs-limits.h"
+
+#include <stdatomic.h>
+
+/* before the first step */
+#define NO_STEP (-1)
+
+struct QsControl
+{
+  atomic_int paused;
+  atomic_ullong speed;
+  atomic_int reach; /* QsControlReach */
+  atomic_int kind;  /* of the step at work: QsStepKind, or NO_STEP */
+
+  /* what QEMU has been told; of the thread of the operation */
+  gboolean told_paused;
+  guint64 told_speed;
+};
+
+QsControl *
+qs_control_new (void)
+{
+  QsControl *control = g_new0 (QsControl, 1);
+
+  atomic_init (&control->paused, FALSE);
+  atomic_init (&control->speed, 0);
+  atomic_init (&control->reach, QS_CONTROL_NEVER);
+  atomic_init (&control->kind, NO_STEP);
+  return control;
+}
+
+void
+qs_control_free (QsControl *control)
+{
+  g_free (control);
+}
+
+gboolean
+qs_control_reaches (QsStepKind kind)
+{
+  return kind == QS_STEP_BLOCK_COMMIT || kind == QS_STEP_BLOCK_STREAM;
+}
+
+static gboolean
+check_reach (QsControl *control, const char *what, GError **error)
+{
+  int kind = atomic_load (&control->kind);
+
+  if (atomic_load (&control->reach) != QS_CONTROL_NEVER)
+    return TRUE;
+  if (kind == NO_STEP)
+    g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                 "no step of this operation can be %s: none is a block job of a QEMU", what);
+  else
+    g_set_error (
+        error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+        "this step cannot be %s: no block job of a QEMU does ‘%s’, and none comes after it", what,
+        qs_step_type ((QsStepKind)kind)->name);
+  return FALSE;
+}
+
+/**
+ * qs_control_set_paused:
+ *
+ * Fails with OPERATION_INVALID where no block job is at work or to come; to let one go on that was not
+ * paused is nothing.
+ */
+gboolean
+qs_control_set_paused (QsControl *control, gboolean paused, GError **error)
+{
+  if (!check_reach (control, "paused", error))
+    return FALSE;
+  atomic_store (&control->paused, paused);
+  return TRUE;
+}
+
+/**
+ * qs_control_set_speed:
+ * @speed: bytes a second, 0: as fast as it goes
+ */
+gboolean
+qs_control_set_speed (QsControl *control, guint64 speed, GError **error)
+{
+  if (speed > QS_MAX_JOB_SPEED)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,
+                   "a speed of %" G_GUINT64_FORMAT " bytes a second is more than %" G_GUINT64_FORMAT
+                   ", the most that can be set; 0 is no limit",
+                   speed, QS_MAX_JOB_SPEED);
+      return FALSE;
+    }
+  if (!check_reach (control, "slowed down", error))
+    return FALSE;
+  atomic_store (&control->speed, speed);
+  return TRUE;
+}
+
+void
+qs_control_set_step (QsControl *control, const QsStep *step, QsControlReach reach)
+{
+  atomic_store (&control->kind, step != NULL ? (int)step->kind : NO_STEP);
+  atomic_store (&control->reach, reach);
+}
+
+void
+qs_control_begin (QsControl *control)
+{
+  control->told_paused = FALSE;
+  control->told_speed = 0;
+}
+
+gboolean
+qs_control_take_paused (QsControl *control, gboolean *paused)
+{
+  *paused = atomic_load (&control->paused);
+  if (*paused == control->told_paused)
+    return FALSE;
+  control->told_paused = *paused;
+  return TRUE;
+}
+
+gboolean
+qs_control_take_speed (QsControl *control, guint64 *speed)
+{
+  *speed = qs_control_get_speed (control);
+  if (*speed == control->told_speed)
+    return FALSE;
+  control->told_speed = *speed;
+  return TRUE;
+}
+
+guint64
+qs_control_get_speed (const QsControl *control)
+{
+  return atomic_load (&control->speed);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#pragma once
+
+#include "qs-step.h"
+
+/**
+ * QsControl:
+ *
+ * What somebody wants of the block jobs of an operation while it is at work. Any thread may wish at
+ * any time and waits for nobody; the thread of the operation looks for it while it waits for QEMU.
+ * A wish holds for the job at work and for all that follow.
+ */
+typedef struct QsControl QsControl;
+
+QsControl *qs_control_new (void);
+void qs_control_free (QsControl *control);
+
+/* in any thread */
+gboolean qs_control_set_paused (QsControl *control, gboolean paused, GError **error);
+gboolean qs_control_set_speed (QsControl *control, guint64 speed, GError **error);
+
+/**
+ * QsControlReach:
+ *
+ * What a wish can reach yet: the step at work, one that comes after it, or nothing.
+ */
+typedef enum
+{
+  QS_CONTROL_LATER,
+  QS_CONTROL_NOW,
+  QS_CONTROL_NEVER,
+} QsControlReach;
+
+/* whether a step of this kind is one that can be paused */
+gboolean qs_control_reaches (QsStepKind kind);
+
+/* all below: in the thread of the operation. @step: (nullable): the one it is at */
+void qs_control_set_step (QsControl *control, const QsStep *step, QsControlReach reach);
+
+/* QEMU has begun a job, of which nothing was asked yet */
+void qs_control_begin (QsControl *control);
+
+/* TRUE: it is not what was taken last for this job */
+gboolean qs_control_take_paused (QsControl *control, gboolean *paused);
+gboolean qs_control_take_speed (QsControl *control, guint64 *speed);
+
+/* bytes a second, 0: as fast as it goes */
+guint64 qs_control_get_speed (const QsControl *control);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsControl, qs_control_free)
