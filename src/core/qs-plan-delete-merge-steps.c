@@ -214,6 +214,20 @@ plan_rebases (QsDelete *delete, const QsDeleteMerge *pair)
                             qs_merging_base (&pair->merging), delete->plan);
 }
 
+/* a disk that nothing is recorded of is on what its definition says */
+static void
+add_active (const QsDelete *delete, const QsDeleteMerge *pair, QsChangeList *changes)
+{
+  const QsMerging *merging = &pair->merging;
+  const QsDiskFacts *disk = qs_facts_find_disk (delete->facts, merging->target);
+  const QsActive *active = qs_domain_find_active (delete->domain, merging->target);
+  const QsImage *base = qs_merging_base (merging);
+
+  if (disk != NULL && disk->chain == merging->chain && merging->first == 0 && active == NULL)
+    qs_changes_add (changes, QS_CHANGE_ACTIVE, "target", "s", merging->target, "path", "s",
+                    base->path, "format", "s", base->format, "stem", "s", NULL, NULL);
+}
+
 static void
 finish_down (QsDelete *delete, QsDeleteMerge *pair)
 {
@@ -225,6 +239,7 @@ finish_down (QsDelete *delete, QsDeleteMerge *pair)
                   pair->below->path, "format", "s", qs_merging_base (&pair->merging)->format, NULL);
   qs_changes_add (&changes, QS_CHANGE_FILE_ROLE, "path", "s", pair->below->path, "role", "s",
                   "disk", NULL);
+  add_active (delete, pair, &changes);
   bury (delete, pair, &changes);
   qs_merging_plan_down (&pair->merging, delete->facts, delete->plan, &changes);
   plan_rebases (delete, pair);

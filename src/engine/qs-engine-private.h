@@ -95,6 +95,11 @@ gboolean qs_recovery_run (QsEngine *engine, GError **error);
 
 /* qs-task.c: the facts and the plan of one part */
 void qs_task_add_note (QsTask *task, const char *note);
+void qs_task_drop_notes (QsTask *task, guint n);
+
+/* qs-task-result.c */
+void qs_task_result_add (GVariantDict *result, const QsPlan *plan);
+void qs_task_result_learn (GVariantDict *result, GPtrArray *results);
 QsPlan *qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError **error);
 
 /* qs-task-control.c: what can be asked of a task now; in its thread */

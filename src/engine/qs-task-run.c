@@ -129,62 +129,6 @@ on_committed (gpointer user_data)
 
 static const QsRunnerSink runner_sink = { on_step, on_committed };
 
-/* lists of several parts become one list; of everything else the last word counts */
-static void
-merge_value (GVariantDict *result, const char *key, GVariant *value)
-{
-  g_autoptr (GVariant) before =
-      g_variant_dict_lookup_value (result, key, G_VARIANT_TYPE_STRING_ARRAY);
-  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
-  g_autofree const char **first = NULL;
-  g_autofree const char **second = NULL;
-  g_auto (GStrv) all = NULL;
-
-  if (before == NULL || !g_variant_is_of_type (value, G_VARIANT_TYPE_STRING_ARRAY))
-    {
-      g_variant_dict_insert_value (result, key, value);
-      return;
-    }
-  first = g_variant_get_strv (before, NULL);
-  second = g_variant_get_strv (value, NULL);
-  g_strv_builder_addv (builder, first);
-  g_strv_builder_addv (builder, second);
-  all = g_strv_builder_end (builder);
-  g_variant_dict_insert (result, key, "^as", all);
-}
-
-static void
-merge_result (GVariantDict *result, const QsPlan *plan)
-{
-  GVariantIter iter;
-  const char *key;
-  GVariant *value;
-
-  if (plan->result == NULL)
-    return;
-  g_variant_iter_init (&iter, plan->result);
-  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
-    merge_value (result, key, value);
-}
-
-/* what steps have learnt that the caller is told; the last one that knows it says it */
-static const char *const learnt_keys[] = { "memory-bytes", "freeze-time", "quiesced" };
-
-static void
-merge_learnt (GVariantDict *result, GPtrArray *results)
-{
-  for (guint i = 0; i < results->len; i++)
-    for (guint k = 0; k < G_N_ELEMENTS (learnt_keys); k++)
-      {
-        GVariant *learnt = g_ptr_array_index (results, i);
-        g_autoptr (GVariant) value =
-            learnt != NULL ? g_variant_lookup_value (learnt, learnt_keys[k], NULL) : NULL;
-
-        if (value != NULL)
-          g_variant_dict_insert_value (result, learnt_keys[k], value);
-      }
-}
-
 /* the task's notes are read when it has come to its end */
 static void
 take_notes (QsTask *task, GPtrArray *results)
@@ -256,8 +200,8 @@ run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
   *outcome = qs_runner_run (&runner, plan, run->cancellable, &results, &failure);
   if (*outcome == QS_OUTCOME_DONE)
     {
-      merge_result (run->result, plan);
-      merge_learnt (run->result, results);
+      qs_task_result_add (run->result, plan);
+      qs_task_result_learn (run->result, results);
       take_notes (task, results);
       add_pause (run->result, clock, stopped);
       return qs_plan_check_results (plan, results, run->result, error);
@@ -295,7 +239,7 @@ run_record (Run *run, const QsStep *step, GError **error)
   if (!qs_store_apply (task->engine->store, task->domain, changes, error))
     return FALSE;
   on_committed (run);
-  merge_result (run->result, plan);
+  qs_task_result_add (run->result, plan);
   return qs_registry_apply (task->engine->registry, task->domain, changes, error);
 }
 
@@ -315,6 +259,7 @@ plan_again (QsTask *task, guint n, gboolean *left_out, GError **error)
       g_set_error_literal (error, QS_ERROR, QS_ERROR_NO_DOMAIN, "the domain is gone");
       return FALSE;
     }
+  qs_task_drop_notes (task, n);
   plan = qs_task_plan_part (task, domain, g_ptr_array_index (task->parts, n), &refusal);
   *left_out = plan == NULL && refusal == NULL;
   if (refusal != NULL)

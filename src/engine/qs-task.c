@@ -85,6 +85,34 @@ qs_task_add_note (QsTask *task, const char *note)
     g_ptr_array_add (task->notes, g_strdup (note));
 }
 
+static gboolean
+says (const QsPlan *plan, const char *note)
+{
+  return plan != NULL && g_ptr_array_find_with_equal_func (plan->notes, note, g_str_equal, NULL);
+}
+
+/**
+ * qs_task_drop_notes:
+ *
+ * What was foreseen of part @n, before it is planned on what there is.
+ */
+void
+qs_task_drop_notes (QsTask *task, guint n)
+{
+  const QsPlan *plan = g_ptr_array_index (task->plans, n);
+
+  for (guint i = task->notes->len; i-- > 0;)
+    {
+      const char *note = g_ptr_array_index (task->notes, i);
+      gboolean others = FALSE;
+
+      for (guint k = 0; k < task->plans->len && !others; k++)
+        others = k != n && says (g_ptr_array_index (task->plans, k), note);
+      if (says (plan, note) && !others)
+        g_ptr_array_remove_index (task->notes, i);
+    }
+}
+
 /* what is looked at is what QEMU has now, whatever is recorded */
 static QsDomain *
 imagine_attached (const QsTask *task, const QsRequest *request)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-engine-private.h"
+
+/* the result of a task: what its plans said they would do, and what their steps have learnt */
+
+static GVariant *
+join (GVariant *first, GVariant *second)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_autofree const char **before = g_variant_get_strv (first, NULL);
+  g_autofree const char **after = g_variant_get_strv (second, NULL);
+  g_auto (GStrv) all = NULL;
+
+  g_strv_builder_addv (builder, before);
+  g_strv_builder_addv (builder, after);
+  all = g_strv_builder_end (builder);
+  return g_variant_new_strv ((const char *const *)all, -1);
+}
+
+/* lists of several parts become one list, bytes that are copied add up, two directions are one word; of
+   everything else the last word counts */
+static GVariant *
+combine (const char *key, GVariant *before, GVariant *value)
+{
+  if (before == NULL
+      || !g_variant_type_equal (g_variant_get_type (before), g_variant_get_type (value)))
+    return value;
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_STRING_ARRAY))
+    return join (before, value);
+  if (g_str_equal (key, "merged-bytes"))
+    return g_variant_new_uint64 (g_variant_get_uint64 (before) + g_variant_get_uint64 (value));
+  if (g_str_equal (key, "direction") && !g_variant_equal (before, value))
+    return g_variant_new_string ("mixed");
+  return value;
+}
+
+/**
+ * qs_task_result_add:
+ * @plan: of a part that is done
+ */
+void
+qs_task_result_add (GVariantDict *result, const QsPlan *plan)
+{
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  if (plan->result == NULL)
+    return;
+  g_variant_iter_init (&iter, plan->result);
+  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
+    {
+      g_autoptr (GVariant) before = g_variant_dict_lookup_value (result, key, NULL);
+
+      g_variant_dict_insert_value (result, key, combine (key, before, value));
+    }
+}
+
+/* what steps have learnt that the caller is told; the last one that knows it says it */
+static const char *const learnt_keys[] = { "memory-bytes", "freeze-time", "quiesced" };
+
+/**
+ * qs_task_result_learn:
+ * @results: of the steps
+ */
+void
+qs_task_result_learn (GVariantDict *result, GPtrArray *results)
+{
+  for (guint i = 0; i < results->len; i++)
+    for (guint k = 0; k < G_N_ELEMENTS (learnt_keys); k++)
+      {
+        GVariant *learnt = g_ptr_array_index (results, i);
+        g_autoptr (GVariant) value =
+            learnt != NULL ? g_variant_lookup_value (learnt, learnt_keys[k], NULL) : NULL;
+
+        if (value != NULL)
+          g_variant_dict_insert_value (result, learnt_keys[k], value);
+      }
+}
