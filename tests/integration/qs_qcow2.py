@@ -89,6 +89,8 @@ class Image:
 
     def lay(self, content, tag=None):
         """The bytes of the guest over what is below; @content is changed in place."""
+        if tag and tag not in self.tags:
+            raise ValueError(f'{self.path} has no snapshot {tag}')
         chosen = self.tags[tag] if tag else None
         size = chosen.size if tag else self.size
         del content[size:]

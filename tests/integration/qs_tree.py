@@ -36,8 +36,7 @@ class Tree:
         self.maker = Maker(self.chance, self.model, self.formats, mode)
         self.left = set()       # files that nobody needs, and that were there before the service
         self.own = {path for _, path, _ in self.guest.disks}
-        self.log, self.sound = [], {}
-        self.may_stay = True    # this version merges nothing
+        self.log, self.sound, self.layers = [], {}, set()
         self.records = self.read_records()
         self.proof = self.looker.randint(4, 20)     # when QEMU is asked, too
 
@@ -64,21 +63,29 @@ class Tree:
 
     def perform(self, operation):
         self.log.append(f'  {operation.verb} {operation.name} {operation.arguments}')
-        before = self.fingerprint()
+        before, done = self.fingerprint(), operation.verb == 'delete'
         try:
             getattr(self, 'do_' + operation.verb)(operation.name, **operation.arguments)
             if operation.verb in ('write', 'grow'):
                 return      # seen with the next one
             wrong = self.settle(operation)
         except DBusError as error:
-            self.log[-1] += f' -> {error.name}'
+            done = False
+            self.log[-1] += f' -> {error.name}: {error.message}'
             wrong = self.refuse(operation, error, before)
-        wrong += check.check_all(self, operation.verb == 'delete' and not wrong)
+        try:
+            self.look(done and not wrong, wrong)
+        except (KeyError, ValueError, OSError) as error:
+            wrong.append(f'{type(error).__name__}: {error}')
+        if wrong:
+            self.fail(*wrong)
+
+    def look(self, is_deleted, wrong):
+        """At what came of it; @wrong gets longer."""
+        wrong += check.check_all(self, is_deleted)
         if self.proof and len(self.log) >= self.proof:
             self.proof = 0
             wrong += check.check_with_qemu(self)
-        if wrong:
-            self.fail(*wrong)
 
     def settle(self, operation):
         """The operation was done: what it may have changed is learnt, and held to the model."""
@@ -94,7 +101,9 @@ class Tree:
             allowed = model.delete(name, operation.arguments['flags'])
         wrong = self.learn_content(operation)
         self.maker.formats = {target: form for target, (_, form) in self.active().items()}
-        return wrong + check.learn_tips(self, allowed, lost)
+        wrong += check.learn_tips(self, allowed, lost)
+        model.settle_current(self.records.current)
+        return wrong
 
     def learn_content(self, operation):
         """What a guest that ran has written is known only from the disks."""
@@ -128,16 +137,11 @@ class Tree:
         return found
 
     def may_refuse(self, operation, text):
-        """The domain would be at a snapshot that has other later changes already."""
-        if 'own later changes wait' in text:
-            gone = self.model.deleted_by(operation.name, operation.arguments['flags'])
-            return self.model.current in gone and any(
-                self.model.nodes[self.model.nodes[name].parent].tip for name in gone
-                if self.model.nodes[name].parent)
+        """What this version does not do yet."""
         # what is inside a backing file that QEMU has open is not written to
         if 'in a backing file of the running guest' in text:
             return self.model.state != 'shutoff'
-        return 'would have to be merged' in text
+        return 'are not merged yet' in text
 
     def refuse(self, operation, error, before):
         """Then all is as it was."""
@@ -235,7 +239,7 @@ class Tree:
         try:
             self.domain.wait(self.domain.Undefine(SNAPSHOTS_FULL if self.model.nodes else 0))
         except DBusError as error:
-            if 'merged' not in str(error) and 'own later changes wait' not in str(error):
+            if 'not merged yet' not in str(error):
                 raise
             self.domain.wait(self.domain.Undefine(SNAPSHOTS_METADATA))
             return

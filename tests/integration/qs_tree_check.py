@@ -136,13 +136,19 @@ def check_with_qemu(tree):
     return wrong
 
 
+def check_layers(tree):
+    """What only one file needs is merged with it, at the latest by the next delete: of three files
+    two can become one at a time."""
+    before, tree.layers = tree.layers, records.find_layers(tree.records, tree.reader)
+    return [f'{path} is left below {above} alone' for path, above in before & tree.layers
+            if tree.model.state != 'shutoff']
+
+
 def check_all(tree, is_deleted):
     wrong = check_tree(tree) + check_contents(tree) + check_sound(tree)
     wrong += records.check_files(tree.records, tree.guest.folder, tree.reader, tree.left)
     wrong += records.check_tags(tree.records, tree.reader)
-    if is_deleted and not tree.may_stay:
-        wrong += records.check_layers(tree.records, tree.reader)
-    return wrong
+    return wrong + (check_layers(tree) if is_deleted else [])
 
 
 def check_end(tree):

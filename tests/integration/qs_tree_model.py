@@ -31,6 +31,7 @@ class Model:
         self.nodes = {}                 # name -> Node
         self.current = None
         self.state = 'shutoff'
+        self.moved = self.interrupted = False
 
     def children(self, name):
         return [child for child, node in self.nodes.items() if node.parent == name]
@@ -79,15 +80,28 @@ class Model:
         """The contents that may wait as later changes of a snapshot that had none before: name of
         the snapshot -> contents of the children that it lost."""
         heirs = collections.defaultdict(list)
-        for gone in self.deleted_by(name, flags):
-            node = self.nodes.pop(gone)
+        gone = self.deleted_by(name, flags)
+        heir = name if flags & CHILDREN_ONLY else self.nodes[name].parent
+        self.moved = self.current in gone
+        self.interrupted = self.moved and any(self.nodes[one].tip for one in gone)
+        for one in gone:
+            node = self.nodes.pop(one)
             for child in self.nodes.values():
-                if child.parent == gone:
+                if child.parent == one:
                     child.parent = node.parent
-            if self.current == gone:
-                self.current = node.parent
             heirs[node.parent].append(node.contents)
+        if self.moved:
+            self.current = heir
         return {heir: contents for heir, contents in heirs.items() if heir in self.nodes}
+
+    def settle_current(self, found):
+        """After a delete. What the disks hold would be mistaken for the later changes of a snapshot
+        that has other ones: then the domain is at none."""
+        if not self.moved:
+            return
+        if (self.current and self.nodes[self.current].tip) or (self.interrupted and found is None):
+            self.current = None
+        self.moved = False
 
     def describe(self):
         """As a tree, one line a snapshot."""

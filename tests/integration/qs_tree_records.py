@@ -104,11 +104,9 @@ def check_tags(records, reader):
     return found
 
 
-def check_layers(records, reader):
-    """A file that only one other needs was to be merged with it, unless that holds a snapshot."""
-    found = []
-    for path in set(records.files) - records.roots():
-        above = records.above(path)
-        if len(above) == 1 and not reader.tags(above[0]):
-            found.append(f'{path} is left below {above[0]} alone')
-    return found
+def find_layers(records, reader):
+    """(file, the one that stands on it): nobody else needs it, and nothing is in the way of making
+    one file of them."""
+    pairs = ((path, records.above(path)) for path in set(records.files) - records.roots())
+    return {(path, above[0]) for path, above in pairs
+            if len(above) == 1 and not reader.tags(above[0])}
