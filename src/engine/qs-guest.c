@@ -278,7 +278,8 @@ qs_guest_new (int fd, const QsGuestIdentity *identity, const QsGuestListener *li
   if (qmp != NULL)
     guest = guest_alloc (qmp, ear, identity);
   g_atomic_rc_box_release (ear);
-  if (guest == NULL || !qs_guest_check (guest, error) || !check_uuid (qmp, guest->uuid, error))
+  if (guest == NULL || !qs_guest_check (guest, error)
+      || (!identity->is_storage && !check_uuid (qmp, guest->uuid, error)))
     return NULL;
   return g_steal_pointer (&guest);
 }

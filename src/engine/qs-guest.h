@@ -48,6 +48,7 @@ typedef struct
 
 /**
  * QsGuestIdentity:
+ * @is_storage: it is a qemu-storage-daemon, which has neither guest nor uuid
  *
  * Whom a connection must lead to.
  */
@@ -57,6 +58,7 @@ typedef struct
   const char *uuid;   /* NULL: any */
   guint32 owner;      /* uid */
   const QsProcess *process;
+  gboolean is_storage;
 } QsGuestIdentity;
 
 QsGuest *qs_guest_connect (QsWorker *worker, const QsGuestIdentity *identity,

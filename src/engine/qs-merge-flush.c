@@ -69,6 +69,8 @@ flush_node (const QsMerge *merge, QsGuest *guest, GError **error)
   g_autoptr (GVariant) reopen = qs_step_value (merge->step, "reopen");
   gboolean has_threads = FALSE;
 
+  if (merge->is_private)
+    return qs_merge_storage_flush (merge, guest, error);
   if (reopen != NULL && !qs_guest_io_threads (guest, &has_threads, error))
     return FALSE;
   return reopen != NULL && !has_threads ? flush_by_reopen (guest, reopen, error)
@@ -182,6 +184,8 @@ qs_merge_flush_again (const QsMerge *merge, QsGuest *guest, GError **error)
   g_autoptr (GVariant) header = NULL;
   GVariant *file;
 
+  if (merge->is_private)
+    return qs_merge_storage_flush_again (merge, guest, error);
   if (!flush_by_io (guest, merge->written, error))
     return FALSE;
   if (merge->header == NULL)

@@ -8,6 +8,7 @@
 #include "qs-limits.h"
 #include "qs-name.h"
 #include "qs-step-qmp-private.h"
+#include "qs-storage.h"
 
 #include <string.h>
 
@@ -40,6 +41,7 @@ gboolean
 qs_merge_read (QsStepCall *call, QsMerge *merge, GError **error)
 {
   g_autoptr (GVariant) index = qs_step_value (call->step, "merge");
+  g_autoptr (GVariant) storage = NULL;
 
   *merge = (QsMerge){ .call = call, .step = call->step, .index = call->index };
   if (index != NULL && g_variant_get_uint32 (index) < call->index)
@@ -54,10 +56,27 @@ qs_merge_read (QsStepCall *call, QsMerge *merge, GError **error)
                    qs_step_type (call->step->kind)->name);
       return FALSE;
     }
+  storage = qs_step_value (merge->step, "storage");
+  merge->is_private = storage != NULL;
+  merge->storage = storage != NULL ? g_variant_get_uint32 (storage) : 0;
   merge->job = qs_step_string (merge->step, "job");
   merge->written = qs_step_string (merge->step, merge->is_stream ? "node" : "base");
   merge->header = qs_step_string (merge->step, merge->is_stream ? "node" : "above");
   return merge->is_stream || read_layers (merge, error);
+}
+
+gboolean
+qs_merge_find_guest (const QsMerge *merge, QsGuest **guest, GError **error)
+{
+  return merge->is_private ? qs_storage_find (merge->call, merge->storage, guest, error)
+                           : qs_step_call_find_guest (merge->call, guest, error);
+}
+
+/* what does it, as a sentence calls it */
+const char *
+qs_merge_program (const QsMerge *merge)
+{
+  return merge->is_private ? "the storage daemon" : "the domain's QEMU";
 }
 
 /**
@@ -207,6 +226,14 @@ check_names (const QsMerge *merge, QsGuest *guest, GError **error)
              || check_node (merge, graph, nodes, merge->header, error));
 }
 
+/* that nothing else than the files of the merge is opened, when it is made writable */
+static gboolean
+check_open (const QsMerge *merge, QsGuest *guest, GError **error)
+{
+  return merge->is_private ? qs_merge_storage_check (merge, guest, error)
+                           : check_names (merge, guest, error);
+}
+
 static void
 add_string (const QsMerge *merge, GVariantDict *arguments, const char *key, const char *from)
 {
@@ -240,7 +267,9 @@ job_arguments (const QsMerge *merge)
   g_variant_dict_insert (&arguments, "auto-dismiss", "b", FALSE);
   add_string (merge, &arguments, "device", merge->is_stream ? "node" : "device");
   add_string (merge, &arguments, "base-node", "base");
-  if (!merge->is_stream && merge->header != NULL)
+  if (!merge->is_stream && merge->is_private)
+    g_variant_dict_insert (&arguments, "device", "s", QS_STORAGE_FILTER);
+  if (!merge->is_stream && (merge->header != NULL || merge->is_private))
     add_string (merge, &arguments, "top-node", "top");
   if (merge->header != NULL && (!merge->is_stream || qs_step_string (merge->step, "base") != NULL))
     add_string (merge, &arguments, "backing-file", "backing");
@@ -252,7 +281,7 @@ static gboolean
 start_job (const QsMerge *merge, QsGuest *guest, GError **error)
 {
   return qs_guest_check (guest, error) && check_files (merge, error)
-         && check_names (merge, guest, error)
+         && check_open (merge, guest, error)
          && qs_qmp_run (qs_guest_get_qmp (guest), qs_step_type (merge->step->kind)->name,
                         job_arguments (merge), QS_QMP_COMMAND_SECONDS, error);
 }
@@ -266,8 +295,10 @@ fail_job (const QsMerge *merge, QsGuest *guest, const QsBlockJob *job, GError **
   if (!qs_block_job_do (qs_guest_get_qmp (guest), "job-dismiss", merge->job, error))
     return FALSE;
   g_set_error (error, QS_ERROR, is_full ? QS_ERROR_NO_SPACE : QS_ERROR_MONITOR_FAILED,
-               "QEMU failed to do ‘%s’: %s; the guest goes on with the files it had",
-               qs_step_type (merge->step->kind)->name, job->problem);
+               "QEMU failed to do ‘%s’: %s; %s", qs_step_type (merge->step->kind)->name,
+               job->problem,
+               merge->is_private ? "no file was taken out of the chain"
+                                 : "the guest goes on with the files it had");
   return FALSE;
 }
 
@@ -327,8 +358,11 @@ qs_merge_reach (const QsMerge *merge, QsGuest *guest, QsBlockJobState wanted, GE
 static gboolean
 is_pivoted (const QsMerge *merge, QsGuest *guest, gboolean *done, GError **error)
 {
-  g_autoptr (JsonNode) devices = qs_device_query (guest, error);
+  g_autoptr (JsonNode) devices = NULL;
 
+  if (merge->is_private)
+    return qs_merge_storage_is_pivoted (guest, merge, done, error);
+  devices = qs_device_query (guest, error);
   if (devices == NULL)
     return FALSE;
   *done = qs_device_find_root (devices, merge->written) != NULL

@@ -13,6 +13,7 @@
  * @written: the node that the job writes to
  * @header: (nullable): the node whose file names another backing file afterwards; NULL: the device
  *   goes over to @written
+ * @is_private: it is done by the process of step @storage, and no guest has the files open
  *
  * One merge. Its steps, in this order, are block-commit or block-stream; job-complete, of a commit of
  * what the guest writes to; flush, of all others; job-finalize; job-dismiss.
@@ -27,9 +28,15 @@ typedef struct
   guint layers;
   const char *written;
   const char *header;
+  gboolean is_private;
+  guint storage;
 } QsMerge;
 
 gboolean qs_merge_read (QsStepCall *call, QsMerge *merge, GError **error);
+
+/* @guest: (out) (transfer full): what does it; NULL, without error: that has ended */
+gboolean qs_merge_find_guest (const QsMerge *merge, QsGuest **guest, GError **error);
+const char *qs_merge_program (const QsMerge *merge);
 
 GVariant *qs_merge_find_file (QsStepCall *call, GVariant *row, GError **error);
 
@@ -41,6 +48,14 @@ const char *qs_merge_wanted_backing (const QsMerge *merge);
 gboolean qs_merge_reach (const QsMerge *merge, QsGuest *guest, QsBlockJobState wanted,
                          GError **error);
 gboolean qs_merge_is_done (const QsMerge *merge, QsGuest *guest, gboolean *done, GError **error);
+
+/* qs-merge-storage.c: of a private one */
+gboolean qs_merge_storage_check (const QsMerge *merge, QsGuest *guest, GError **error);
+gboolean qs_merge_storage_is_pivoted (QsGuest *guest, const QsMerge *merge, gboolean *done,
+                                      GError **error);
+gboolean qs_merge_storage_flush (const QsMerge *merge, QsGuest *guest, GError **error);
+gboolean qs_merge_storage_flush_again (const QsMerge *merge, QsGuest *guest, GError **error);
+gboolean qs_merge_storage_cancel (const QsMerge *merge, QsGuest *guest, GError **error);
 
 /* qs-merge-flush.c */
 gboolean qs_merge_flush (const QsMerge *merge, QsGuest *guest, GError **error);

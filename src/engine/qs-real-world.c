@@ -6,6 +6,7 @@
 #include "qs-error.h"
 #include "qs-limits.h"
 #include "qs-step-process.h"
+#include "qs-storage.h"
 #include "qs-thaw.h"
 #include "qs-wake-later.h"
 
@@ -152,6 +153,7 @@ qs_real_world_clear (QsRealWorld *world)
 {
   pay_later (world);
   qs_beside_end (world);
+  qs_storage_forget (world);
   if (world->engine != NULL)
     qs_thaw_release (world->engine, world->op);
   g_clear_pointer (&world->worker, qs_worker_release);

@@ -31,6 +31,7 @@ typedef struct
   QsWakeFrom owed;
   gint64 told_at;   /* monotonic time of what was told last */
   QsBeside *beside; /* NULL: no QEMU was started beside the domain's */
+  QsGuest *storage; /* NULL: no storage daemon is talked to */
 } QsRealWorld;
 
 /**

@@ -14,7 +14,7 @@
 static gboolean
 begin (QsStepCall *call, QsMerge *merge, QsGuest **guest, GError **error)
 {
-  return qs_merge_read (call, merge, error) && qs_step_call_find_guest (call, guest, error);
+  return qs_merge_read (call, merge, error) && qs_merge_find_guest (merge, guest, error);
 }
 
 /* before the commit there is no need to go on without QEMU */
@@ -23,7 +23,8 @@ without_guest (const QsMerge *merge, GVariant **result, GError **error)
 {
   if (merge->call->step->phase == QS_PHASE_FINISH)
     return qs_merge_offline (merge, result, error);
-  g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "the domain's QEMU has ended");
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "%s has ended",
+               qs_merge_program (merge));
   return FALSE;
 }
 
@@ -94,8 +95,10 @@ qs_undo_merge (QsStepCall *call, GError **error)
 
   if (!begin (call, &merge, &guest, error))
     return FALSE;
-  return guest != NULL ? qs_block_job_cancel (qs_guest_get_qmp (guest), merge.job, error)
-                       : qs_merge_put_back (&merge, error);
+  if (guest == NULL)
+    return qs_merge_put_back (&merge, error);
+  return merge.is_private ? qs_merge_storage_cancel (&merge, guest, error)
+                          : qs_block_job_cancel (qs_guest_get_qmp (guest), merge.job, error);
 }
 
 static gboolean

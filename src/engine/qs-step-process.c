@@ -107,8 +107,8 @@ list_devices (QsStepCall *call)
   return g_strv_builder_end (devices);
 }
 
-static GVariant *
-process_result (const QsProcess *process)
+GVariant *
+qs_step_process_result (const QsProcess *process)
 {
   return g_variant_ref_sink (g_variant_new_parsed (
       "{'pid': <%x>, 'start-time': <%t>, 'boot-id': <%s>, 'socket': <%s>, 'unit': <%s>}",
@@ -123,7 +123,7 @@ beside_result (QsStepCall *call, const QsProcess *process)
   g_autoptr (QsDomainDef) def =
       qs_domain_def_new_record (qs_step_string (call->step, "definition"), NULL);
   const QsCommandLineOptions options = { .qmp_socket = process->socket };
-  g_autoptr (GVariant) plain = process_result (process);
+  g_autoptr (GVariant) plain = qs_step_process_result (process);
   g_autoptr (GVariant) display = NULL;
   g_auto (GVariantDict) result = G_VARIANT_DICT_INIT (plain);
 
@@ -135,10 +135,10 @@ beside_result (QsStepCall *call, const QsProcess *process)
 }
 
 /* before QEMU listens: an undo after a crash must know the process */
-static gboolean
-note_process (const QsProcess *process, gpointer data, GError **error)
+gboolean
+qs_step_note_process (const QsProcess *process, gpointer data, GError **error)
 {
-  g_autoptr (GVariant) learnt = process_result (process);
+  g_autoptr (GVariant) learnt = qs_step_process_result (process);
 
   return qs_step_call_note (data, learnt, error);
 }
@@ -163,7 +163,8 @@ start (QsStepCall *call, const char *id, QsIncoming incoming, int *log, GError *
     return NULL;
   return qs_launcher_start (launcher, worker,
                             &(QsLaunch){ call->world->owner, id, (const char *const *)argv, socket,
-                                         (const char *const *)devices, note_process, call, log },
+                                         (const char *const *)devices, qs_step_note_process, call,
+                                         log },
                             error);
 }
 
@@ -212,8 +213,8 @@ qs_step_end_process (QsStepCall *call, const QsProcess *process, GError **error)
   return TRUE;
 }
 
-static gboolean
-undo_start (QsStepCall *call, const char *id, GError **error)
+gboolean
+qs_step_undo_start (QsStepCall *call, const char *id, GError **error)
 {
   g_autoptr (QsProcess) process = read_process (qs_step_call_result (call));
   QsWorker *worker;
@@ -269,7 +270,7 @@ qs_run_proof_start (QsStepCall *call, GVariant **result, GError **error)
       g_prefix_error (error, "a trial start of the new state failed: ");
       return FALSE;
     }
-  *result = process_result (process);
+  *result = qs_step_process_result (process);
   return qs_step_end_process (call, process, error);
 }
 
@@ -278,7 +279,7 @@ qs_undo_proof_start (QsStepCall *call, GError **error)
 {
   g_autofree char *id = proof_id (call);
 
-  return undo_start (call, id, error);
+  return qs_step_undo_start (call, id, error);
 }
 
 static gboolean
@@ -328,7 +329,7 @@ qs_run_spawn (QsStepCall *call, GVariant **result, GError **error)
   g_autoptr (QsProcess) process = NULL;
   int log = -1;
 
-  if (call->step->phase == QS_PHASE_FINISH && !undo_start (call, id, error))
+  if (call->step->phase == QS_PHASE_FINISH && !qs_step_undo_start (call, id, error))
     return FALSE;
   process = start (call, id, waits ? QS_INCOMING_DEFER : QS_INCOMING_NONE, &log, error);
   if (process == NULL)
@@ -365,7 +366,7 @@ qs_undo_spawn (QsStepCall *call, GError **error)
   g_autofree char *id = spawn_id (call);
 
   qs_beside_end (call->world);
-  if (!undo_start (call, id, error))
+  if (!qs_step_undo_start (call, id, error))
     return FALSE;
   clear_sockets (call);
   return TRUE;

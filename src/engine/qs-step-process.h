@@ -12,6 +12,14 @@ QsProcess *qs_step_process_of (const QsStepCall *call, guint64 step);
 /* the folder of its sockets goes with it */
 gboolean qs_step_end_process (QsStepCall *call, const QsProcess *process, GError **error);
 
+/* what a step has learnt that has started it; as `started` of a launch, with the QsStepCall, it is in the
+   journal before the process listens */
+GVariant *qs_step_process_result (const QsProcess *process);
+gboolean qs_step_note_process (const QsProcess *process, gpointer call, GError **error);
+
+/* ends what the step has started as @id, or was about to */
+gboolean qs_step_undo_start (QsStepCall *call, const char *id, GError **error);
+
 /**
  * qs_step_take_consoles:
  * @display: (nullable): what step `spawn` has learnt of the display

@@ -61,6 +61,20 @@ qs_worker_repair_leaks (QsWorker *worker, GVariant *files, GError **error)
 }
 
 /**
+ * qs_worker_check_merge:
+ * @files: a whole chain, each on the next
+ * @n_ours: how many of them from the first on no other program may have open as an image
+ *
+ * Asked before a merge, and once more by QEMU itself.
+ */
+gboolean
+qs_worker_check_merge (QsWorker *worker, GVariant *files, guint n_ours, GError **error)
+{
+  return run_long (worker, "check-merge", g_variant_new ("(@a(sstt)u)", files, n_ours), NULL,
+                   error);
+}
+
+/**
  * qs_worker_sync:
  *
  * Makes durable what any process has written to a file so far.

@@ -144,6 +144,7 @@ gboolean qs_worker_commit (QsWorker *worker, GVariant *files, GCancellable *canc
 gboolean qs_worker_set_backing (QsWorker *worker, GVariant *files, const char *name,
                                 const char *format, GError **error);
 gboolean qs_worker_repair_leaks (QsWorker *worker, GVariant *files, GError **error);
+gboolean qs_worker_check_merge (QsWorker *worker, GVariant *files, guint n_ours, GError **error);
 gboolean qs_worker_sync (QsWorker *worker, const char *path, const QsFileId *id, GError **error);
 gboolean qs_worker_covers (QsWorker *worker, GVariant *files, gboolean *covers, GError **error);
 

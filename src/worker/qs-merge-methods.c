@@ -24,11 +24,11 @@ check_chain (const QsMergeFiles *files, GError **error)
 }
 
 static gboolean
-check_mergeable (const QsMergeFiles *files, GError **error)
+check_mergeable (const QsMergeFiles *files, guint n, GError **error)
 {
   if (!check_chain (files, error))
     return FALSE;
-  for (guint i = 0; i < 2; i++)
+  for (guint i = 0; i < MIN (n, files->images->len); i++)
     {
       const QsImage *image = g_ptr_array_index (files->images, i);
 
@@ -71,7 +71,7 @@ handle_commit (QsWork *work, GVariant *arguments, GError **error)
   g_autoptr (GVariant) rows = g_variant_get_child_value (arguments, 0);
   g_autoptr (QsMergeFiles) files = qs_merge_files_open (work, rows, error);
 
-  if (files == NULL || !check_mergeable (files, error) || !commit (work, files, error))
+  if (files == NULL || !check_mergeable (files, 2, error) || !commit (work, files, error))
     return NULL;
   return qs_work_done ();
 }
@@ -174,7 +174,40 @@ handle_sync (QsWork *work, GVariant *arguments, GError **error)
                                                                             : NULL;
 }
 
+static gboolean
+check_unused (const QsMergeFiles *files, guint n, GError **error)
+{
+  for (guint i = 0; i < MIN (n, files->images->len); i++)
+    {
+      const QsImage *image = g_ptr_array_index (files->images, i);
+
+      if (!qs_fd_in_use (g_array_index (files->fds, QsFd, i)))
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
+                   "‘%s’ is in use: another process has it locked as an image", image->path);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* @n: of the files that nobody else may use, from the first on; the one below them may be copied from */
+static GVariant *
+handle_check_merge (QsWork *work, GVariant *arguments, GError **error)
+{
+  g_autoptr (GVariant) rows = NULL;
+  g_autoptr (QsMergeFiles) files = NULL;
+  guint32 n;
+
+  g_variant_get (arguments, "(@a(sstt)u)", &rows, &n);
+  files = qs_merge_files_open (work, rows, error);
+  if (files == NULL || !check_mergeable (files, MAX (n, 2), error)
+      || !check_unused (files, n, error))
+    return NULL;
+  return qs_work_done ();
+}
+
 static const QsMethod methods[] = {
+  { "check-merge", "(a(sstt)u)", handle_check_merge },
   { "commit", "(a(sstt))", handle_commit },
   { "set-backing", "(a(sstt)ss)", handle_set_backing },
   { "repair-leaks", "(a(sstt))", handle_repair_leaks },
