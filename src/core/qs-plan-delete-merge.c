@@ -94,8 +94,9 @@ locate (const QsDelete *delete, QsDeleteMerge *pair, GError **error)
     return fail_walk (pair, walk, error);
   pair->merging.chain = walk->chain;
   pair->merging.layers = 1;
+  pair->merging.leaving = facts->snapshot_files;
   pair->merging.node = is_open ? qs_facts_find_node (facts, pair->merging.target) : NULL;
-  pair->merging.has_storage = !is_open;
+  pair->merging.has_storage = !is_open && !qs_merging_loses_tags (&pair->merging);
   if (!is_open || pair->merging.node != NULL)
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
@@ -205,13 +206,25 @@ choose (const QsDelete *delete, QsDeleteMerge *pair)
 }
 
 static gboolean
+is_in_chain (const QsDeleteMerge *pair, const QsDeleteMerge *other)
+{
+  const GPtrArray *chain = pair->merging.chain;
+
+  for (guint i = 0; i < chain->len; i++)
+    if (is_at (chain, i, other->above) || is_at (chain, i, other->below))
+      return TRUE;
+  return FALSE;
+}
+
+/* files are merged one pair in each chain: the next one would be found changed */
+static gboolean
 is_taken (const QsDelete *delete, const QsDeleteMerge *pair)
 {
   for (guint i = 0; i < delete->merges->len; i++)
     {
       const QsDeleteMerge *other = &g_array_index (delete->merges, QsDeleteMerge, i);
 
-      if (other->below == pair->above || other->above == pair->below || other->above == pair->above)
+      if (is_in_chain (pair, other) || is_in_chain (other, pair))
         return TRUE;
     }
   return FALSE;
@@ -238,10 +251,10 @@ add_pair (QsDelete *delete, QsDeleteMerge *pair, QsChangeList *changes, GError *
   g_autofree char *used = user != NULL ? g_strconcat (user, " uses it, too", NULL) : NULL;
   const char *why = used;
 
-  if (why == NULL && is_taken (delete, pair))
-    why = "it can be merged with the next delete";
   if (why == NULL && !locate (delete, pair, error))
     return FALSE;
+  if (why == NULL && is_taken (delete, pair))
+    why = "it can be merged with the next delete";
   if (why == NULL)
     why = choose (delete, pair);
   if (why != NULL)

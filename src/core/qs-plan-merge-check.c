@@ -16,6 +16,28 @@ static const char *const commands[] = { "block-commit",
                                         "x-debug-query-block-graph",
                                         NULL };
 
+static gboolean
+is_leaving (const QsMerging *merge, const QsImage *image, const QsTag *tag)
+{
+  for (guint i = 0; merge->leaving != NULL && i < merge->leaving->len; i++)
+    {
+      const QsSnapshotFile *row = g_ptr_array_index (merge->leaving, i);
+
+      if (g_strcmp0 (row->tag, tag->name) == 0 && g_str_equal (row->path, image->path))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+keeps_tag (const QsMerging *merge, const QsImage *image)
+{
+  for (guint i = 0; i < image->tags->len; i++)
+    if (!is_leaving (merge, image, g_ptr_array_index (image->tags, i)))
+      return TRUE;
+  return FALSE;
+}
+
 static QsMergeSide
 find_side (const QsImage *image, const QsFacts *facts)
 {
@@ -37,7 +59,7 @@ find_size_obstacle (const QsMerging *merge, guint index)
     return NULL;
   if (base->rdev != 0)
     return "the disk has grown since, and a block device cannot";
-  return base->tags->len > 0
+  return keeps_tag (merge, base)
              ? "the disk has grown since, and the file below holds internal snapshots"
              : NULL;
 }
@@ -52,10 +74,13 @@ hides_backing (const QsImage *image)
 static const char *
 find_layer_obstacle (const QsMerging *merge, guint index, const QsFacts *facts)
 {
-  QsMergeSide above = find_side (qs_merging_image (merge, index), facts);
+  const QsImage *layer = qs_merging_image (merge, index);
+  QsMergeSide above = find_side (layer, facts);
   QsMergeSide below = find_side (qs_merging_base (merge), facts);
-  const char *why = qs_merge_down_obstacle (&below, &above);
+  const char *why;
 
+  above.has_tags = keeps_tag (merge, layer);
+  why = qs_merge_down_obstacle (&below, &above);
   if (why == NULL && !above.is_writable)
     why = "it cannot be written to";
   return why != NULL ? why : find_size_obstacle (merge, index);
@@ -76,6 +101,7 @@ find_down_obstacle (const QsMerging *merge, const QsFacts *facts)
   return why;
 }
 
+/* a tag that goes is still there while the files are copied */
 static const char *
 find_up_obstacle (const QsMerging *merge, const QsFacts *facts)
 {
@@ -91,6 +117,25 @@ find_up_obstacle (const QsMerging *merge, const QsFacts *facts)
   return why == NULL && hides_backing (layer)
              ? "the file above does not name the one below in its header"
              : why;
+}
+
+/**
+ * qs_merging_loses_tags:
+ *
+ * Returns: whether one of the files of the chain loses a tag before; no process may have it open then
+ */
+gboolean
+qs_merging_loses_tags (const QsMerging *merge)
+{
+  for (guint i = 0; i < merge->chain->len; i++)
+    {
+      const QsImage *image = g_ptr_array_index (merge->chain, i);
+
+      for (guint n = 0; n < image->tags->len; n++)
+        if (is_leaving (merge, image, g_ptr_array_index (image->tags, n)))
+          return TRUE;
+    }
+  return FALSE;
 }
 
 /**

@@ -13,6 +13,7 @@
  * @first: index of the topmost one that is merged
  * @layers: of a merge down: how many go into the next one; else 1
  * @node: (nullable): what the running QEMU has @chain[0] open as; NULL: none of them is open
+ * @leaving: (nullable) (element-type QsSnapshotFile): tags in these files are deleted before
  * @has_storage: then a qemu-storage-daemon does the merge, which tells how far it is and can be paused
  * @storage: set by qs_merging_plan_storage(): index of its step
  * @job: set by qs_merging_plan_copy(): index of its step
@@ -28,6 +29,7 @@ typedef struct
   guint first;
   guint layers;
   const QsNode *node;
+  const GPtrArray *leaving;
   gboolean has_storage;
   QsMergeDirection direction;
   guint storage;
@@ -45,6 +47,7 @@ const QsImage *qs_merging_goner (const QsMerging *merge);
 guint64 qs_merging_bytes (const QsMerging *merge);
 
 /* qs-plan-merge-check.c */
+gboolean qs_merging_loses_tags (const QsMerging *merge);
 const char *qs_merging_obstacle (const QsMerging *merge, const QsFacts *facts);
 gboolean qs_merging_check (const QsMerging *merge, const QsDomain *domain, const QsFacts *facts,
                            GError **error);

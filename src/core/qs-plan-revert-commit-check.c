@@ -154,9 +154,9 @@ static gboolean
 find_merge (QsRevertCommit *commit, const QsDiskFacts *disk, GError **error)
 {
   QsMerging merge = { .target = disk->target,
-                        .chain = disk->chain,
-                        .layers = find_lowest_state (commit, disk->chain),
-                        .node = qs_facts_find_node (commit->facts, disk->target) };
+                      .chain = disk->chain,
+                      .layers = find_lowest_state (commit, disk->chain),
+                      .node = qs_facts_find_node (commit->facts, disk->target) };
 
   if (merge.layers > 0)
     g_array_append_val (commit->merges, merge);

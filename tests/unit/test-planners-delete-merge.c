@@ -77,6 +77,12 @@ static const DeleteWorld worlds[] = {
     { "/base ! ~ @900", "/f2</base =s2 @10", "/f3</base =s3", "/t3</f3 ^s3", "/a</f2 *vda" } },
   /* the last tag in it goes */
   { "delete-merge-after-tag", { "s1" }, "s1", "s1", { "/base ! #s1 @900", "/a</base *vda @10" } },
+  /* the last tag in the file above goes, and a layer can be merged at last */
+  { "delete-merge-after-tag-above",
+    { "s1" },
+    "s1",
+    "s1",
+    { "/base ! ~ @900", "/a</base *vda #s1 @10" } },
   /* the parent's own later changes wait: nothing is current then */
   { "delete-merge-no-current",
     { "s1", "s2<s1" },
