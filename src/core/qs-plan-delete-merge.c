@@ -186,7 +186,8 @@ find_user (const QsDelete *delete, const QsDeleteMerge *pair)
   return user != NULL ? user : qs_users_describe (delete->facts, pair->above->path);
 }
 
-/* the way that copies fewer bytes, of those that lose nothing; down where both copy the same */
+/* the way that copies fewer bytes, of those that lose nothing; down where both copy the same, and where
+   the file below is not the service's to delete: it would stay, with what the disk held once */
 static const char *
 choose (const QsDelete *delete, QsDeleteMerge *pair)
 {
@@ -199,7 +200,9 @@ choose (const QsDelete *delete, QsDeleteMerge *pair)
   pair->merging.direction = QS_MERGE_DOWN;
   not_down = find_down_obstacle (delete, pair);
   down = qs_merging_bytes (&pair->merging);
-  if (not_down == NULL && (not_up != NULL || down <= qs_merging_base (&pair->merging)->allocated))
+  if (not_down == NULL
+      && (not_up != NULL || !pair->below->ours
+          || down <= qs_merging_base (&pair->merging)->allocated))
     return NULL;
   pair->merging.direction = QS_MERGE_UP;
   return not_up == NULL ? NULL : not_down;

@@ -156,7 +156,8 @@ qs_merge_wanted_backing (const QsMerge *merge)
   return qs_step_string (merge->step, "backing");
 }
 
-/* QEMU will open the file of this node once more, by its name */
+/* QEMU will open the file of this node once more, by its name, unless it writes to it already: what the
+   guest writes to may have another name by now */
 static gboolean
 check_node (const QsMerge *merge, JsonNode *graph, JsonNode *nodes, const char *node,
             GError **error)
@@ -166,7 +167,8 @@ check_node (const QsMerge *merge, JsonNode *graph, JsonNode *nodes, const char *
   const char *path = entry != NULL ? qs_json_string (entry, "file") : NULL;
 
   if (path != NULL)
-    return qs_step_check_name (merge->call, path, QS_NAME_DOUBT_REFUSED, error);
+    return (json_object_has_member (entry, "ro") && !qs_json_boolean (entry, "ro"))
+           || qs_step_check_name (merge->call, path, QS_NAME_DOUBT_REFUSED, error);
   g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
                "QEMU has no block node ‘%s’ on a file any more", node);
   return FALSE;
