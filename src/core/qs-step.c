@@ -155,7 +155,7 @@ static const QsStepType step_types[] = {
                               "start-time:t? file:s? file-dev:t? file-ino:t?",
                               "target:s node:s path:s format:s dev:t ino:t" },
   /* a process of the owner that has @files open, each of which stands on the next, for jobs without a
-     guest: as nodes "n0", "n1" and so on, and a filter "t" on the first */
+     guest: as nodes "n0", "n1" and so on, and a filter "t" on the first. No other process has @id */
   [QS_STEP_STORAGE] = { "storage-daemon", "kill", QS_MAY_PREPARE | QS_MAY_FINISH,
                         "target:s id:s files:a(ssttx)" },
   /* ends the process of step @storage */

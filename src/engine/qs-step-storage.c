@@ -12,14 +12,6 @@
 /* what QEMU's programs say of an image that is locked */
 #define IN_USE "Is another process using the image ["
 
-/* its folder and unit are its own: a domain may have several, one after the other or at once */
-static char *
-make_id (const QsStepCall *call)
-{
-  return g_strdup_printf ("%s-storage-%" G_GUINT64_FORMAT "-%u", qs_step_string (call->step, "id"),
-                          call->world->op, call->index);
-}
-
 /* (transfer full): QS_WORKER_FILES of all files as they are now */
 static GVariant *
 find_files (QsStepCall *call, GError **error)
@@ -108,7 +100,7 @@ launch (QsStepCall *call, GVariant *files, GError **error)
 {
   QsLauncher *launcher = call->world->engine->launcher;
   QsWorker *worker = qs_real_world_worker (call->world, error);
-  g_autofree char *id = make_id (call);
+  const char *id = qs_step_string (call->step, "id");
   g_autofree char *folder =
       worker != NULL ? qs_launcher_folder (launcher, worker, id, error) : NULL;
   g_autofree char *socket = folder != NULL ? g_build_filename (folder, "qmp.sock", NULL) : NULL;
@@ -153,7 +145,7 @@ qs_run_storage (QsStepCall *call, GVariant **result, GError **error)
 {
   QsWorker *worker = qs_real_world_worker (call->world, error);
   g_autoptr (GVariant) files = worker != NULL ? find_files (call, error) : NULL;
-  g_autofree char *id = make_id (call);
+  const char *id = qs_step_string (call->step, "id");
   g_autoptr (QsProcess) process = NULL;
   GError *problem = NULL;
 
@@ -171,7 +163,7 @@ qs_run_storage (QsStepCall *call, GVariant **result, GError **error)
 gboolean
 qs_undo_storage (QsStepCall *call, GError **error)
 {
-  g_autofree char *id = make_id (call);
+  const char *id = qs_step_string (call->step, "id");
 
   qs_storage_forget (call->world);
   return qs_step_undo_start (call, id, error);

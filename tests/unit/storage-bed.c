@@ -203,7 +203,7 @@ static void
 add_storage (const StorageBed *bed, StorageKind kind, QsPlan *plan, QsPhase phase)
 {
   add (plan, QS_STEP_STORAGE, phase,
-       g_variant_new_parsed ("{'target': <'vda'>, 'id': <'1'>, 'files': <%@a(ssttx)>}",
+       g_variant_new_parsed ("{'target': <'vda'>, 'id': <'1-m'>, 'files': <%@a(ssttx)>}",
                              rows_of (bed, kinds[kind].files[0])));
 }
 

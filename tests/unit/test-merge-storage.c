@@ -298,7 +298,7 @@ unknown (StorageBed *bed, StorageKind kind, const QsPlan *plan)
   g_autoptr (GSubprocess) child = NULL;
 
   real_domain_run_until (bed->domain, plan, UP_STORAGE, REAL_BEFORE);
-  folder = g_strdup_printf ("%s/1-storage-%" G_GUINT64_FORMAT "-0", bed->runtime, bed->domain->op);
+  folder = g_build_filename (bed->runtime, "1-m", NULL);
   socket = g_build_filename (folder, "qmp.sock", NULL);
   argv = qs_storage_argv (
       g_variant_new_parsed ("[(%s, 'qcow2', %t, %t)]", path, (guint64)0, (guint64)0), socket);
