@@ -189,6 +189,8 @@ qs_facts_new (void)
   facts->tip_disks = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   facts->above = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
   facts->claims = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_disk_facts_free);
+  facts->sights = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_sight_free);
+  facts->strays = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_sight_free);
   facts->used_here = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   facts->used_elsewhere = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   return facts;
@@ -221,6 +223,8 @@ clear_facts (QsFacts *facts)
   g_ptr_array_unref (facts->merged);
   g_ptr_array_unref (facts->above);
   g_ptr_array_unref (facts->claims);
+  g_ptr_array_unref (facts->sights);
+  g_ptr_array_unref (facts->strays);
   g_hash_table_unref (facts->used_here);
   g_hash_table_unref (facts->used_elsewhere);
   g_clear_pointer (&facts->open_files, g_ptr_array_unref);

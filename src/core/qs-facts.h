@@ -43,6 +43,7 @@ typedef struct
   gboolean extended_l2;
   gboolean writable;
   gboolean in_use;      /* a process writes it, or denies others to, by QEMU's locks */
+  gboolean is_written;  /* a process may write it, by these locks */
   gboolean linkable;    /* may have a second name: a regular file where there are hard links */
   char *backing_name;   /* as written in the header, or NULL */
   char *backing_format; /* or NULL; for qed, whose header has no room for it, as recorded */
@@ -116,10 +117,12 @@ typedef struct
   gboolean snapshot_rows;   /* the same, but do not look at them */
   gboolean snapshot_memory; /* look at those of its memory and firmware variables too: images are
                                among @snapshot_disks, other files among @targets */
-  gboolean above; /* the recorded files that stand on those of this snapshot, on its tips or on a
+  gboolean above;  /* the recorded files that stand on those of this snapshot, on its tips or on a
                      layer, and those that stand directly on them: walk the chain of each. Asked
                      with @files and the rows of the snapshot; with @chains each is a target, too */
-  char *tip_of;   /* uuid: walk what waits as the tip of this snapshot */
+  gboolean sights; /* everything that is recorded, with all that it stands on, and what else
+                      lies beside it; needs @files */
+  char *tip_of;    /* uuid: walk what waits as the tip of this snapshot */
   const GPtrArray *expected; /* of GVariant: lists of changes that earlier parts of the request will
                                 have made when this one begins; NULL: it is the first; given */
   GPtrArray
@@ -189,6 +192,21 @@ typedef struct
 } QsMerged;
 
 /**
+ * QsSight:
+ *
+ * What is at the path of a file, whatever it is. Neither @image nor @error: nothing.
+ */
+typedef struct
+{
+  char *path;
+  QsImage *image; /* NULL: it cannot be looked at. Its format is "" if it is no image, or one that
+                        does not pass the gate */
+  char *below;    /* path of the backing file that its header names, or NULL */
+  gboolean has_data; /* clusters of its own; told of temporaries only */
+  GError *error;     /* why it cannot be looked at, or does not pass the gate */
+} QsSight;
+
+/**
  * QsFacts:
  *
  * Everything a planner may know of the world, clock and chance included. Immutable once gathered.
@@ -234,6 +252,9 @@ typedef struct
   gboolean agent_open;      /* a program in the guest has its port open */
   gboolean thaw_owed;       /* the agent has not answered yet whether an earlier freeze is over */
   GPtrArray *claims;        /* of QsDiskFacts, by target */
+  GPtrArray *sights;        /* of QsSight: what was recorded, and all that it stands on */
+  GPtrArray *strays;        /* of QsSight: images and temporaries beside those, in no order */
+  gboolean sights_cut;      /* there is more than was looked at */
   GHashTable
       *used_here; /* of char: paths that the definitions of the domain name, see qs-users.h */
   GHashTable
@@ -336,6 +357,8 @@ void qs_target_free (QsTarget *target);
 void qs_node_free (QsNode *node);
 QsOpenFile *qs_open_file_new (const char *path, guint64 dev, guint64 ino, gboolean writable);
 void qs_open_file_free (QsOpenFile *file);
+QsSight *qs_sight_new (const char *path);
+void qs_sight_free (QsSight *sight);
 void qs_disk_facts_free (QsDiskFacts *facts);
 QsFile *qs_file_new (const char *path, const char *format);
 void qs_file_free (QsFile *file);
@@ -356,3 +379,4 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsQuestions, qs_questions_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsImage, qs_image_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsTarget, qs_target_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsNode, qs_node_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (QsSight, qs_sight_free)

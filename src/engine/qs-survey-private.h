@@ -34,6 +34,9 @@ gboolean qs_survey_imagine_snapshot (QsSurvey *survey, const char *uuid, GError 
 
 gboolean qs_survey_above (QsSurvey *survey, GError **error);
 
+/* qs-survey-sight.c */
+gboolean qs_survey_sights (QsSurvey *survey, GError **error);
+
 /* qs-survey-snapshot.c */
 gboolean qs_survey_snapshot (QsSurvey *survey, GError **error);
 gboolean qs_survey_tips (QsSurvey *survey, GError **error);

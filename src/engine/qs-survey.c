@@ -211,6 +211,18 @@ target_image (const QsTarget *target)
   return image;
 }
 
+static void
+add_sights (GPtrArray *actives, const GPtrArray *sights)
+{
+  for (guint i = 0; i < sights->len; i++)
+    {
+      const QsSight *sight = g_ptr_array_index (sights, i);
+
+      if (sight->image != NULL)
+        g_ptr_array_add (actives, sight->image);
+    }
+}
+
 static gboolean
 survey_foreign (QsSurvey *survey, GError **error)
 {
@@ -237,6 +249,8 @@ survey_foreign (QsSurvey *survey, GError **error)
       g_ptr_array_add (targets, target_image (g_ptr_array_index (survey->facts->targets, i)));
       g_ptr_array_add (actives, g_ptr_array_index (targets, i));
     }
+  add_sights (actives, survey->facts->sights);
+  add_sights (actives, survey->facts->strays);
   if (actives->len == 0)
     return TRUE;
   foreign = qs_store_find_foreign (survey->engine->store, survey->domain->id, actives, error);
@@ -391,7 +405,8 @@ qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
                                       qs_survey_snapshot, qs_survey_tips,  survey_disks,
                                       survey_images,      survey_targets,  survey_reused,
                                       qs_survey_claims,   qs_survey_above, survey_chains,
-                                      survey_foreign,     survey_firmware, survey_open_files };
+                                      qs_survey_sights,   survey_foreign,  survey_firmware,
+                                      survey_open_files };
   g_autoptr (QsFacts) facts = qs_facts_new ();
   QsSurvey survey = {
     .engine = engine, .domain = domain, .request = request, .questions = questions, .facts = facts

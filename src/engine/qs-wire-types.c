@@ -36,6 +36,7 @@ static const Field image_fields[] = {
   FIELD (QsImage, "extended-l2", extended_l2),
   FIELD (QsImage, "writable", writable),
   FIELD (QsImage, "in-use", in_use),
+  FIELD (QsImage, "is-written", is_written),
   FIELD (QsImage, "linkable", linkable),
 };
 
@@ -155,6 +156,43 @@ qs_wire_target_from_variant (GVariant *value)
   if (name[0] != '\0')
     target->error = qs_wire_error_new (name, text);
   return g_steal_pointer (&target);
+}
+
+GVariant *
+qs_wire_sight_to_variant (const QsSight *sight)
+{
+  GVariant *image = sight->image != NULL ? qs_wire_image_to_variant (sight->image) : NULL;
+  const GError *error = sight->error;
+
+  return g_variant_new ("(sb@m" QS_WIRE_IMAGE "sss)", sight->path, sight->has_data,
+                        g_variant_new_maybe (G_VARIANT_TYPE (QS_WIRE_IMAGE), image),
+                        sight->below != NULL ? sight->below : "",
+                        error != NULL ? qs_error_get_name (error->code) : "",
+                        error != NULL ? error->message : "");
+}
+
+/**
+ * qs_wire_sight_from_variant:
+ * @value: QS_WIRE_SIGHT
+ */
+QsSight *
+qs_wire_sight_from_variant (GVariant *value)
+{
+  g_autoptr (GVariant) maybe = g_variant_get_child_value (value, 2);
+  g_autoptr (GVariant) image = g_variant_get_maybe (maybe);
+  const char *path, *below, *name, *text;
+  QsSight *sight;
+
+  g_variant_get (value, "(&sb@m" QS_WIRE_IMAGE "&s&s&s)", &path, NULL, NULL, &below, &name, &text);
+  sight = qs_sight_new (path);
+  g_variant_get_child (value, 1, "b", &sight->has_data);
+  if (image != NULL)
+    sight->image = qs_wire_image_from_variant (image);
+  if (*below != '\0')
+    sight->below = g_strdup (below);
+  if (*name != '\0')
+    sight->error = qs_wire_error_new (name, text);
+  return sight;
 }
 
 /**

@@ -83,6 +83,9 @@ gboolean qs_worker_has_data (QsWorker *worker, const char *path, const char *for
                              gboolean *has_data, GError **error);
 gboolean qs_worker_check_target (QsWorker *worker, const char *path, QsTarget **target,
                                  GError **error);
+QsSight *qs_worker_sight (QsWorker *worker, const char *path, const char *format, GError **error);
+GPtrArray *qs_worker_sight_folder (QsWorker *worker, const char *folder, gboolean *all,
+                                   GError **error);
 gboolean qs_worker_create_image (QsWorker *worker, const QsNewImage *image, QsFileId *id,
                                  GError **error);
 gboolean qs_worker_wipe_image (QsWorker *worker, const QsNewImage *image, gboolean *wiped,

@@ -19,7 +19,7 @@ static const QsMethod *(*const tool_methods[]) (const char *name) = {
   qs_find_exchange_method, qs_find_snapshot_method, qs_find_self_test_method,
   qs_find_runtime_method,  qs_find_wipe_method,     qs_find_process_method,
   qs_find_stream_method,   qs_find_merge_method,    qs_find_covers_method,
-  qs_find_copy_method,
+  qs_find_copy_method,     qs_find_sight_method,
 };
 
 GVariant *

@@ -101,6 +101,14 @@ qs_fd_diskseq (int fd)
   return ioctl (fd, BLKGETDISKSEQ, &number) == 0 ? number : 0;
 }
 
+static gboolean
+is_locked (int fd, off_t byte)
+{
+  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+
+  return fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 /**
  * qs_fd_in_use:
  *
@@ -110,16 +118,16 @@ qs_fd_diskseq (int fd)
 gboolean
 qs_fd_in_use (int fd)
 {
-  static const off_t bytes[] = { LOCK_WRITES, LOCK_DENIES_WRITES };
+  return is_locked (fd, LOCK_WRITES) || is_locked (fd, LOCK_DENIES_WRITES);
+}
 
-  for (guint i = 0; i < G_N_ELEMENTS (bytes); i++)
-    {
-      struct flock lock = {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = bytes[i], .l_len = 1
-      };
-
-      if (fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
-        return TRUE;
-    }
-  return FALSE;
+/**
+ * qs_fd_is_written:
+ *
+ * Returns: whether another process writes the file, by the same locks
+ */
+gboolean
+qs_fd_is_written (int fd)
+{
+  return is_locked (fd, LOCK_WRITES);
 }

@@ -12,3 +12,4 @@ gboolean qs_fd_zero (int fd, guint64 length);
 gboolean qs_fd_size (int fd, const struct stat *info, guint64 *size);
 guint64 qs_fd_diskseq (int fd);
 gboolean qs_fd_in_use (int fd);
+gboolean qs_fd_is_written (int fd);

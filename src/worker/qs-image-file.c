@@ -75,6 +75,7 @@ fill_file (const QsPlace *place, int fd, const struct stat *info, QsImage *image
   image->ino = info->st_ino;
   image->rdev = S_ISBLK (info->st_mode) ? info->st_rdev : 0;
   image->in_use = qs_fd_in_use (fd);
+  image->is_written = qs_fd_is_written (fd);
   image->btime = qs_fd_btime (fd);
   image->mtime = info->st_mtim.tv_sec * G_GUINT64_CONSTANT (1000000000) + info->st_mtim.tv_nsec;
   image->allocated = (guint64)info->st_blocks * 512;
@@ -85,6 +86,24 @@ fill_file (const QsPlace *place, int fd, const struct stat *info, QsImage *image
   image->linkable = S_ISREG (info->st_mode) && has_hard_links (fd);
   image->writable =
       faccessat (place->folder, place->name, W_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/**
+ * qs_image_file_look:
+ *
+ * Returns: what can be said of any file, whatever it holds; its format is ""
+ */
+QsImage *
+qs_image_file_look (const QsPlace *place, int fd, const struct stat *info)
+{
+  QsImage *image = qs_image_new ();
+
+  image->path = g_strdup (place->path);
+  image->format = g_strdup ("");
+  image->size = info->st_size;
+  qs_fd_size (fd, info, &image->size);
+  fill_file (place, fd, info, image);
+  return image;
 }
 
 /**
@@ -213,8 +232,13 @@ resolve_folder (const char *path, GError **error)
   return g_build_filename (canonical != NULL ? canonical : folder, name, NULL);
 }
 
-static char *
-resolve_backing (const QsImage *image, GError **error)
+/**
+ * qs_image_file_resolve:
+ *
+ * Returns: (transfer full): the path of the backing file that the header names
+ */
+char *
+qs_image_file_resolve (const QsImage *image, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (image->path);
   g_autofree char *path = image->backing_name[0] == '/'
@@ -301,7 +325,7 @@ find_next (QsImage *image, GVariant *links, char **path, const char **format, GE
     return take_recorded (image, recorded, recorded_format, path, format, error);
   if (image->backing_name == NULL)
     return TRUE;
-  *path = resolve_backing (image, error);
+  *path = qs_image_file_resolve (image, error);
   if (*path == NULL)
     return FALSE;
   if (image->backing_format == NULL && is_recorded && *recorded_format != '\0'

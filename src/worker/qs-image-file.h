@@ -7,6 +7,8 @@
 
 QsImage *qs_image_file_inspect (const QsPlace *place, int fd, const char *format,
                                 const struct stat *info, GError **error);
+QsImage *qs_image_file_look (const QsPlace *place, int fd, const struct stat *info);
+char *qs_image_file_resolve (const QsImage *image, GError **error);
 
 gboolean qs_image_file_has_data (const QsPlace *place, int fd, const char *format,
                                  gboolean *has_data, GError **error);

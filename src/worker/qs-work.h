@@ -41,6 +41,7 @@ const QsMethod *qs_find_file_method (const char *name);
 const QsMethod *qs_find_exchange_method (const char *name);
 const QsMethod *qs_find_snapshot_method (const char *name);
 const QsMethod *qs_find_merge_method (const char *name);
+const QsMethod *qs_find_sight_method (const char *name);
 const QsMethod *qs_find_covers_method (const char *name);
 const QsMethod *qs_find_self_test_method (const char *name);
 const QsMethod *qs_find_runtime_method (const char *name);
