@@ -6,6 +6,7 @@ const QsCtlGroup qs_ctl_groups[] = {
   { "Domains", qs_ctl_domain_show_commands },
   { "Life of a domain", qs_ctl_domain_commands },
   { "Virtual machines that others start", qs_ctl_attach_commands },
+  { "What is wrong with a domain", qs_ctl_fsck_commands },
   { "Looking at snapshots", qs_ctl_snapshot_list_commands },
   { "One snapshot", qs_ctl_snapshot_show_commands },
   { "Taking snapshots", qs_ctl_create_commands },

@@ -76,6 +76,7 @@ extern const QsCtlCommand qs_ctl_attach_commands[];
 extern const QsCtlCommand qs_ctl_create_commands[];
 extern const QsCtlCommand qs_ctl_domain_commands[];
 extern const QsCtlCommand qs_ctl_domain_show_commands[];
+extern const QsCtlCommand qs_ctl_fsck_commands[];
 extern const QsCtlCommand qs_ctl_help_commands[];
 extern const QsCtlCommand qs_ctl_snapshot_change_commands[];
 extern const QsCtlCommand qs_ctl_snapshot_list_commands[];

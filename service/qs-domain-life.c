@@ -73,7 +73,17 @@ handle_detach (QsDBusDomain *object, GDBusMethodInvocation *invocation)
   return start (invocation, qs_request_new (QS_VERB_DETACH, 0));
 }
 
-/* only what a check of the files has found has an id, and nothing has been found yet */
+/* the ids are an option of the request, as the journal keeps it */
+static GVariant *
+add_findings (GVariant *options, const char *const *findings)
+{
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (options);
+
+  if (findings[0] != NULL)
+    g_variant_dict_insert (&dict, "findings", "^as", findings);
+  return g_variant_ref_sink (g_variant_dict_end (&dict));
+}
+
 static QsRequest *
 new_repair (const char *const *findings, GVariant *options, GError **error)
 {
@@ -81,13 +91,7 @@ new_repair (const char *const *findings, GVariant *options, GError **error)
 
   if (!qs_options_check (repair_options, options, error))
     return NULL;
-  if (findings[0] != NULL)
-    {
-      g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT, "there is no finding ‘%s’",
-                   findings[0]);
-      return NULL;
-    }
-  if (!qs_options_get_boolean (options, "accept"))
+  if (findings[0] == NULL && !qs_options_get_boolean (options, "accept"))
     {
       g_set_error_literal (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT,
                            "there is nothing to repair: name findings, or accept the domain as it "
@@ -95,7 +99,7 @@ new_repair (const char *const *findings, GVariant *options, GError **error)
       return NULL;
     }
   request = qs_request_new (QS_VERB_REPAIR, 0);
-  request->options = g_variant_ref (options);
+  request->options = add_findings (options, findings);
   return request;
 }
 
@@ -108,6 +112,17 @@ handle_repair (QsDBusDomain *object, GDBusMethodInvocation *invocation, const ch
 
   if (request != NULL)
     return start (invocation, request);
+  qs_dbus_error_return (invocation, g_steal_pointer (&error));
+  return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static gboolean
+handle_verify (QsDBusDomain *object, GDBusMethodInvocation *invocation, guint flags)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (qs_flags_check (&qs_verify_flag_set, flags, &error))
+    return start (invocation, qs_request_new (QS_VERB_VERIFY, flags));
   qs_dbus_error_return (invocation, g_steal_pointer (&error));
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
@@ -153,6 +168,7 @@ static const QsHandler handlers[] = {
   { "handle-resume", G_CALLBACK (handle_resume) },
   { "handle-detach", G_CALLBACK (handle_detach) },
   { "handle-repair", G_CALLBACK (handle_repair) },
+  { "handle-verify", G_CALLBACK (handle_verify) },
   { "handle-undefine", G_CALLBACK (handle_undefine) },
   { "handle-undefine-plan", G_CALLBACK (handle_undefine_plan) },
 };

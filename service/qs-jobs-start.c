@@ -38,7 +38,7 @@ check_domain (const QsJob *job, GError **error)
       g_set_error_literal (error, QS_ERROR, QS_ERROR_FAILED, "the service is stopping, call again");
       return FALSE;
     }
-  if (service->degraded != NULL)
+  if (service->degraded != NULL && !qs_operation_get (job->request->verb)->looks)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_DEGRADED, "the records cannot be written: %s",
                    service->degraded);

@@ -47,6 +47,7 @@ typedef enum
   QS_REPAIR_UNLINK,
   QS_REPAIR_MODE,
   QS_REPAIR_LEAKS,
+  QS_REPAIR_FORMAT,
 } QsRepairKind;
 
 /**

@@ -63,6 +63,8 @@ static const char *const undefine_bits[QS_FLAG_BITS] = {
   [16] = "SNAPSHOTS_FULL",
 };
 
+static const char *const verify_bits[QS_FLAG_BITS] = { "DATA" };
+
 static const char *const domains_bits[QS_FLAG_BITS] = {
   "ACTIVE", "INACTIVE", "DEFINED", "ATTACHED", "WITH_SNAPSHOTS", "ALL_OWNERS"
 };
@@ -72,6 +74,7 @@ const QsFlagSet qs_list_flag_set = { "list", QS_LIST_ALL, list_bits, no_rules };
 const QsFlagSet qs_delete_flag_set = { "delete", QS_DELETE_ALL, delete_bits, delete_rules };
 const QsFlagSet qs_revert_flag_set = { "revert", QS_REVERT_ALL, revert_bits, revert_rules };
 const QsFlagSet qs_xml_flag_set = { "document", QS_XML_ALL, xml_bits, no_rules };
+const QsFlagSet qs_verify_flag_set = { "verify", QS_VERIFY_ALL, verify_bits, no_rules };
 const QsFlagSet qs_undefine_flag_set = { "undefine", QS_UNDEFINE_ALL, undefine_bits,
                                          undefine_rules };
 const QsFlagSet qs_domains_flag_set = { "domain list", QS_DOMAINS_ALL, domains_bits, no_rules };

@@ -86,6 +86,12 @@ typedef enum
 } QsDomainsFlags;
 #define QS_DOMAINS_ALL ((1u << 6) - 1)
 
+typedef enum
+{
+  QS_VERIFY_DATA = 1 << 0,
+} QsVerifyFlags;
+#define QS_VERIFY_ALL 1u
+
 /**
  * QsFlagRule:
  *
@@ -120,6 +126,7 @@ extern const QsFlagSet qs_delete_flag_set;
 extern const QsFlagSet qs_revert_flag_set;
 extern const QsFlagSet qs_xml_flag_set;
 extern const QsFlagSet qs_undefine_flag_set;
+extern const QsFlagSet qs_verify_flag_set;
 extern const QsFlagSet qs_domains_flag_set;
 
 gboolean qs_flags_check (const QsFlagSet *set, guint flags, GError **error);

@@ -16,7 +16,8 @@ static const QsOperation operations[] = {
   [QS_VERB_SNAPSHOT_EDIT] = { "snapshot-edit", qs_ask_edit, qs_plan_edit, NULL },
   [QS_VERB_ATTACH] = { "attach", qs_ask_attach, qs_plan_attach, NULL },
   [QS_VERB_DETACH] = { "detach", qs_ask_detach, qs_plan_detach, NULL },
-  [QS_VERB_REPAIR] = { "repair", qs_ask_repair, qs_plan_repair, NULL },
+  [QS_VERB_REPAIR] = { "repair", qs_ask_repair, qs_plan_repair, qs_parts_repair },
+  [QS_VERB_VERIFY] = { "verify", qs_ask_verify, qs_plan_verify, NULL, TRUE },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (operations) == QS_N_VERBS);
 
@@ -36,5 +37,6 @@ qs_operation_get (QsVerb verb)
 gboolean
 qs_operation_passes_quarantine (QsVerb verb)
 {
-  return verb == QS_VERB_ATTACH || verb == QS_VERB_DETACH || verb == QS_VERB_REPAIR;
+  return operations[verb].looks || verb == QS_VERB_ATTACH || verb == QS_VERB_DETACH
+         || verb == QS_VERB_REPAIR;
 }

@@ -15,6 +15,8 @@
  * @parts: for a request that needs several commit points: its parts, each planned when its turn
  *   comes; NULL: the request itself is the one part. What is given (clock, chance) makes the uuid of
  *   a snapshot that one part makes and another one names
+ * @looks: it changes nothing: each step of its plan only looks, none is a commit, and there is no
+ *   journal
  *
  * The table of operations. A new operation is a row here, a planner, and golden plans.
  */
@@ -27,6 +29,7 @@ typedef struct
                    GError **error);
   GPtrArray *(*parts) (const QsDomain *domain, const QsRequest *request, const QsQuestions *given,
                        GError **error);
+  gboolean looks;
 } QsOperation;
 
 const QsOperation *qs_operation_get (QsVerb verb);

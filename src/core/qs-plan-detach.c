@@ -64,7 +64,7 @@ qs_plan_detach (const QsDomain *domain, const QsRequest *request, const QsFacts 
 }
 
 gboolean
-qs_ask_repair (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
+qs_ask_accept (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
                GError **error)
 {
   if (domain->quarantine_reason == NULL)
@@ -122,12 +122,12 @@ check_repaired (const QsDomain *domain, const QsFacts *facts, const QsDiskFacts 
 }
 
 /**
- * qs_plan_repair:
+ * qs_plan_accept:
  *
  * The domain leaves quarantine if its files, and the QEMU that runs on them, are what is recorded.
  */
 QsPlan *
-qs_plan_repair (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+qs_plan_accept (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                 GError **error)
 {
   g_autoptr (QsPlan) plan = qs_plan_new ();

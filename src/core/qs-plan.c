@@ -137,6 +137,29 @@ qs_plan_check (const QsPlan *plan, GError **error)
 }
 
 /**
+ * qs_plan_check_looks:
+ *
+ * The same of one that changes nothing: it has no commit.
+ */
+gboolean
+qs_plan_check_looks (const QsPlan *plan, GError **error)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const QsStep *step = qs_plan_step (plan, i);
+
+      if (!qs_step_check (step, error))
+        return FALSE;
+      if ((qs_step_type (step->kind)->phases & QS_ONLY_LOOKS) != 0)
+        continue;
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "step ‘%s’ changes something",
+                   qs_step_type (step->kind)->name);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/**
  * qs_plan_commit_index:
  *
  * Returns: the index of the commit; the number of steps if there is none, which no checked plan has

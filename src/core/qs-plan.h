@@ -27,6 +27,7 @@ void qs_plan_note (QsPlan *plan, const char *format, ...) G_GNUC_PRINTF (2, 3);
 void qs_plan_set_result (QsPlan *plan, GVariant *result);
 void qs_plan_set_pause (QsPlan *plan, const char *pause_class);
 gboolean qs_plan_check (const QsPlan *plan, GError **error);
+gboolean qs_plan_check_looks (const QsPlan *plan, GError **error);
 
 QsPlan *qs_plan_ref (QsPlan *plan);
 void qs_plan_unref (QsPlan *plan);

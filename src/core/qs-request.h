@@ -20,8 +20,9 @@ typedef enum
   QS_VERB_ATTACH,
   QS_VERB_DETACH,
   QS_VERB_REPAIR,
+  QS_VERB_VERIFY,
 } QsVerb;
-#define QS_N_VERBS (QS_VERB_REPAIR + 1)
+#define QS_N_VERBS (QS_VERB_VERIFY + 1)
 
 /**
  * QsRequest:

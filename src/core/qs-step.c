@@ -23,8 +23,8 @@ static const QsStepType step_types[] = {
   [QS_STEP_IMAGE_SNAPSHOT_APPLY] = { "image-snapshot-apply", NULL,
                                      QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL,
                                      IMAGE_SNAPSHOT " load:u?" },
-  [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { "image-snapshot-delete", NULL, QS_MAY_FINISH | QS_IS_FINAL,
-                                      IMAGE_SNAPSHOT },
+  [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { "image-snapshot-delete", NULL,
+                                      QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL, IMAGE_SNAPSHOT },
   [QS_STEP_NODE_ADD] = { "blockdev-add", "blockdev-del", QS_MAY_PREPARE,
                          "target:s node:s path:s format:s direct:b no-flush:b detect-zeroes:s? "
                          "auto-read-only:b? open-backing:b?" },
@@ -59,7 +59,8 @@ static const QsStepType step_types[] = {
   [QS_STEP_RECORD] = { "record", NULL, QS_MAY_COMMIT | QS_MAY_FINISH, "changes:a(sa{sv})" },
   /* @keep: only while the file has this name as well; @merge: only if that `job-dismiss` says that the
      merge is done, and not that it was given up */
-  [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL, QS_MAY_FINISH | QS_IS_FINAL | QS_REMOVES_FILE,
+  [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL,
+                            QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL | QS_REMOVES_FILE,
                             "path:s dev:t ino:t btime:x keep:s? merge:u?" },
   /* the file of step `image`: if step `switch` was tried in vain, or, without that, in any case */
   [QS_STEP_IMAGE_DISCARD] = { "image-discard", NULL, QS_MAY_FINISH,
@@ -161,8 +162,13 @@ static const QsStepType step_types[] = {
   /* ends the process of step @storage */
   [QS_STEP_STORAGE_QUIT] = { "storage-quit", NULL, QS_MAY_FINISH, "storage:u" },
   /* the header of the one file, which nobody may have open, names @backing where it named @old */
-  [QS_STEP_IMAGE_REBASE] = { "image-rebase", NULL, QS_MAY_FINISH,
+  [QS_STEP_IMAGE_REBASE] = { "image-rebase", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
                              "target:s files:a(ssttx) old:s backing:s backing-format:s" },
+  /* of @files, one row: whether its tables are sound */
+  [QS_STEP_IMAGE_CHECK] = { "image-check", NULL, QS_MAY_FINISH | QS_ONLY_LOOKS,
+                            "target:s files:a(sstt)" },
+  /* its clusters that nobody refers to are free again */
+  [QS_STEP_IMAGE_REPAIR] = { "image-repair", NULL, QS_MAY_COMMIT, "target:s files:a(sstt)" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 

@@ -54,8 +54,10 @@ typedef enum
   QS_STEP_STORAGE,
   QS_STEP_STORAGE_QUIT,
   QS_STEP_IMAGE_REBASE,
+  QS_STEP_IMAGE_CHECK,
+  QS_STEP_IMAGE_REPAIR,
 } QsStepKind;
-#define QS_N_STEP_KINDS (QS_STEP_IMAGE_REBASE + 1)
+#define QS_N_STEP_KINDS (QS_STEP_IMAGE_REPAIR + 1)
 
 typedef enum
 {
@@ -77,6 +79,8 @@ typedef enum
 #define QS_REMOVES_FILE (8u << QS_N_PHASES)
 /* its undo lets a guest go on, and can be done whatever comes of other steps */
 #define QS_RELEASES_GUEST (16u << QS_N_PHASES)
+/* it changes nothing */
+#define QS_ONLY_LOOKS (32u << QS_N_PHASES)
 
 /* stands where other steps and files have the target of a disk */
 #define QS_MEMORY_TARGET "@memory"

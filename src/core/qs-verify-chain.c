@@ -42,26 +42,44 @@ verify_name (const QsVerify *verify, const QsFile *file, const QsSight *sight)
         file->path, sight->below, file->backing);
 }
 
+/* of a base that is recorded it is known, and that it has not been guessed */
+static void
+offer_format (QsFinding *finding, const QsSight *sight, const QsFile *base)
+{
+  if (base == NULL || sight->image->in_use || sight->image->dirty || !sight->image->writable
+      || !g_str_equal (sight->image->format, "qcow2"))
+    return;
+  qs_finding_offer (finding, QS_REPAIR_FORMAT, "the header says ‘%s’ then; nothing else changes",
+                    base->format);
+}
+
 static void
 verify_format (const QsVerify *verify, const QsSight *sight)
 {
   const char *written = sight->image->backing_format;
   const QsFile *base = qs_verify_find_file (verify, sight->below);
+  QsFinding *finding = NULL;
 
+  if (base != NULL && !qs_file_is_disk (base))
+    base = NULL;
   /* the header of qed has no room for it */
   if (g_str_equal (sight->image->format, "qed"))
     return;
   if (written == NULL)
-    qs_verify_add (verify, QS_FINDING_BACKING_FORMAT, sight->path, "",
-                   "the header of ‘%s’ does not tell the format of its backing file ‘%s’, and "
-                   "nothing is done with it while that is to be guessed; write it with qemu-img "
-                   "rebase -u -F",
-                   sight->path, sight->below);
-  else if (base != NULL && qs_file_is_disk (base) && g_strcmp0 (base->format, written) != 0)
-    qs_verify_add (verify, QS_FINDING_BACKING_FORMAT, sight->path, "",
-                   "the header of ‘%s’ says that its backing file ‘%s’ is %s, and %s is recorded; "
-                   "write the right one with qemu-img rebase -u -F",
-                   sight->path, sight->below, written, base->format);
+    finding = qs_verify_add (
+        verify, QS_FINDING_BACKING_FORMAT, sight->path, "",
+        "the header of ‘%s’ does not tell the format of its backing file ‘%s’, and "
+        "nothing is done with it while that is to be guessed; write it with qemu-img "
+        "rebase -u -F",
+        sight->path, sight->below);
+  else if (base != NULL && g_strcmp0 (base->format, written) != 0)
+    finding = qs_verify_add (
+        verify, QS_FINDING_BACKING_FORMAT, sight->path, "",
+        "the header of ‘%s’ says that its backing file ‘%s’ is %s, and %s is recorded; "
+        "write the right one with qemu-img rebase -u -F",
+        sight->path, sight->below, written, base->format);
+  if (finding != NULL)
+    offer_format (finding, sight, base);
 }
 
 static void

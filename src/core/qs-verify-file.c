@@ -83,28 +83,11 @@ verify_recorded_tags (const QsVerify *verify, const QsFile *file, const QsImage 
     }
 }
 
-static gboolean
-is_opened_by_guest (const QsFacts *facts, const QsImage *image)
-{
-  guint64 dev, ino;
-
-  qs_image_identity (image, &dev, &ino);
-  for (guint i = 0; facts->open_files != NULL && i < facts->open_files->len; i++)
-    {
-      const QsOpenFile *open = g_ptr_array_index (facts->open_files, i);
-
-      if (open->dev == dev && open->ino == ino && open->writable)
-        return TRUE;
-    }
-  return FALSE;
-}
-
-/* QEMU's locks tell it of any process, the list of open files of the domain's own, locks or not */
 static void
 verify_state (const QsVerify *verify, const QsFile *file, const QsImage *image)
 {
   if (file->state_of->len == 0 || file->active_of != NULL
-      || (!image->is_written && !is_opened_by_guest (verify->facts, image)))
+      || !qs_verify_is_written (verify->facts, image))
     return;
   qs_verify_add (verify, QS_FINDING_STATE_WRITTEN, file->path, "",
                  "‘%s’ holds the state of snapshot ‘%s’, and a process has it open for writing: "
@@ -181,7 +164,7 @@ qs_verify_file (const QsVerify *verify, const QsFile *file, const QsSight *sight
       qs_verify_add (
           verify, QS_FINDING_WRONG_FILE, file->path, "",
           "‘%s’ is not the file that was recorded, but another one of that name: %s; put "
-          "the right one back in its place, or detach and define anew what was restored",
+          "the right one back in its place",
           file->path, loss);
       return;
     }

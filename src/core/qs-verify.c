@@ -91,6 +91,27 @@ qs_verify_is_image (const QsSight *sight)
   return sight->image != NULL && *sight->image->format != '\0';
 }
 
+/**
+ * qs_verify_is_written:
+ *
+ * QEMU's locks tell it of any process, the list of open files of the domain's own, locks or not.
+ */
+gboolean
+qs_verify_is_written (const QsFacts *facts, const QsImage *image)
+{
+  guint64 dev, ino;
+
+  qs_image_identity (image, &dev, &ino);
+  for (guint i = 0; facts->open_files != NULL && i < facts->open_files->len; i++)
+    {
+      const QsOpenFile *open = g_ptr_array_index (facts->open_files, i);
+
+      if (open->dev == dev && open->ino == ino && open->writable)
+        return TRUE;
+    }
+  return image->is_written;
+}
+
 static void
 verify_quarantine (const QsVerify *verify)
 {

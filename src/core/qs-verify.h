@@ -13,6 +13,17 @@
  *   do not agree, sorted by path, kind and id
  */
 GPtrArray *qs_verify_findings (const QsDomain *domain, const QsFacts *facts);
+gboolean qs_verify_is_written (const QsFacts *facts, const QsImage *image);
+
+/* what a tool has counted in the tables of an image */
+typedef struct
+{
+  guint64 corruptions;
+  guint64 leaks;
+} QsImageCheck;
+
+GVariant *qs_verify_check_findings (const char *path, const QsImageCheck *check);
+GVariant *qs_verify_unchecked (const char *path, const GError *error);
 void qs_verify_ask (const QsDomain *domain, QsQuestions *questions);
 
 /* what the files of qs-verify-*.c share */

@@ -98,6 +98,7 @@ void qs_task_add_note (QsTask *task, const char *note);
 void qs_task_drop_notes (QsTask *task, guint n);
 
 /* qs-task-result.c */
+void qs_task_result_put (GVariantDict *result, const char *key, GVariant *value);
 void qs_task_result_add (GVariantDict *result, const QsPlan *plan);
 void qs_task_result_learn (GVariantDict *result, GPtrArray *results);
 QsPlan *qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError **error);

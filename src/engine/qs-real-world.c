@@ -15,7 +15,7 @@ static const QsExecutor executors[] = {
   [QS_STEP_IMAGE_TAKE] = { qs_run_image_take, qs_undo_image_take, NULL },
   [QS_STEP_IMAGE_SNAPSHOT] = { qs_run_image_snapshot, qs_undo_image_snapshot, NULL },
   [QS_STEP_IMAGE_SNAPSHOT_APPLY] = { qs_run_image_apply, NULL, qs_probe_image_apply },
-  [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { qs_run_image_delete, NULL, NULL },
+  [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { qs_run_image_delete, NULL, qs_probe_image_delete },
   [QS_STEP_NODE_ADD] = { qs_run_guest_step, qs_undo_guest_step, NULL },
   [QS_STEP_TRANSACTION] = { qs_run_transaction, qs_undo_transaction, qs_probe_transaction },
   [QS_STEP_BLOCKDEV_SNAPSHOT_SYNC] = { qs_run_snapshot_sync, NULL, qs_probe_snapshot_sync },
@@ -28,7 +28,7 @@ static const QsExecutor executors[] = {
   [QS_STEP_POWERDOWN] = { qs_run_guest_step, NULL, qs_probe_guest_step },
   [QS_STEP_QUIT] = { qs_run_quit, NULL, qs_probe_quit },
   [QS_STEP_RECORD] = { qs_run_record, NULL, qs_probe_record },
-  [QS_STEP_FILE_UNLINK] = { qs_run_file_unlink, NULL, NULL },
+  [QS_STEP_FILE_UNLINK] = { qs_run_file_unlink, NULL, qs_probe_file_unlink },
   [QS_STEP_IMAGE_DISCARD] = { qs_run_image_discard, NULL, NULL },
   [QS_STEP_FILE_LINK] = { qs_run_file_link, qs_undo_file_link, NULL },
   [QS_STEP_FILE_RENAME] = { qs_run_file_rename, NULL, qs_probe_file_rename },
@@ -58,7 +58,9 @@ static const QsExecutor executors[] = {
   [QS_STEP_SNAPSHOT_LOAD] = { qs_run_snapshot_load, qs_undo_nothing, qs_probe_snapshot_load },
   [QS_STEP_STORAGE] = { qs_run_storage, qs_undo_storage, NULL },
   [QS_STEP_STORAGE_QUIT] = { qs_run_storage_quit, NULL, NULL },
-  [QS_STEP_IMAGE_REBASE] = { qs_run_image_rebase, NULL, NULL },
+  [QS_STEP_IMAGE_REBASE] = { qs_run_image_rebase, NULL, qs_probe_image_rebase },
+  [QS_STEP_IMAGE_CHECK] = { qs_run_image_check, NULL, NULL },
+  [QS_STEP_IMAGE_REPAIR] = { qs_run_image_repair, NULL, qs_probe_image_repair },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 

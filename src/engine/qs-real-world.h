@@ -114,6 +114,13 @@ gboolean qs_undo_image_snapshot (QsStepCall *call, GError **error);
 gboolean qs_run_image_apply (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_image_apply (QsStepCall *call, GError **error);
 gboolean qs_run_image_delete (QsStepCall *call, GVariant **result, GError **error);
+QsProbe qs_probe_image_delete (QsStepCall *call, GError **error);
+QsProbe qs_probe_file_unlink (QsStepCall *call, GError **error);
+QsProbe qs_probe_image_rebase (QsStepCall *call, GError **error);
+/* qs-step-check.c */
+gboolean qs_run_image_check (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_run_image_repair (QsStepCall *call, GVariant **result, GError **error);
+QsProbe qs_probe_image_repair (QsStepCall *call, GError **error);
 gboolean qs_run_file_copy (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_nvram_create (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_step_remove_file (QsStepCall *call, const char *path, const QsFileId *id,

@@ -120,6 +120,21 @@ qs_run_file_unlink (QsStepCall *call, GVariant **result, GError **error)
   return FALSE;
 }
 
+/* the name may have been given to another file since then, which is none of ours */
+QsProbe
+qs_probe_file_unlink (QsStepCall *call, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  QsFileId id = step_id (call->step);
+  QsFileId found = { 0 };
+  gboolean exists = FALSE;
+
+  if (worker == NULL
+      || !qs_worker_identify (worker, qs_step_string (call->step, "path"), &found, &exists, error))
+    return QS_PROBE_UNKNOWN;
+  return exists && qs_file_id_matches (&id, &found) ? QS_PROBE_NOT_DONE : QS_PROBE_DONE;
+}
+
 /* of a file that was there before the plan */
 static gboolean
 waiting_id (const QsStep *step, QsFileId *id)

@@ -304,6 +304,16 @@ qs_run_image_delete (QsStepCall *call, GVariant **result, GError **error)
   return TRUE;
 }
 
+QsProbe
+qs_probe_image_delete (QsStepCall *call, GError **error)
+{
+  guint n = 0;
+
+  if (!count_tag (call, &n, error))
+    return QS_PROBE_UNKNOWN;
+  return n == 0 ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
+}
+
 static gboolean
 remove_created (QsStepCall *call, GVariant *learnt, GError **error)
 {

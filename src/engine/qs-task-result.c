@@ -4,18 +4,28 @@
 
 /* the result of a task: what its plans said they would do, and what their steps have learnt */
 
+static gboolean
+is_list (GVariant *value)
+{
+  return g_variant_is_of_type (value, G_VARIANT_TYPE_STRING_ARRAY)
+         || g_variant_is_of_type (value, G_VARIANT_TYPE ("aa{sv}"));
+}
+
 static GVariant *
 join (GVariant *first, GVariant *second)
 {
-  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
-  g_autofree const char **before = g_variant_get_strv (first, NULL);
-  g_autofree const char **after = g_variant_get_strv (second, NULL);
-  g_auto (GStrv) all = NULL;
+  GVariant *const lists[] = { first, second };
+  GVariantBuilder builder;
 
-  g_strv_builder_addv (builder, before);
-  g_strv_builder_addv (builder, after);
-  all = g_strv_builder_end (builder);
-  return g_variant_new_strv ((const char *const *)all, -1);
+  g_variant_builder_init (&builder, g_variant_get_type (first));
+  for (guint i = 0; i < G_N_ELEMENTS (lists); i++)
+    for (gsize k = 0; k < g_variant_n_children (lists[i]); k++)
+      {
+        g_autoptr (GVariant) child = g_variant_get_child_value (lists[i], k);
+
+        g_variant_builder_add_value (&builder, child);
+      }
+  return g_variant_builder_end (&builder);
 }
 
 /* lists of several parts become one list, bytes that are copied add up, two directions are one word; of
@@ -26,13 +36,26 @@ combine (const char *key, GVariant *before, GVariant *value)
   if (before == NULL
       || !g_variant_type_equal (g_variant_get_type (before), g_variant_get_type (value)))
     return value;
-  if (g_variant_is_of_type (value, G_VARIANT_TYPE_STRING_ARRAY))
+  if (is_list (value))
     return join (before, value);
   if (g_str_equal (key, "merged-bytes"))
     return g_variant_new_uint64 (g_variant_get_uint64 (before) + g_variant_get_uint64 (value));
   if (g_str_equal (key, "direction") && !g_variant_equal (before, value))
     return g_variant_new_string ("mixed");
   return value;
+}
+
+/**
+ * qs_task_result_put:
+ *
+ * Adds one value to those that are there.
+ */
+void
+qs_task_result_put (GVariantDict *result, const char *key, GVariant *value)
+{
+  g_autoptr (GVariant) before = g_variant_dict_lookup_value (result, key, NULL);
+
+  g_variant_dict_insert_value (result, key, combine (key, before, value));
 }
 
 /**
@@ -50,11 +73,7 @@ qs_task_result_add (GVariantDict *result, const QsPlan *plan)
     return;
   g_variant_iter_init (&iter, plan->result);
   while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
-    {
-      g_autoptr (GVariant) before = g_variant_dict_lookup_value (result, key, NULL);
-
-      g_variant_dict_insert_value (result, key, combine (key, before, value));
-    }
+    qs_task_result_put (result, key, value);
 }
 
 /* what steps have learnt that the caller is told; the last one that knows it says it */

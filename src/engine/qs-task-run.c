@@ -217,10 +217,9 @@ static const QsStep *
 only_record (const QsTask *task)
 {
   const QsPlan *plan = g_ptr_array_index (task->plans, 0);
-  const QsStep *step = qs_plan_step (plan, 0);
+  const QsStep *step = plan->steps->len == 1 ? qs_plan_step (plan, 0) : NULL;
 
-  return task->parts->len == 1 && plan->steps->len == 1 && step->kind == QS_STEP_RECORD ? step
-                                                                                        : NULL;
+  return task->parts->len == 1 && step != NULL && step->kind == QS_STEP_RECORD ? step : NULL;
 }
 
 /* what changes the records alone is done by one transaction, or not at all: there is no intent to
@@ -241,6 +240,56 @@ run_record (Run *run, const QsStep *step, GError **error)
   on_committed (run);
   qs_task_result_add (run->result, plan);
   return qs_registry_apply (task->engine->registry, task->domain, changes, error);
+}
+
+static gboolean
+look (Run *run, QsRealWorld *world, guint index, GPtrArray *results, GError **error)
+{
+  const QsPlan *plan = g_ptr_array_index (run->task->plans, 0);
+  g_autoptr (GVariant) findings = NULL;
+  GVariant *learnt = NULL;
+
+  if (g_cancellable_set_error_if_cancelled (run->cancellable, error))
+    return FALSE;
+  on_step (run, plan, index, FALSE);
+  if (!world->world.vtable->run (&world->world, plan, index, results, &learnt, error))
+    return FALSE;
+  if (learnt == NULL)
+    return TRUE;
+  g_ptr_array_index (results, index) = g_variant_ref_sink (learnt);
+  findings = g_variant_lookup_value (learnt, "findings", G_VARIANT_TYPE ("aa{sv}"));
+  if (findings != NULL)
+    qs_task_result_put (run->result, "findings", findings);
+  return TRUE;
+}
+
+static void
+unref_result (gpointer result)
+{
+  if (result != NULL)
+    g_variant_unref (result);
+}
+
+/* no step changes anything: there is nothing to write down, to undo or to finish, and it can be called
+   off at any time */
+static gboolean
+run_looks (Run *run, GError **error)
+{
+  QsTask *task = run->task;
+  const QsPlan *plan = g_ptr_array_index (task->plans, 0);
+  g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func (unref_result);
+  g_auto (QsRealWorld) world = { 0 };
+
+  qs_real_world_init (&world, task->engine, task->domain, task->owner, 0, 0);
+  world.world.tell = on_amount;
+  world.world.user_data = run;
+  world.world.cancellable = run->cancellable;
+  g_ptr_array_set_size (results, (gint)plan->steps->len);
+  qs_task_result_add (run->result, plan);
+  for (guint i = 0; i < plan->steps->len; i++)
+    if (!look (run, &world, i, results, error))
+      return FALSE;
+  return TRUE;
 }
 
 /* the first part runs as it was shown to the caller; later ones are planned on what there is then.
@@ -355,12 +404,13 @@ qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancella
   Run run = {
     .task = task, .sink = sink, .user_data = user_data, .cancellable = cancellable, .result = &dict
   };
+  gboolean looks = qs_operation_get (task->request->verb)->looks;
   const QsStep *record = only_record (task);
   g_autoptr (GError) failure = NULL;
 
-  if (record == NULL)
+  if (record == NULL && !looks)
     run_journaled (&run, &failure);
-  else if (!run_record (&run, record, &failure))
+  else if (!(looks ? run_looks (&run, &failure) : run_record (&run, record, &failure)))
     qs_error_fold (&failure);
   *result = g_variant_ref_sink (g_variant_dict_end (&dict));
   if (failure == NULL)

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-worker-private.h"
 
+#include "qs-limits.h"
 #include "qs-wire-types.h"
 
 /**
@@ -49,4 +50,28 @@ qs_worker_sight_folder (QsWorker *worker, const char *folder, gboolean *all, GEr
       g_variant_unref (value);
     }
   return sights;
+}
+
+/**
+ * qs_worker_check:
+ * @files: as in qs-worker-merge.c, one file, which no other program may write to
+ *
+ * Goes through the tables of an image, and changes nothing.
+ */
+gboolean
+qs_worker_check (QsWorker *worker, GVariant *files, QsImageCheck *check, GCancellable *cancellable,
+                 GError **error)
+{
+  const QsCall call = { .method = "check",
+                        .arguments = g_variant_new ("(@a(sstt))", files),
+                        .reply = "(tt)",
+                        .seconds = QS_TOOL_WORK_SECONDS + 2 * QS_CALL_SECONDS,
+                        .total_seconds = QS_TOOL_TOTAL_SECONDS,
+                        .cancellable = cancellable };
+  g_autoptr (GVariant) result = qs_worker_call (worker, &call, error);
+
+  if (result == NULL)
+    return FALSE;
+  g_variant_get (result, "(tt)", &check->corruptions, &check->leaks);
+  return TRUE;
 }

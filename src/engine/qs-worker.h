@@ -4,6 +4,7 @@
 
 #include "qs-discovery.h"
 #include "qs-facts.h"
+#include "qs-verify.h"
 
 #include <gio/gio.h>
 
@@ -146,6 +147,8 @@ gboolean qs_worker_commit (QsWorker *worker, GVariant *files, GCancellable *canc
                            GError **error);
 gboolean qs_worker_set_backing (QsWorker *worker, GVariant *files, const char *name,
                                 const char *format, GError **error);
+gboolean qs_worker_check (QsWorker *worker, GVariant *files, QsImageCheck *check,
+                          GCancellable *cancellable, GError **error);
 gboolean qs_worker_repair_leaks (QsWorker *worker, GVariant *files, GError **error);
 gboolean qs_worker_check_merge (QsWorker *worker, GVariant *files, guint n_ours, GError **error);
 gboolean qs_worker_sync (QsWorker *worker, const char *path, const QsFileId *id, GError **error);

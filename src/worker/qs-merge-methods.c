@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-image-file.h"
+#include "qs-json-scan.h"
 #include "qs-merge-files.h"
 #include "qs-tool.h"
 
@@ -153,6 +154,36 @@ handle_repair_leaks (QsWork *work, GVariant *arguments, GError **error)
                                                                                    : NULL;
 }
 
+/* what `qemu-img check` says of an image with errors, and of one with leaks */
+#define CHECK_ANSWERS ((1u << 2) | (1u << 3))
+
+/* nothing is written: without -r it opens the image for reading alone */
+static GVariant *
+handle_check (QsWork *work, GVariant *arguments, GError **error)
+{
+  g_autoptr (GVariant) rows = g_variant_get_child_value (arguments, 0);
+  g_autoptr (QsMergeFiles) files = qs_merge_files_open (work, rows, error);
+  g_autofree char *spec = files != NULL ? qs_merge_files_spec_alone (files, 0) : NULL;
+  const char *argv[] = { "check", "--output=json", spec, NULL };
+  g_autoptr (GString) out = g_string_new (NULL);
+  QsTool tool = { QS_TOOL_CHANGE, .argv = argv, .out = out, .answers = CHECK_ANSWERS };
+  g_autoptr (JsonNode) root = NULL;
+  JsonObject *told;
+
+  if (files == NULL)
+    return NULL;
+  tool.fd = g_array_index (files->fds, QsFd, 0);
+  tool.path = ((const QsImage *)g_ptr_array_index (files->images, 0))->path;
+  if (!qs_tool_run (work, &tool, error))
+    return NULL;
+  root = qs_json_parse (out->str, out->len, QS_ERROR_IMAGE_FAILED, error);
+  if (root == NULL)
+    return NULL;
+  told = JSON_NODE_HOLDS_OBJECT (root) ? json_node_get_object (root) : NULL;
+  return g_variant_new ("(tt)", (guint64)MAX (qs_json_int64 (told, "corruptions"), 0),
+                        (guint64)MAX (qs_json_int64 (told, "leaks"), 0));
+}
+
 /* QEMU's writes of the file are in the kernel's hands; this keeps its own flush, during which the
    guest waits, short. Through any descriptor: errors of writing are told to all */
 static GVariant *
@@ -211,6 +242,7 @@ static const QsMethod methods[] = {
   { "commit", "(a(sstt))", handle_commit },
   { "set-backing", "(a(sstt)ss)", handle_set_backing },
   { "repair-leaks", "(a(sstt))", handle_repair_leaks },
+  { "check", "(a(sstt))", handle_check },
   { "sync", "(stt)", handle_sync },
 };
 

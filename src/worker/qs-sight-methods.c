@@ -19,13 +19,18 @@ take_header (const QsPlace *place, int fd, const char *format, const struct stat
              QsSight *sight)
 {
   QsImage *image = qs_image_file_inspect (place, fd, format, info, &sight->error);
+  g_autofree char *below = NULL;
 
   if (image == NULL)
     return;
   qs_image_free (sight->image);
   sight->image = image;
-  if (image->backing_name != NULL)
-    sight->below = qs_image_file_resolve (image, &sight->error);
+  if (image->backing_name == NULL)
+    return;
+  below = qs_image_file_resolve (image, &sight->error);
+  /* it goes into messages */
+  if (below != NULL && g_utf8_validate (below, -1, NULL))
+    sight->below = g_steal_pointer (&below);
 }
 
 /* @format: "" for a file that is no image */

@@ -262,7 +262,8 @@ judge (const Run *run, int status, GError **error)
 
   if (run->stopped != QS_ERROR_FAILED)
     return fail_stopped (run, error);
-  if (WIFEXITED (status) && WEXITSTATUS (status) == 0)
+  if (WIFEXITED (status) && WEXITSTATUS (status) < 32
+      && ((run->tool->answers | 1) & (1u << WEXITSTATUS (status))) != 0)
     return TRUE;
   if (WIFEXITED (status) && WEXITSTATUS (status) >= 126)
     {

@@ -23,6 +23,7 @@ typedef struct
   const GArray *more;      /* (nullable): of QsFd, of further images, handed down too */
   const char *path;        /* for messages */
   GString *out;            /* (nullable): gets what the tool prints */
+  guint answers;           /* exit statuses beside 0 that are no failure: bit by number */
 } QsTool;
 
 gboolean qs_tool_run (const QsWork *work, const QsTool *tool, GError **error);

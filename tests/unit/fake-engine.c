@@ -107,6 +107,19 @@ check_state (const QsDomain *domain, const QsRequest *request, GError **error)
   return FALSE;
 }
 
+/* nothing is ever found here */
+static gboolean
+check_findings (const QsRequest *request, GError **error)
+{
+  g_autofree const char **ids = NULL;
+
+  if (request->verb != QS_VERB_REPAIR
+      || !g_variant_lookup (request->options, "findings", "^a&s", &ids))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_INVALID_ARGUMENT, "there is no finding ‘%s’", ids[0]);
+  return FALSE;
+}
+
 static gboolean
 check_attached (const QsDomain *domain, const QsRequest *request, GError **error)
 {
@@ -147,7 +160,8 @@ check_request (const QsDomain *domain, const QsRequest *request, GError **error)
                    name_of (request));
       return FALSE;
     }
-  return check_attached (domain, request, error) && check_state (domain, request, error);
+  return check_findings (request, error) && check_attached (domain, request, error)
+         && check_state (domain, request, error);
 }
 
 static QsPlan *
