@@ -228,6 +228,16 @@ add_active (const QsDelete *delete, const QsDeleteMerge *pair, QsChangeList *cha
                     base->path, "format", "s", base->format, "stem", "s", NULL, NULL);
 }
 
+/* who needs the file above needs the one below when they are one: perhaps only what stands on it */
+static gboolean
+is_layer_then (const QsDelete *delete, const QsFile *above)
+{
+  const QsFileBook book = qs_delete_book (delete);
+  QsFileFate fate = qs_file_book_fate (&book, above);
+
+  return fate == QS_FILE_MERGE || fate == QS_FILE_HIDE;
+}
+
 static void
 finish_down (QsDelete *delete, QsDeleteMerge *pair)
 {
@@ -237,8 +247,9 @@ finish_down (QsDelete *delete, QsDeleteMerge *pair)
   qs_changes_init (&changes);
   qs_changes_add (&changes, QS_CHANGE_FILE_MERGE, "path", "s", pair->above->path, "into", "s",
                   pair->below->path, "format", "s", qs_merging_base (&pair->merging)->format, NULL);
-  qs_changes_add (&changes, QS_CHANGE_FILE_ROLE, "path", "s", pair->below->path, "role", "s",
-                  "disk", NULL);
+  if (!is_layer_then (delete, pair->above))
+    qs_changes_add (&changes, QS_CHANGE_FILE_ROLE, "path", "s", pair->below->path, "role", "s",
+                    "disk", NULL);
   add_active (delete, pair, &changes);
   bury (delete, pair, &changes);
   qs_merging_plan_down (&pair->merging, delete->facts, delete->plan, &changes);

@@ -271,6 +271,13 @@ add_pair (QsDelete *delete, QsDeleteMerge *pair, QsChangeList *changes, GError *
   return TRUE;
 }
 
+/* with another file; what goes down is a layer no more */
+static gboolean
+becomes_one (const QsDeleteMerge *pair, const QsFile *file)
+{
+  return pair->below == file || (pair->above == file && pair->merging.direction == QS_MERGE_DOWN);
+}
+
 /**
  * qs_delete_add_merge:
  * @file: that one other file stands on, and nobody else needs
@@ -284,7 +291,7 @@ qs_delete_add_merge (QsDelete *delete, const QsFile *file, QsChangeList *changes
   QsDeleteMerge pair = { .below = file, .above = qs_file_book_find_above (&book, file) };
 
   for (guint i = 0; i < delete->merges->len; i++)
-    if (g_array_index (delete->merges, QsDeleteMerge, i).below == file)
+    if (becomes_one (&g_array_index (delete->merges, QsDeleteMerge, i), file))
       return TRUE;
   g_return_val_if_fail (pair.above != NULL, FALSE);
   return add_pair (delete, &pair, changes, error);
