@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Deletes of external snapshots that need no merge: what nobody needs goes, all else stays."""
+"""Deletes of external snapshots: what nobody needs goes, what only one other file needs becomes one
+file with it, and all else stays."""
 import os
 import subprocess
 import unittest
@@ -40,6 +41,9 @@ class Case(unittest.TestCase):
     def active(self):
         return [disk['source'] for disk in self.domain['Disks']]
 
+    def disks(self):
+        return [images.content_hash(path) for path in self.active()]
+
     def contents(self, paths):
         return {path: images.content_hash(path) for path in paths}
 
@@ -64,6 +68,18 @@ class Case(unittest.TestCase):
         self.assertEqual(set(paths), set(result['removed']) & set(paths), result)
         for path in paths:
             self.assertFalse(os.path.exists(path), path)
+
+    def check_merged(self, result, files, contents):
+        """The disks are those files alone, and hold this."""
+        self.assertEqual(result['direction'], 'down')
+        self.assertEqual(self.active(), files)
+        self.assertEqual(self.disks(), contents)
+        self.assertEqual(self.files(), {os.path.basename(path) for path in files})
+        for path in files:
+            self.assertEqual(images.chain(path), [path])
+            images.check_sound(path)
+        self.run_guest()
+        self.assertEqual(self.guest.serial.errors(), 0)
 
     def check_same(self, before):
         """Path -> content: each is there, sound, and holds what it held."""
@@ -113,18 +129,39 @@ class Branches(Case):
         self.run_guest()
 
     def test_layer(self):
-        """Shared by two files above it is a layer that no snapshot stands for; below one it would
-        be merged."""
+        """Shared by two files above it is a layer that no snapshot stands for; below one it is
+        merged."""
+        before = self.disks()
+        self.domain.snapshot('s1').delete()
+        result = self.domain.snapshot('b1').delete()
+        self.check_gone(self.tips + self.first, result)
+        self.check_merged(result, self.base, before)
+        self.assertEqual(self.names(), set())
+
+    def test_layer_without_its_snapshot(self):
+        """Only the record goes: the layer stays, as it is."""
         before = self.contents(self.base + self.active())
         self.domain.snapshot('s1').delete()
-        self.refuse('OperationUnsupported', self.base[0], 'b1')
         self.domain.snapshot('b1').delete(METADATA_ONLY)
         self.check_same(before)
 
-    def test_merge_is_refused(self):
+    def test_back_to_the_base(self):
+        """The domain goes back to the files that it was made with."""
+        before = self.disks()
         self.domain.snapshot('b1').delete()
-        self.refuse('OperationUnsupported', self.base[0], 's1')
-        self.refuse('OperationUnsupported', self.first[0], 's1')
+        result = self.domain.snapshot('s1').delete()
+        self.check_gone(self.first, result)
+        self.check_merged(result, self.base, before)
+
+    def test_back_to_the_base_while_the_guest_runs(self):
+        self.domain.snapshot('b1').delete()
+        self.domain.start()
+        self.guest.serial.wait_more(2)
+        result = self.domain.snapshot('s1').delete()
+        self.guest.serial.wait_more(3)
+        self.domain.destroy()
+        self.check_gone(self.first, result)
+        self.check_merged(result, self.base, self.disks())
 
     def test_repeated(self):
         """A file that somebody has removed is no error."""
@@ -171,9 +208,6 @@ class Line(Case):
 
     def current(self):
         return Snapshot(self.session.connection, self.domain['CurrentSnapshot'])['Name']
-
-    def disks(self):
-        return [images.content_hash(path) for path in self.active()]
 
     def to_branch(self):
         """The domain is at a branch of s1; s3 keeps what was done after it. Those files."""
@@ -223,15 +257,87 @@ class Line(Case):
         self.guest.serial.wait_more(2)
         self.domain.destroy()
 
+    def states_of(self, name):
+        """What a revert to it brings."""
+        self.domain.snapshot(name).revert()
+        return self.disks()
+
+    def test_subtree(self):
+        """All at once, but for a branch that the domain is at: it stands on the base alone then."""
+        left, here = self.to_branch(), self.disks()
+        result = self.domain.snapshot('s2').delete(CHILDREN)
+        self.check_gone([*left, *self.states['s3']], result)
+        result = self.domain.snapshot('b1').delete()
+        self.assertEqual(result['removed'], [])
+        result = self.domain.snapshot('s1').delete()
+        self.assertEqual(self.names(), set())
+        self.check_merged(result, list(self.states['s1']), here)
+
     def test_of_no_part_anything_is_done(self):
         """The last delete is refused, so that the first is not begun."""
         self.to_branch()
-        self.refuse('OperationUnsupported', 'merged', 's1', CHILDREN)
+        image = list(self.states['s1'])[0]
+        self.domain.snapshot('b1').delete()
+        with subprocess.Popen(['qemu-io', image], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as holder:
+            holder.stdout.read(len('qemu-io>'))
+            self.refuse('OperationInvalid', image, 's1', CHILDREN)
+            holder.communicate(b'quit\n')
         self.check_states('s1', 's2', 's3')
 
+    def check_middle(self, result):
+        """s2 was between s1 and s3, which have lost nothing."""
+        self.assertIn(result['direction'], ('down', 'up', 'mixed'))
+        self.assertGreater(result['merged-bytes'], 0)
+        self.assertEqual(len(result['removed']), 2)
+        self.assertTrue(set(result['removed'])
+                        <= set(self.states['s2']) | set(self.states['s3']))
+        self.assertEqual(self.names(), {'s1', 's3', 'b1'} & self.names())
+        self.check_states('s1')
+        self.assertEqual(self.domain.snapshot('s3')['Parent'], self.domain.snapshot('s1').path)
+
     def test_middle(self):
+        """Of a branch that the domain is not at."""
         self.to_branch()
-        self.refuse('OperationUnsupported', list(self.states['s2'])[0], 's2')
+        here = self.disks()
+        result = self.domain.snapshot('s2').delete()
+        self.check_middle(result)
+        self.assertEqual(self.disks(), here)
+        self.assertEqual(self.current(), 'b1')
+        self.domain.snapshot('s3').revert(TIP)
+        self.run_guest()
+        self.assertEqual(self.states_of('s3'), list(self.states['s3'].values()))
+
+    def test_middle_below_the_domain(self):
+        here = self.disks()
+        result = self.domain.snapshot('s2').delete()
+        self.check_middle(result)
+        self.assertEqual(self.current(), 's3')
+        self.assertEqual(self.disks(), here)
+        for path in self.active():
+            self.assertEqual(len(images.chain(path)), 3)
+        self.run_guest()
+        self.assertEqual(self.states_of('s3'), list(self.states['s3'].values()))
+
+    def test_middle_while_the_guest_runs(self):
+        self.domain.start()
+        self.guest.serial.wait_more(2)
+        result = self.domain.snapshot('s2').delete()
+        self.guest.serial.wait_more(2)
+        self.domain.destroy()
+        self.assertEqual(self.guest.serial.errors(), 0)
+        self.check_middle(result)
+        self.assertEqual(self.states_of('s3'), list(self.states['s3'].values()))
+
+    def test_current(self):
+        """The domain is at the parent then, and its disks are as they were."""
+        here = self.disks()
+        result = self.domain.snapshot('s3').delete()
+        self.assertEqual(self.current(), 's2')
+        self.assertEqual(len(result['removed']), 2)
+        self.assertEqual(self.disks(), here)
+        self.check_states('s1', 's2')
+        self.run_guest()
 
     def test_discard(self):
         """Back to s1, and all that came after it is no more."""
