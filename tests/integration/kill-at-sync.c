@@ -2,15 +2,20 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* preloaded into the daemon: it dies at one of the moments at which its journal becomes durable, so
    that a test can end it between any two steps. The file QS_KILL_FILE, once it is there, says at
-   which one, counted from then on, and which other process dies with it: "4 0", "4 12345" */
+   which one, counted from then on, and which other process dies with it: "4 0", "4 12345"; or alone,
+   and has ended before the daemon goes on: "4 -12345" */
+
+#define END_MILLISECONDS 10000
 
 static int n_syncs;
 
@@ -22,8 +27,23 @@ is_daemon (void)
 }
 
 static void
+strike_alone (int other)
+{
+  struct pollfd end = { .fd = (int)syscall (SYS_pidfd_open, other, 0), .events = POLLIN };
+
+  (void)kill (other, SIGKILL);
+  (void)poll (&end, 1, END_MILLISECONDS);
+  (void)close (end.fd);
+}
+
+static void
 strike (int also)
 {
+  if (also < 0)
+    {
+      strike_alone (-also);
+      return;
+    }
   if (also > 0)
     (void)kill (also, SIGKILL);
   (void)kill (getpid (), SIGKILL);
@@ -41,7 +61,10 @@ count (void)
   int also = 0;
 
   if (file == NULL)
-    return;
+    {
+      n_syncs = 0;
+      return;
+    }
   if (fscanf (file, "%d %d", &at, &also) == 2 && ++n_syncs == at)
     strike (also);
   (void)fclose (file);

@@ -1,0 +1,116 @@
+#!/usr/bin/python3
+"""kill -9 of the daemon, of QEMU, or of both, at moments at which the journal of a delete is
+synchronized whose files are merged: every snapshot that is left and the disks keep their content,
+and the delete can be finished."""
+import qs_tap
+from qs_killed import BOTH, DAEMON, QEMU
+from qs_merge_killed import MergeKilledCase
+
+KIB = 1024
+
+
+class Down(MergeKilledCase):
+    def lay(self, n_disks=1):
+        self.begin(n_disks)
+        for number, target in enumerate(self.all):
+            self.write(target, 0, 256 * KIB, 1 + number)
+        self.learn()
+
+    def grow(self, length):
+        """So many snapshots of a guest that works."""
+        self.restart()
+        while len(self.names) < length:
+            self.take()
+
+    def middle(self):
+        self.grow(3)
+        return self.names[1]
+
+    def last(self):
+        self.grow(2)
+        return self.names[-1]
+
+    def only(self):
+        self.grow(1)
+        return self.names[0]
+
+    def test_middle(self):
+        self.lay()
+        self.each_moment(self.middle, DAEMON)
+
+    def test_middle_both(self):
+        self.lay()
+        self.each_moment(self.middle, BOTH)
+
+    def test_middle_qemu(self):
+        self.lay()
+        self.each_moment(self.middle, QEMU)
+
+    def test_last(self):
+        self.lay()
+        self.each_moment(self.last, DAEMON)
+
+    def test_last_both(self):
+        self.lay()
+        self.each_moment(self.last, BOTH)
+
+    def test_last_qemu(self):
+        self.lay()
+        self.each_moment(self.last, QEMU)
+
+    def test_two_disks(self):
+        self.lay(2)
+        self.each_moment(self.only, DAEMON)
+
+    def test_two_disks_both(self):
+        self.lay(2)
+        self.each_moment(self.only, BOTH)
+
+
+class Up(MergeKilledCase):
+    """The files of the snapshots are small, and what stands on them is large."""
+
+    LAYERS = 11
+
+    def lay(self):
+        self.begin()
+        for number in range(self.LAYERS):
+            self.take()
+            self.write('vda', 64 * KIB * (number % 4), 64 * KIB, 1 + number)
+        self.take()
+        self.write('vda', 128 * KIB, 4096 * KIB, 99)
+        self.learn()
+
+    def last(self):
+        self.restart()
+        return self.names[-1]
+
+    def middle(self):
+        self.restart()
+        return self.names[-2]
+
+    def test_last(self):
+        self.lay()
+        self.each_moment(self.last, DAEMON, 'up')
+
+    def test_last_both(self):
+        self.lay()
+        self.each_moment(self.last, BOTH, 'up')
+
+    def test_last_qemu(self):
+        self.lay()
+        self.each_moment(self.last, QEMU, 'up')
+
+    def test_middle(self):
+        self.lay()
+        self.take()
+        self.each_moment(self.middle, DAEMON, 'up')
+
+    def test_middle_both(self):
+        self.lay()
+        self.take()
+        self.each_moment(self.middle, BOTH, 'up')
+
+
+if __name__ == '__main__':
+    qs_tap.main()
