@@ -96,7 +96,8 @@ locate (const QsDelete *delete, QsDeleteMerge *pair, GError **error)
   pair->merging.layers = 1;
   pair->merging.leaving = facts->snapshot_files;
   pair->merging.node = is_open ? qs_facts_find_node (facts, pair->merging.target) : NULL;
-  pair->merging.has_storage = !is_open && !qs_merging_loses_tags (&pair->merging);
+  /* nothing else may have a file open that loses a tag */
+  pair->merging.has_storage = !is_open && !qs_merging_loses_tags (&pair->merging, 0);
   if (!is_open || pair->merging.node != NULL)
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
@@ -233,6 +234,13 @@ is_taken (const QsDelete *delete, const QsDeleteMerge *pair)
   return FALSE;
 }
 
+/* below what the guest writes to; its node is another one while the tag is deleted */
+static gboolean
+loses_deep_tag (const QsDeleteMerge *pair)
+{
+  return pair->merging.node != NULL && qs_merging_loses_tags (&pair->merging, 1);
+}
+
 /**
  * qs_delete_keep_layer:
  *
@@ -256,7 +264,7 @@ add_pair (QsDelete *delete, QsDeleteMerge *pair, QsChangeList *changes, GError *
 
   if (why == NULL && !locate (delete, pair, error))
     return FALSE;
-  if (why == NULL && is_taken (delete, pair))
+  if (why == NULL && (is_taken (delete, pair) || loses_deep_tag (pair)))
     why = "it can be merged with the next delete";
   if (why == NULL)
     why = choose (delete, pair);

@@ -107,6 +107,15 @@ find_next (const QsDelete *delete)
 }
 
 static gboolean
+settle (QsDelete *delete, QsChangeList *changes, GError **error)
+{
+  if (!qs_delete_settle_disks (delete, changes, error))
+    return FALSE;
+  qs_delete_prepare_merges (delete, changes);
+  return delete->metadata_only || qs_delete_prepare_tags (delete, changes, error);
+}
+
+static gboolean
 add_record (QsDelete *delete, GError **error)
 {
   const QsSnapshot *snapshot = delete->snapshot;
@@ -118,12 +127,11 @@ add_record (QsDelete *delete, GError **error)
   if (current == snapshot)
     qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", find_next (delete), NULL);
   qs_delete_settle_files (delete, &changes);
-  if (!qs_delete_settle_disks (delete, &changes, error))
+  if (!settle (delete, &changes, error))
     {
       g_variant_builder_clear (&changes);
       return FALSE;
     }
-  qs_delete_prepare_merges (delete, &changes);
   qs_planning_add_record (delete->plan, QS_PHASE_COMMIT, snapshot->name, &changes);
   return TRUE;
 }
@@ -170,6 +178,7 @@ qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts 
   g_autoptr (GPtrArray) unlinked = g_ptr_array_new ();
   g_autoptr (GPtrArray) gone = g_ptr_array_new ();
   g_autoptr (GArray) merges = g_array_new (FALSE, FALSE, sizeof (QsDeleteMerge));
+  g_autoptr (GArray) deep_tags = g_array_new (FALSE, FALSE, sizeof (QsDeleteTag));
   g_autoptr (GStrvBuilder) removed = g_strv_builder_new ();
   g_autoptr (GStrvBuilder) kept = g_strv_builder_new ();
   QsDelete delete = { .plan = plan,
@@ -180,6 +189,7 @@ qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts 
                       .unlinked = unlinked,
                       .gone = gone,
                       .merges = merges,
+                      .deep_tags = deep_tags,
                       .removed = removed,
                       .kept = kept };
 

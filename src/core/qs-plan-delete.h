@@ -19,6 +19,20 @@ typedef struct
 } QsDeleteMerge;
 
 /**
+ * QsDeleteTag:
+ * @writable: index of the step that makes the node so
+ *
+ * A tag in a backing file of the running guest.
+ */
+typedef struct
+{
+  const QsSnapshotFile *row;
+  const QsImage *image;
+  const char *node;
+  guint32 writable;
+} QsDeleteTag;
+
+/**
  * QsDelete:
  *
  * A delete on its way to a plan.
@@ -34,6 +48,7 @@ typedef struct
   GPtrArray *unlinked; /* of const QsFile */
   GPtrArray *gone;     /* of char: their paths, NULL-terminated */
   GArray *merges;      /* of QsDeleteMerge */
+  GArray *deep_tags;   /* of QsDeleteTag */
   GStrvBuilder *removed;
   GStrvBuilder *kept;
 } QsDelete;
@@ -65,5 +80,6 @@ void qs_delete_prepare_merges (QsDelete *delete, QsChangeList *changes);
 void qs_delete_finish_merges (QsDelete *delete);
 void qs_delete_describe_merges (const QsDelete *delete, GVariantDict *result);
 
-/* qs-plan-delete-tags.c: what lies inside of images */
+/* qs-plan-delete-tags.c: what lies inside of images. To be prepared when it is known what is merged */
+gboolean qs_delete_prepare_tags (QsDelete *delete, QsChangeList *changes, GError **error);
 gboolean qs_delete_add_tags (QsDelete *delete, GError **error);

@@ -121,13 +121,14 @@ find_up_obstacle (const QsMerging *merge, const QsFacts *facts)
 
 /**
  * qs_merging_loses_tags:
+ * @first: index in the chain
  *
- * Returns: whether one of the files of the chain loses a tag before; no process may have it open then
+ * Returns: whether one of the files from there on loses a tag before
  */
 gboolean
-qs_merging_loses_tags (const QsMerging *merge)
+qs_merging_loses_tags (const QsMerging *merge, guint first)
 {
-  for (guint i = 0; i < merge->chain->len; i++)
+  for (guint i = first; i < merge->chain->len; i++)
     {
       const QsImage *image = g_ptr_array_index (merge->chain, i);
 

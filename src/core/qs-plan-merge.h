@@ -47,7 +47,7 @@ const QsImage *qs_merging_goner (const QsMerging *merge);
 guint64 qs_merging_bytes (const QsMerging *merge);
 
 /* qs-plan-merge-check.c */
-gboolean qs_merging_loses_tags (const QsMerging *merge);
+gboolean qs_merging_loses_tags (const QsMerging *merge, guint first);
 const char *qs_merging_obstacle (const QsMerging *merge, const QsFacts *facts);
 gboolean qs_merging_check (const QsMerging *merge, const QsDomain *domain, const QsFacts *facts,
                            GError **error);

@@ -41,7 +41,8 @@ static const QsStepType step_types[] = {
                                        "before:(ttb)? dev:t? ino:t? btime:x?" },
   [QS_STEP_NODE_SNAPSHOT_DELETE] = { "blockdev-snapshot-delete-internal-sync", NULL,
                                      QS_MAY_FINISH | QS_IS_FINAL,
-                                     "target:s node:s tag:s path:s format:s dev:t ino:t" },
+                                     "target:s node:s tag:s path:s format:s dev:t ino:t "
+                                     "writable:u?" },
   [QS_STEP_NVRAM_CREATE] = { "nvram-create", "unlink", QS_MAY_PREPARE, "path:s template:s" },
   [QS_STEP_PROOF_START] = { "proof-start", "kill", QS_MAY_PREPARE,
                             "id:s definition:s chains:a(sa(ss))" },
@@ -169,6 +170,9 @@ static const QsStepType step_types[] = {
                             "target:s files:a(sstt)" },
   /* its clusters that nobody refers to are free again */
   [QS_STEP_IMAGE_REPAIR] = { "image-repair", NULL, QS_MAY_COMMIT, "target:s files:a(sstt)" },
+  /* node @node, on which others stand, can be written to */
+  [QS_STEP_NODE_WRITABLE] = { "blockdev-writable", "blockdev-reopen", QS_MAY_PREPARE,
+                              "target:s node:s path:s" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 

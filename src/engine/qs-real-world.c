@@ -19,7 +19,7 @@ static const QsExecutor executors[] = {
   [QS_STEP_NODE_ADD] = { qs_run_guest_step, qs_undo_guest_step, NULL },
   [QS_STEP_TRANSACTION] = { qs_run_transaction, qs_undo_transaction, qs_probe_transaction },
   [QS_STEP_BLOCKDEV_SNAPSHOT_SYNC] = { qs_run_snapshot_sync, NULL, qs_probe_snapshot_sync },
-  [QS_STEP_NODE_SNAPSHOT_DELETE] = { qs_run_guest_step, NULL, NULL },
+  [QS_STEP_NODE_SNAPSHOT_DELETE] = { qs_run_node_tag, NULL, NULL },
   [QS_STEP_NVRAM_CREATE] = { qs_run_nvram_create, qs_undo_image_create, qs_probe_image_create },
   [QS_STEP_PROOF_START] = { qs_run_proof_start, qs_undo_proof_start, NULL },
   [QS_STEP_SPAWN] = { qs_run_spawn, qs_undo_spawn, NULL },
@@ -61,6 +61,7 @@ static const QsExecutor executors[] = {
   [QS_STEP_IMAGE_REBASE] = { qs_run_image_rebase, NULL, qs_probe_image_rebase },
   [QS_STEP_IMAGE_CHECK] = { qs_run_image_check, NULL, NULL },
   [QS_STEP_IMAGE_REPAIR] = { qs_run_image_repair, NULL, qs_probe_image_repair },
+  [QS_STEP_NODE_WRITABLE] = { qs_run_node_writable, qs_undo_node_writable, NULL },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 

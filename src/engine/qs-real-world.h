@@ -185,6 +185,11 @@ gboolean qs_run_transaction (QsStepCall *call, GVariant **result, GError **error
 QsProbe qs_probe_transaction (QsStepCall *call, GError **error);
 gboolean qs_undo_transaction (QsStepCall *call, GError **error);
 
+/* qs-step-writable.c */
+gboolean qs_run_node_writable (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_undo_node_writable (QsStepCall *call, GError **error);
+gboolean qs_run_node_tag (QsStepCall *call, GVariant **result, GError **error);
+
 gboolean qs_run_merge (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_undo_merge (QsStepCall *call, GError **error);
 gboolean qs_run_job_complete (QsStepCall *call, GVariant **result, GError **error);

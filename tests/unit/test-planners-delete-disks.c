@@ -241,6 +241,51 @@ test_foreign (gconstpointer data)
   g_assert_nonnull (strstr (text, "‘/f2’ stays: another domain uses it"));
 }
 
+static const DeleteWorld deep = {
+  "delete-deep-tag", { "s1", "s2<s1" }, "s2", "s1", { "/base #s1 =s2", "/a</base *vda" },
+  .is_on = TRUE
+};
+
+/* whether QEMU lets the file be written to is seen before anything is recorded */
+static void
+plan_deep (const char *node, const char *command, GError **error)
+{
+  g_auto (DeleteScene) scene = { 0 };
+  const char *const commands[] = { "x-debug-query-block-graph", "blockdev-reopen", command, NULL };
+  g_autoptr (QsPlan) plan = NULL;
+  QsNode *root;
+
+  delete_scene_init (&scene, &deep);
+  root = g_ptr_array_index (scene.facts->nodes, 0);
+  g_free (root->below[0]);
+  root->below[0] = g_strdup (node);
+  g_strfreev (scene.facts->commands);
+  scene.facts->commands = g_strdupv ((char **)commands);
+  ((QsFile *)qs_facts_find_file (scene.facts, "/base"))->mode = 0644;
+  plan = delete_plan (&scene, error);
+  if (plan == NULL)
+    return;
+  plan_golden_check (deep.name, plan);
+  fake_world_exercise (plan);
+}
+
+static void
+test_deep (void)
+{
+  static const char *const refused[][2] = { { "#block123", "snapshot-delete" },
+                                            { "snapd-vda-b1", "snapshot-save" } };
+
+  plan_deep ("snapd-vda-b1", "snapshot-delete", NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (refused); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      plan_deep (refused[i][0], refused[i][1], &error);
+      g_assert_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED);
+      g_assert_nonnull (strstr (error->message, "in a backing file of the running guest"));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -252,6 +297,7 @@ main (int argc, char **argv)
       g_test_add_data_func (path, &worlds[i], test_plan);
     }
   g_test_add_func ("/planners-delete-disks/ask", test_ask);
+  g_test_add_func ("/planners-delete-disks/deep-tag", test_deep);
   g_test_add_func ("/planners-delete-disks/needed", test_needed);
   g_test_add_data_func ("/planners-delete-disks/foreign", NULL, test_foreign);
   g_test_add_data_func ("/planners-delete-disks/foreign-recorded", "recorded", test_foreign);
