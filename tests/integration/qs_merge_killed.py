@@ -187,7 +187,7 @@ class MergeKilledCase(unittest.TestCase):
         if self.names:
             self.domain.snapshot(self.names[0]).delete(CHILDREN)
             self.names.clear()
-        # merges that were given up with QEMU: each delete does one that is not in the way of its own
+        # merges that were given up with QEMU: a delete that has none of its own does one
         for _ in range(MOST):
             records = self.check()
             if set(records.files) == set(records.active.values()):
