@@ -10,7 +10,7 @@ import subprocess
 
 from contest import Participant
 from qs_images import SIZE, tool
-from ours import CHECKPOINT_MEMORY
+from ours import CHECKPOINT_MEMORY, fill
 from qs_testing import Guest, wait_until
 
 
@@ -60,6 +60,10 @@ class Qemu:
         if 'error' in reply:
             raise RuntimeError(f'{command}: {reply["error"]["desc"]}')
         return reply['return']
+
+    def wait_event(self, name):
+        while self._read('event')['event'] != name:
+            pass
 
     def close(self):
         self.file.close()
@@ -248,3 +252,42 @@ class RevertExternal(Participant):
         make_overlay(self.active, self.base)
         os.unlink(before)
         synchronize(os.path.dirname(self.base))
+
+
+class Merge(Participant):
+    """block-commit of the active file, or qemu-img commit; the overlay goes then."""
+
+    def __init__(self, maker, mebibytes, online):
+        self.maker, self.mebibytes, self.online = maker, mebibytes, online
+        self.guest = self.qemu = None
+
+    def prepare(self):
+        self.guest = self.maker.guest(1)
+        tool('qemu-img', 'resize', '-q', self.guest.disks[0][1], f'{self.mebibytes + 16}M')
+
+    def before(self):
+        target, base, _ = self.guest.disks[0]
+        self.overlay = f'{base}.s'
+        tool('qemu-img', 'create', '-q', '-f', 'qcow2', '-b', base, '-F', 'qcow2', self.overlay)
+        fill(self.overlay, self.mebibytes)
+        if self.online:
+            self.guest.disks[0] = (target, self.overlay, 'qcow2')
+            self.qemu = Qemu(self.guest)
+            self.guest.disks[0] = (target, base, 'qcow2')
+            self.guest.serial.wait_steps(2)
+
+    def run(self):
+        if self.online:
+            self.qemu.execute('block-commit', **{'job-id': 'j', 'device': 'vda'})
+            self.qemu.wait_event('BLOCK_JOB_READY')
+            self.qemu.execute('block-job-complete', device='j')
+            self.qemu.wait_event('BLOCK_JOB_COMPLETED')
+        else:
+            tool('qemu-img', 'commit', '-q', '-d', self.overlay, timeout=600)
+        os.unlink(self.overlay)
+        synchronize(self.guest.disks[0][1])
+        synchronize(self.guest.folder)
+
+    def after(self):
+        if self.online:
+            self.qemu.close()

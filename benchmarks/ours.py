@@ -3,6 +3,7 @@ import ctypes
 import os
 import subprocess
 
+import qs_images
 import qs_testing
 from gi.repository import GLib
 from qs_client import NAME, Domain
@@ -130,6 +131,41 @@ class Revert(Participant):
 
     def run(self):
         self.snapshot.revert()
+
+
+class Merge(Participant):
+    """Delete the only snapshot, after which @mebibytes were written to the disk."""
+
+    def __init__(self, session, mebibytes, online):
+        self.session, self.mebibytes, self.online = session, mebibytes, online
+        self.guest = self.domain = self.snapshot = None
+
+    def prepare(self):
+        self.guest = self.session.guest(1)
+        size = f'{self.mebibytes + 16}M'
+        qs_images.tool('qemu-img', 'resize', '-q', self.guest.disks[0][1], size)
+        self.domain = self.session.manager.define(self.guest.xml())
+
+    def before(self):
+        self.snapshot, _ = self.domain.create(document('s', 'external'))
+        fill(self.domain['Disks'][0]['source'], self.mebibytes)
+        if self.online:
+            self.domain.start()
+            self.guest.serial.wait_steps(2)
+
+    def run(self):
+        assert self.snapshot.delete()['direction'] == 'down'
+
+    def after(self):
+        if self.online:
+            self.domain.destroy()
+
+
+def fill(path, mebibytes):
+    """Beyond what the guest writes to, and on the disk, so that nobody pays for it later."""
+    commands = [word for at in range(mebibytes)
+                for word in ('-c', f'write -q -P {1 + at % 250} {at + 16}M 1M')]
+    qs_images.tool('qemu-io', '-f', 'qcow2', *commands, '-c', 'flush', path, timeout=600)
 
 
 class Filled:
