@@ -7,6 +7,7 @@ from qs_killed import BOTH, DAEMON, QEMU
 from qs_merge_killed import MergeKilledCase
 
 KIB = 1024
+BRANCH = 512
 
 
 class Down(MergeKilledCase):
@@ -110,6 +111,70 @@ class Up(MergeKilledCase):
         self.lay()
         self.take()
         self.each_moment(self.middle, BOTH, 'up')
+
+
+class Off(MergeKilledCase):
+    """No guest runs; files are merged in a process that the next start finds again."""
+
+    def lay(self):
+        self.begin()
+        self.write('vda', 0, 512 * KIB, 1)
+        self.learn()
+
+    def restart(self):
+        """It is to stay off."""
+
+    def work(self, length):
+        self.write('vda', 64 * KIB * (self.number % 4), length, 1 + self.number)
+        self.learn()
+
+    def grow(self, length):
+        while len(self.names) < length:
+            self.take()
+            self.work(64 * KIB)
+
+    def middle(self):
+        self.grow(3)
+        return self.names[1]
+
+    def last(self):
+        self.grow(2)
+        return self.names[-1]
+
+    def shared(self):
+        """A branch stands on the file that goes, and the domain as well."""
+        for name in [name for name in self.names if name.startswith('b')]:
+            self.domain.snapshot(name).delete()
+            self.names.remove(name)
+        self.grow(2)
+        point = self.names[-1]
+        name = 'b' + point
+        self.domain.create(f'<domainsnapshot><name>{name}</name><branch>{point}</branch>'
+                           '</domainsnapshot>', BRANCH)
+        self.names.append(name)
+        self.states[name] = self.states[point]
+        return self.names[0]
+
+    def up(self):
+        return self.names[-1]
+
+    def test_middle(self):
+        self.lay()
+        self.each_moment(self.middle, DAEMON)
+
+    def test_last(self):
+        self.lay()
+        self.each_moment(self.last, DAEMON)
+
+    def test_shared(self):
+        self.lay()
+        self.each_moment(self.shared, DAEMON)
+
+    def test_up(self):
+        self.lay()
+        self.grow(14)
+        self.work(4096 * KIB)
+        self.each_moment(self.up, DAEMON, 'up')
 
 
 if __name__ == '__main__':
