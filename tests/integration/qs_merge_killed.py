@@ -47,9 +47,19 @@ class MergeKilledCase(unittest.TestCase):
         self.domain.start()
         self.guest.serial.wait_steps(2)
 
+    def processes(self, program):
+        """Those that live."""
+        found = []
+        for pid in filter(self.lives, self.session.left_behind()):
+            try:
+                if program in command_line(pid)[0]:
+                    found.append(pid)
+            except (FileNotFoundError, IndexError):
+                pass    # it has ended just now
+        return found
+
     def qemu(self):
-        lines = {pid: command_line(pid) for pid in self.session.left_behind()}
-        return next(pid for pid, line in lines.items() if 'qemu-system' in line[0])
+        return self.processes('qemu-system')[0]
 
     def write(self, target, at, length, value):
         """Beyond what the guest itself writes; it is off."""
@@ -183,10 +193,7 @@ class MergeKilledCase(unittest.TestCase):
 
     def check_processes(self):
         """None that merged files of a guest that is off is left."""
-        def storage():
-            return [pid for pid in self.session.left_behind()
-                    if self.lives(pid) and 'storage-daemon' in ''.join(command_line(pid)[:1])]
-        wait_until(lambda: not storage(), 10, 'no storage daemon')
+        wait_until(lambda: not self.processes('qemu-storage-daemon'), 10, 'no storage daemon')
 
     def finish(self):
         """All others are deleted, too; then nothing but the disks is left."""
