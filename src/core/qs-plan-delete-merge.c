@@ -166,16 +166,38 @@ takes_name (const QsDelete *delete, const QsDeleteMerge *pair)
          && g_strcmp0 (disk->source, pair->above->path) == 0;
 }
 
+/* their headers are written after the commit, when there is no way back */
+static const char *
+find_rebase_obstacle (const QsDelete *delete, const QsDeleteMerge *pair)
+{
+  g_autoptr (GPtrArray) images = g_ptr_array_new ();
+  const char *why = NULL;
+
+  if (!qs_delete_find_rebased (delete, pair, images))
+    return "not all files that stand on the one above were found";
+  for (guint i = 0; why == NULL && i < images->len; i++)
+    {
+      const QsImage *image = g_ptr_array_index (images, i);
+
+      why = image->in_use  ? "what stands on the file above is in use"
+            : image->dirty ? "what stands on the file above is marked dirty or corrupt"
+                           : qs_merging_header_obstacle (image, delete->facts);
+    }
+  return why;
+}
+
 static const char *
 find_down_obstacle (const QsDelete *delete, const QsDeleteMerge *pair)
 {
+  const char *why = find_rebase_obstacle (delete, pair);
+
   if (takes_name (delete, pair))
     return "a start script knows the name of the file above";
   if (!pair->above->ours && pair->below->ours)
     return "the file above was not made here";
-  if (!qs_delete_find_rebased (delete, pair, NULL))
-    return "not all files that stand on the one above were found";
-  return qs_merging_obstacle (&pair->merging, delete->facts);
+  if (qs_delete_find_standing (delete, pair->above, pair->merging.target) != NULL)
+    return "another disk stands on the file above, or it cannot be seen whether it does";
+  return why != NULL ? why : qs_merging_obstacle (&pair->merging, delete->facts);
 }
 
 /* (nullable) (transfer full): in no direction */
@@ -264,6 +286,8 @@ add_pair (QsDelete *delete, QsDeleteMerge *pair, QsChangeList *changes, GError *
 
   if (why == NULL && !locate (delete, pair, error))
     return FALSE;
+  if (why == NULL && qs_delete_find_standing (delete, pair->below, NULL) != NULL)
+    why = "another disk stands on it, or it cannot be seen whether it does";
   if (why == NULL && (is_taken (delete, pair) || loses_deep_tag (pair)))
     why = "it can be merged with the next delete";
   if (why == NULL)

@@ -71,6 +71,20 @@ hides_backing (const QsImage *image)
   return image != NULL && image->backing_name == NULL;
 }
 
+/**
+ * qs_merging_header_obstacle:
+ * @image: that stands on one which goes
+ *
+ * Returns: (nullable): why its header cannot name another file, for people
+ */
+const char *
+qs_merging_header_obstacle (const QsImage *image, const QsFacts *facts)
+{
+  if (!find_side (image, facts).is_writable)
+    return "what stands on the file above cannot be written to";
+  return image->encrypted ? "what stands on the file above is encrypted" : NULL;
+}
+
 static const char *
 find_layer_obstacle (const QsMerging *merge, guint index, const QsFacts *facts)
 {
@@ -98,6 +112,8 @@ find_down_obstacle (const QsMerging *merge, const QsFacts *facts)
     why = "the file below has other names: remove those first";
   if (why == NULL && hides_backing (qs_merging_above (merge)))
     why = "what stands on the file above does not name it in its header";
+  if (why == NULL && qs_merging_above (merge) != NULL)
+    why = qs_merging_header_obstacle (qs_merging_above (merge), facts);
   return why;
 }
 

@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-plan-merge.h"
 
+#include <string.h>
+
 #define WRITE_BITS 0222u
 
 #define FILE_ROWS "a(ssttx)"
@@ -119,16 +121,18 @@ dropped_nodes (const QsMerging *merge)
   return g_variant_builder_end (&names);
 }
 
-/* relative stays relative, where that is not more than a name */
+/* relative stays relative, where that is not more than a name, and QEMU takes it for one of a file */
 static char *
 name_from (const QsImage *image, const char *path)
 {
   g_autofree char *folder = g_path_get_dirname (image->path);
   g_autofree char *other = g_path_get_dirname (path);
+  g_autofree char *name = g_path_get_basename (path);
   const char *old = image->backing_name;
 
   return old != NULL && !g_path_is_absolute (old) && g_str_equal (folder, other)
-             ? g_path_get_basename (path)
+                 && strchr (name, ':') == NULL && name[0] != '-'
+             ? g_steal_pointer (&name)
              : g_strdup (path);
 }
 

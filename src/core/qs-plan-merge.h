@@ -48,6 +48,7 @@ guint64 qs_merging_bytes (const QsMerging *merge);
 
 /* qs-plan-merge-check.c */
 gboolean qs_merging_loses_tags (const QsMerging *merge, guint first);
+const char *qs_merging_header_obstacle (const QsImage *image, const QsFacts *facts);
 const char *qs_merging_obstacle (const QsMerging *merge, const QsFacts *facts);
 gboolean qs_merging_check (const QsMerging *merge, const QsDomain *domain, const QsFacts *facts,
                            GError **error);

@@ -67,6 +67,24 @@ qs_users_add (GHashTable *users, const QsDomain *domain, const char *who)
   add_definition (users, domain, domain->live_def, who);
 }
 
+void
+qs_users_add_chain (GHashTable *users, const GPtrArray *files, const GPtrArray *chain,
+                    const char *who)
+{
+  for (guint i = 0; i < files->len; i++)
+    {
+      const QsFile *file = g_ptr_array_index (files, i);
+
+      for (guint n = 0; n < chain->len; n++)
+        {
+          const QsImage *image = g_ptr_array_index (chain, n);
+
+          if (g_str_equal (image->path, file->path) || (file->ino != 0 && qs_file_is (file, image)))
+            add_path (users, file->path, who);
+        }
+    }
+}
+
 char *
 qs_users_describe (const QsFacts *facts, const char *path)
 {

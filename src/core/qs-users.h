@@ -14,6 +14,14 @@
 void qs_users_add (GHashTable *users, const QsDomain *domain, const char *who);
 
 /**
+ * qs_users_add_chain:
+ * @files: (element-type QsFile): recorded ones: those that are in @chain are added
+ * @chain: (element-type QsImage): what a disk of @who stands on, by the headers of the files
+ */
+void qs_users_add_chain (GHashTable *users, const GPtrArray *files, const GPtrArray *chain,
+                         const char *who);
+
+/**
  * qs_users_describe:
  *
  * Returns: (transfer full) (nullable): who uses @path, besides this domain; NULL: nobody

@@ -113,6 +113,174 @@ test_plan (gconstpointer data)
   fake_world_exercise (plan);
 }
 
+/* the disk of another file that stands on @path by its header */
+static void
+add_stranger (const DeleteScene *scene, const char *path)
+{
+  QsDiskFacts *disk = delete_walk (scene->facts, "vdb", path);
+  QsImage *image = qs_image_new ();
+
+  image->path = g_strdup ("/stranger");
+  image->format = g_strdup ("qcow2");
+  image->backing_name = g_strdup (path);
+  g_ptr_array_insert (disk->chain, 0, image);
+  g_ptr_array_add (scene->facts->disks, disk);
+}
+
+static QsImage *
+find_image (const GPtrArray *walks, const char *path)
+{
+  for (guint i = 0; i < walks->len; i++)
+    {
+      QsImage *image =
+          g_ptr_array_index (((const QsDiskFacts *)g_ptr_array_index (walks, i))->chain, 0);
+
+      if (g_str_equal (image->path, path))
+        return image;
+    }
+  g_assert_not_reached ();
+}
+
+/* (transfer full): of what is merged: "up", "down", or NULL: nothing */
+static char *
+plan_direction (const DeleteScene *scene)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsPlan) plan = delete_plan (scene, &error);
+  char *direction = NULL;
+
+  g_assert_no_error (error);
+  g_variant_lookup (plan->result, "direction", "s", &direction);
+  return direction;
+}
+
+static const DeleteWorld by_header = {
+  "by-header", { "s1" }, "s1", "s1", { "/base =s1 @900", "/a</base *vda @100" }
+};
+
+/* a disk without any records would see other content, or lose what it stands on */
+static void
+test_stranger_below (void)
+{
+  g_auto (DeleteScene) scene = { 0 };
+  g_autofree char *direction = NULL;
+
+  delete_scene_init (&scene, &by_header);
+  add_stranger (&scene, "/base");
+  direction = plan_direction (&scene);
+  g_assert_null (direction);
+}
+
+static void
+test_stranger_above (void)
+{
+  g_auto (DeleteScene) scene = { 0 };
+  g_autofree char *direction = NULL;
+
+  delete_scene_init (&scene, &by_header);
+  add_stranger (&scene, "/a");
+  direction = plan_direction (&scene);
+  g_assert_cmpstr (direction, ==, "up");
+}
+
+static void
+test_second_user (void)
+{
+  g_auto (DeleteScene) scene = { 0 };
+  g_autofree char *direction = NULL;
+
+  delete_scene_init (&scene, &by_header);
+  g_ptr_array_add (scene.facts->disks, delete_walk (scene.facts, "vdb", "/base"));
+  direction = plan_direction (&scene);
+  g_assert_null (direction);
+}
+
+static const DeleteWorld between = { "between",
+                                     { "s1", "s2<s1", "s3<s2" },
+                                     "s1",
+                                     "s2",
+                                     { "/base ! =s1", "/f2</base =s2 @100", "/f3</f2 =s3 @10",
+                                       "/t3</f3 ^s3", "/a</base *vda" } };
+
+typedef void (*SpoilFunc) (QsImage *image);
+
+static void
+spoil_writable (QsImage *image)
+{
+  image->writable = FALSE;
+}
+
+static void
+spoil_in_use (QsImage *image)
+{
+  image->in_use = TRUE;
+}
+
+static void
+spoil_dirty (QsImage *image)
+{
+  image->dirty = TRUE;
+}
+
+static void
+spoil_nothing (QsImage *image)
+{
+}
+
+/* what stands on the file that would go has a header that cannot be changed: seen before the commit */
+static void
+test_header (void)
+{
+  static const struct
+  {
+    SpoilFunc spoil;
+    const char *direction;
+  } cases[] = { { spoil_nothing, "down" },
+                { spoil_writable, "up" },
+                { spoil_in_use, "up" },
+                { spoil_dirty, "up" } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_auto (DeleteScene) scene = { 0 };
+      g_autofree char *direction = NULL;
+
+      delete_scene_init (&scene, &between);
+      cases[i].spoil (find_image (scene.facts->above, "/t3"));
+      direction = plan_direction (&scene);
+      g_assert_cmpstr (direction, ==, cases[i].direction);
+    }
+}
+
+/* QEMU would take what is before a colon for a protocol */
+static void
+test_colon (void)
+{
+  static const char *const names[] = { "/base:1", "/base-1", NULL };
+
+  for (guint i = 0; names[i] != NULL; i++)
+    {
+      g_autofree char *base = g_strconcat (names[i], " ! =s1", NULL);
+      g_autofree char *middle = g_strconcat ("/f2<", names[i], " =s2 @1", NULL);
+      const DeleteWorld world = {
+        "colon", { "s1", "s2<s1" }, "s2", "s1", { base, middle, "/a</f2 *vda" }, TRUE
+      };
+      g_auto (DeleteScene) scene = { 0 };
+      g_autoptr (GError) error = NULL;
+      g_autoptr (QsPlan) plan = NULL;
+      g_autofree char *text = NULL;
+
+      delete_scene_init (&scene, &world);
+      g_free (find_image (scene.facts->disks, "/a")->backing_name);
+      find_image (scene.facts->disks, "/a")->backing_name = g_strdup ("f2");
+      plan = delete_plan (&scene, &error);
+      g_assert_no_error (error);
+      text = qs_plan_describe (plan);
+      g_assert_true ((strstr (text, "backing=base") != NULL) == (i == 1));
+      g_assert_true ((strstr (text, "backing=/base") != NULL) == (i == 0));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -123,5 +291,10 @@ main (int argc, char **argv)
 
       g_test_add_data_func (path, &worlds[i], test_plan);
     }
+  g_test_add_func ("/planners-delete-merge/stranger-below", test_stranger_below);
+  g_test_add_func ("/planners-delete-merge/stranger-above", test_stranger_above);
+  g_test_add_func ("/planners-delete-merge/second-user", test_second_user);
+  g_test_add_func ("/planners-delete-merge/header", test_header);
+  g_test_add_func ("/planners-delete-merge/colon", test_colon);
   return g_test_run ();
 }
