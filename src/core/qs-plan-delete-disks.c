@@ -149,16 +149,22 @@ check_unneeded (const QsFacts *facts, const QsFile *file, GError **error)
   return check_chains (facts, file, error);
 }
 
-/* a layer that no snapshot stands for is looked at again whenever one above it goes */
+/* a layer that no snapshot stands for is looked at again whenever one above it goes. One that is none is
+   the state of a snapshot of which only the record was deleted */
 static const QsFile *
-find_layer (const QsDelete *delete, const QsFile *file)
+find_layer (QsDelete *delete, const QsFile *file, QsChangeList *changes)
 {
   const QsFile *below =
       file->backing != NULL ? qs_facts_find_file (delete->facts, file->backing) : NULL;
 
-  if (below == NULL || qs_file_is_of (below, delete->snapshot->uuid))
+  if (below == NULL || qs_file_is_of (below, delete->snapshot->uuid)
+      || find_fate (delete, below) != QS_FILE_UNLINK)
     return NULL;
-  return find_fate (delete, below) == QS_FILE_UNLINK ? below : NULL;
+  if (qs_file_is_layer (below))
+    return below;
+  qs_delete_keep_file (delete, below, "only the record of its snapshot was deleted");
+  qs_changes_add (changes, QS_CHANGE_FILE_FORGET, "path", "s", below->path, NULL);
+  return NULL;
 }
 
 /* with the layers that only it stood on */
@@ -172,7 +178,7 @@ unlink_from (QsDelete *delete, const QsFile *file, QsChangeList *changes, GError
       if (!check_unneeded (delete->facts, file, error))
         return FALSE;
       qs_delete_unlink_file (delete, file, changes);
-      file = find_layer (delete, file);
+      file = find_layer (delete, file, changes);
     }
   return TRUE;
 }
@@ -324,7 +330,7 @@ settle_row (QsDelete *delete, const QsSnapshotFile *row, QsChangeList *changes, 
   QsFileFate fate = file != NULL ? find_fate (delete, file) : QS_FILE_KEEP;
 
   if (file == NULL || qs_delete_is_gone (delete, file->path)
-      || (row->tag != NULL && fate != QS_FILE_UNLINK && fate != QS_FILE_MERGE))
+      || (row->tag != NULL && (fate == QS_FILE_KEEP || fate == QS_FILE_LEAVE)))
     return TRUE;
   return settle_disk (delete, file, changes, error);
 }

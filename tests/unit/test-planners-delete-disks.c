@@ -69,6 +69,12 @@ static const DeleteWorld worlds[] = {
     { "s1", "s2<s1" },
     "s1",
     "s2",
+    { "/base ! =s1", "/h1</base ~", "/h2</h1 ~", "/f2</h2 =s2", "/t2</f2 ^s2", "/a</base *vda" } },
+  /* only the record of what they were the state of was deleted: they are not the service's any more */
+  { "delete-above-forgotten",
+    { "s1", "s2<s1" },
+    "s1",
+    "s2",
     { "/base ! =s1", "/h1</base", "/h2</h1", "/f2</h2 =s2", "/t2</f2 ^s2", "/a</base *vda" } },
   { "delete-disks-layer-of-two",
     { "s1", "s2<s1" },

@@ -81,6 +81,12 @@ static const DeleteWorld worlds[] = {
     "s1",
     "s1",
     { "/base ! =s1 @900", "/l</base ~ @10", "/a</l *vda @100" } },
+  /* the last tag in it goes, and it is looked at whenever one of the two is deleted */
+  { "delete-merge-layer-after-tag",
+    { "s1", "s2", "s3" },
+    "s2",
+    "s1",
+    { "/base ! #s1 @900", "/f2</base =s2 @10", "/f3</base =s3", "/t3</f3 ^s3", "/a</f2 *vda" } },
   /* the last tag in it goes */
   { "delete-merge-after-tag", { "s1" }, "s1", "s1", { "/base ! #s1 @900", "/a</base *vda @10" } },
   /* the last tag in the file above goes, and a layer can be merged at last */
