@@ -221,6 +221,27 @@ qs_block_job_do (QsQmp *qmp, const char *command, const char *id, GError **error
                      QS_QMP_COMMAND_SECONDS, error);
 }
 
+/**
+ * qs_block_job_complete:
+ *
+ * Of a job that is ready. It is told as ready for a moment afterwards, in which QEMU refuses to be told
+ * once more.
+ */
+gboolean
+qs_block_job_complete (QsQmp *qmp, const char *id, GError **error)
+{
+  gint64 deadline = g_get_monotonic_time () + QS_QMP_TRANSACTION_SECONDS * G_USEC_PER_SEC;
+  g_auto (QsBlockJob) job = { .state = QS_BLOCK_JOB_READY };
+  gboolean done = qs_block_job_do (qmp, "job-complete", id, error);
+
+  while (done && job.state == QS_BLOCK_JOB_READY && g_get_monotonic_time () < deadline)
+    {
+      qs_qmp_wait_news (qmp, LOOK_AGAIN);
+      done = qs_block_job_look (qmp, id, &job, error);
+    }
+  return done;
+}
+
 static gboolean
 is_over (const QsBlockJob *job)
 {

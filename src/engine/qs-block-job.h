@@ -68,6 +68,7 @@ gboolean qs_block_job_do (QsQmp *qmp, const char *command, const char *id, GErro
 void qs_block_job_release (QsQmp *qmp, const char *id);
 
 /* ends it, whatever state it is in, and forgets it; one that is not there is as good */
+gboolean qs_block_job_complete (QsQmp *qmp, const char *id, GError **error);
 gboolean qs_block_job_cancel (QsQmp *qmp, const char *id, GError **error);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (QsBlockJob, qs_block_job_clear)

@@ -321,7 +321,7 @@ take_turn (const QsMerge *merge, QsGuest *guest, const QsBlockJob *job, GError *
   if (job->state == QS_BLOCK_JOB_CONCLUDED)
     return fail_job (merge, guest, job, error);
   return job->state != QS_BLOCK_JOB_READY
-         || qs_block_job_do (qs_guest_get_qmp (guest), "job-complete", merge->job, error);
+         || qs_block_job_complete (qs_guest_get_qmp (guest), merge->job, error);
 }
 
 /**

@@ -337,15 +337,14 @@ qs_worker_pool_acquire (QsWorkerPool *pool, guint32 uid, GError **error)
 /**
  * qs_worker_release:
  *
- * Gives the worker back. Files that it has made and not linked vanish.
+ * Gives the worker back. Files that it has made and not linked vanish before somebody else has it, or
+ * with it: nobody waits here until it has time, for it may be busy with what it has deleted.
  */
 void
 qs_worker_release (QsWorker *worker)
 {
   if (worker == NULL)
     return;
-  if (!worker->broken)
-    qs_worker_forget (worker, NULL);
   run_in_pool (worker->pool, on_give_back, worker);
 }
 

@@ -38,6 +38,17 @@ qs_work_return_fd (QsWork *work, int fd)
   g_array_append_val (work->out_fds, fd);
 }
 
+/**
+ * qs_work_close_late:
+ * @fd: (transfer full): of a file that may be large and was deleted: the file system takes its space
+ *   back with the last descriptor, and nobody needs to wait for that
+ */
+void
+qs_work_close_late (QsWork *work, int fd)
+{
+  g_array_append_val (work->late_fds, fd);
+}
+
 const QsMethod *
 qs_method_lookup (const QsMethod *methods, guint n_methods, const char *name)
 {
@@ -116,6 +127,7 @@ serve_one (QsWork *work)
   if (!answer (work, result, failure))
     return FALSE;
   g_array_set_size (work->out_fds, 0);
+  g_array_set_size (work->late_fds, 0);
   return TRUE;
 }
 
@@ -169,7 +181,8 @@ serve (const QsIdentity *identity)
                   .system_mode = !identity->keep,
                   .is_launcher = identity->profile == QS_PROFILE_LAUNCH,
                   .in_fds = qs_wire_fds_new (),
-                  .out_fds = qs_wire_fds_new () };
+                  .out_fds = qs_wire_fds_new (),
+                  .late_fds = qs_wire_fds_new () };
 
   work.unnamed = qs_unnamed_new ();
   if (!qs_identity_assume (identity, &error))

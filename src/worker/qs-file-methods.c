@@ -42,6 +42,7 @@ handle_unlink (QsWork *work, GVariant *arguments, GError **error)
   guint64 dev;
   guint64 ino;
   gboolean missing = FALSE;
+  int fd;
 
   g_variant_get (arguments, "(&stt)", &path, &dev, &ino);
   place = qs_place_find (work, path, &missing, error);
@@ -59,6 +60,9 @@ handle_unlink (QsWork *work, GVariant *arguments, GError **error)
   if (!qs_place_check_identity (place, &info, dev, ino, error)
       || !qs_place_check_type (place, QS_OPEN_WRITE, &info, error))
     return NULL;
+  fd = openat (place->folder, place->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd >= 0)
+    qs_work_close_late (work, fd);
   if (unlinkat (place->folder, place->name, 0) != 0)
     {
       qs_fail_errno (error, path, "delete");

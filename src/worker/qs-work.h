@@ -17,9 +17,10 @@ typedef struct
   int socket;
   gboolean system_mode;
   gboolean is_launcher;
-  GArray *in_fds;  /* of int: came with the request */
-  GArray *out_fds; /* of int: go with the reply */
-  GArray *unnamed; /* of QsUnnamed: files made and not linked yet */
+  GArray *in_fds;   /* of int: came with the request */
+  GArray *out_fds;  /* of int: go with the reply */
+  GArray *late_fds; /* of int: closed after the reply */
+  GArray *unnamed;  /* of QsUnnamed: files made and not linked yet */
 } QsWork;
 
 /**
@@ -55,3 +56,4 @@ GArray *qs_unnamed_new (void);
 
 GVariant *qs_work_done (void);
 void qs_work_return_fd (QsWork *work, int fd);
+void qs_work_close_late (QsWork *work, int fd);
