@@ -194,6 +194,34 @@ class Branches(Case):
         self.assertFalse(os.path.exists(self.tips[0]))
 
 
+class Strangers(Case):
+    """Disks without any records that stand on the files by their headers alone."""
+    def check_kept(self, overlay, base):
+        images.make_overlay(overlay, base)
+        self.run_guest()
+        before = images.content_hash(overlay)
+        result = self.domain.snapshot('s1').delete()
+        self.assertIn(base, result['kept'])
+        self.assertEqual(images.content_hash(overlay), before)
+
+    def test_other_domain(self):
+        other = Guest(self.session.folder, 1, name='other')
+        self.session.manager.define(other.xml())
+        overlay = other.disks[0][1]
+        os.unlink(overlay)
+        self.create('s1')
+        self.check_kept(overlay, self.guest.disks[0][1])
+
+    def test_other_disk(self):
+        (_, base, _), (target, overlay, _) = self.guest.disks
+        os.unlink(overlay)
+        self.all[target] = 'no'
+        images.make_overlay(overlay, base)
+        self.create('s1')
+        os.unlink(overlay)
+        self.check_kept(overlay, base)
+
+
 class Line(Case):
     """base, s1, s2, s3 with work after each; the content of each state is known."""
     def setUp(self):
