@@ -117,6 +117,18 @@ find_down_obstacle (const QsMerging *merge, const QsFacts *facts)
   return why;
 }
 
+/* what is beyond the end of the lower file reads as zeros, and would not any more if the one that both
+   stand on goes further */
+static gboolean
+is_cut (const QsMerging *merge)
+{
+  guint64 size = qs_merging_image (merge, 0)->virtual_size;
+  guint64 base = qs_merging_base (merge)->virtual_size;
+  const QsImage *below = qs_merging_below (merge);
+
+  return size < base || (below != NULL && size > base && below->virtual_size > base);
+}
+
 /* a tag that goes is still there while the files are copied */
 static const char *
 find_up_obstacle (const QsMerging *merge, const QsFacts *facts)
@@ -128,7 +140,7 @@ find_up_obstacle (const QsMerging *merge, const QsFacts *facts)
 
   if (why == NULL && layer->n_links > 1 && layer->rdev == 0)
     why = "the file above has other names: remove those first";
-  if (why == NULL && layer->virtual_size < qs_merging_base (merge)->virtual_size)
+  if (why == NULL && is_cut (merge))
     why = "the disk has been made smaller since";
   return why == NULL && hides_backing (layer)
              ? "the file above does not name the one below in its header"

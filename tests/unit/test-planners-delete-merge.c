@@ -258,6 +258,31 @@ test_header (void)
     }
 }
 
+/* what was cut off once, and reads as zeros since, does not come back */
+static void
+test_cut (void)
+{
+  static const DeleteWorld world = { "cut",
+                                     { "s1", "s2<s1" },
+                                     "s2",
+                                     "s2",
+                                     { "/base ! =s1 @900", "/f</base =s2 @10",
+                                       "/a</f *vda @100" } };
+
+  for (guint i = 0; i < 2; i++)
+    {
+      g_auto (DeleteScene) scene = { 0 };
+      g_autofree char *direction = NULL;
+      const QsDiskFacts *disk;
+
+      delete_scene_init (&scene, &world);
+      disk = g_ptr_array_index (scene.facts->disks, 0);
+      ((QsImage *)g_ptr_array_index (disk->chain, 1))->virtual_size /= i + 1;
+      direction = plan_direction (&scene);
+      g_assert_cmpstr (direction, ==, i == 0 ? "up" : "down");
+    }
+}
+
 /* QEMU would take what is before a colon for a protocol */
 static void
 test_colon (void)
@@ -301,6 +326,7 @@ main (int argc, char **argv)
   g_test_add_func ("/planners-delete-merge/stranger-above", test_stranger_above);
   g_test_add_func ("/planners-delete-merge/second-user", test_second_user);
   g_test_add_func ("/planners-delete-merge/header", test_header);
+  g_test_add_func ("/planners-delete-merge/cut", test_cut);
   g_test_add_func ("/planners-delete-merge/colon", test_colon);
   return g_test_run ();
 }
