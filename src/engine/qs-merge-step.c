@@ -65,9 +65,18 @@ qs_merge_read (QsStepCall *call, QsMerge *merge, GError **error)
   return merge->is_stream || read_layers (merge, error);
 }
 
+/**
+ * qs_merge_find_guest:
+ * @guest: (out) (transfer full): NULL: nobody has the files open, whether the domain runs or not
+ *
+ * Who does the merge: a plan that names no nodes leaves it to qemu-img.
+ */
 gboolean
 qs_merge_find_guest (const QsMerge *merge, QsGuest **guest, GError **error)
 {
+  *guest = NULL;
+  if (merge->written == NULL || *merge->written == '\0')
+    return TRUE;
   return merge->is_private ? qs_storage_find (merge->call, merge->storage, guest, error)
                            : qs_step_call_find_guest (merge->call, guest, error);
 }
