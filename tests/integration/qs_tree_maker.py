@@ -2,7 +2,7 @@
 that a seed gives the same operations again."""
 import collections
 
-from qs_tree_model import CHILDREN_ONLY
+from qs_tree_model import CHILDREN, CHILDREN_ONLY
 
 Operation = collections.namedtuple('Operation', 'verb name arguments')
 
@@ -12,8 +12,6 @@ GUEST_END = 9 * 65536   # what the counter guest writes to lies before
 BRANCH_CURRENT = 512 | 2
 DISK_ONLY, LIVE = 16, 256
 PAUSED, TIP = 2, 64
-# not CHILDREN and CHILDREN_ONLY: what a later part may not merge is not seen before the first
-COMPOUND = (0, 0)
 
 
 def operation(verb, name='', **arguments):
@@ -117,7 +115,7 @@ class Maker:
         if chosen < 0.46:
             return operation('restart')
         name = self.random.choice(list(model.nodes))
-        flags = self.random.choice((0,) * 6 + COMPOUND)
+        flags = self.random.choice((0,) * 6 + (CHILDREN, CHILDREN_ONLY))
         if flags == CHILDREN_ONLY and not model.children(name):
             flags = 0
         running = self.mode == 'running' and model.state != 'shutoff'

@@ -5,6 +5,7 @@ each file, is as the model has it.
 QS_SEED=N: the first tree of each case; QS_TREES=N: how many trees a case makes. A tree that fails
 says how it is made again.
 """
+import collections
 import os
 import unittest
 
@@ -27,11 +28,13 @@ class Trees(unittest.TestCase):
         self.writer = Writer()
         self.addCleanup(self.writer.close)
         self.templates = Templates(self.session.folder)
+        self.count = collections.Counter()
 
     def go(self, mode, share, count):
         first = int(os.environ.get('QS_SEED', 1 + share * SHARE))
         for seed in range(first, first + int(os.environ.get('QS_TREES', count))):
             Tree(self, seed, mode).run()
+        print('#', ', '.join(f'{word}: {n}' for word, n in sorted(self.count.items())))
 
 
 class Off(Trees):
@@ -112,6 +115,29 @@ class Named(unittest.TestCase):
         self.fill(4)
         inside.delete()
         self.check_base((4, 4), (None, None))
+
+    def test_delete_external_after_a_revert_to_internal(self):
+        """The disks are at a snapshot inside the overlays; the base below is still what it holds,
+        merged or not."""
+        self.fill(1)
+        outside = self.domain.create(document('outside', vda='external', vdb='external'))[0]
+        self.fill(2)
+        inside = self.domain.create(document('inside', vda='internal', vdb='internal'))[0]
+        self.fill(3)
+        inside.revert()
+        self.fill(4)
+        before = [images.read(path) for path in self.sources()]
+        outside.delete()
+        for path, content in zip(self.sources(), before):
+            images.check(path)
+            self.assertTrue(images.read(path) == content, path)
+        inside.revert()
+        for path in self.sources():
+            self.assertEqual(images.read(path)[1 << 20], 2)
+        inside.delete()
+        for path in self.sources():
+            self.assertEqual(images.read(path)[1 << 20], 2)
+            self.assertEqual(images.chain(path), [path])
 
 
 if __name__ == '__main__':
