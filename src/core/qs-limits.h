@@ -132,6 +132,8 @@
 #define QS_TOOL_TERM_SECONDS 10
 #define QS_WORKER_IDLE_SECONDS 30
 #define QS_START_SECONDS 60
+/* how often a qemu-storage-daemon is started that does not answer */
+#define QS_STORAGE_STARTS 3
 #define QS_QUIT_SECONDS 5
 #define QS_RECONNECT_SECONDS 2
 #define QS_MAX_RECONNECTS 5

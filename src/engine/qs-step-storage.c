@@ -124,6 +124,37 @@ launch (QsStepCall *call, GVariant *files, GError **error)
   return process;
 }
 
+/* one whose files are in another's hands will not get them a moment later */
+static gboolean
+is_final (const GError *problem)
+{
+  return g_error_matches (problem, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED);
+}
+
+/* that of QEMU 7.2 may crash or hang where a client is accepted as its main loop begins, before its
+   monitor has settled in a thread of its own: about one start of some hundred. It has written nothing
+   by then, and one that has answered is past that */
+static QsProcess *
+start (QsStepCall *call, GVariant *files, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+
+  for (guint i = 0; i < QS_STORAGE_STARTS && !is_final (problem); i++)
+    {
+      g_autoptr (QsProcess) process = NULL;
+
+      g_clear_error (&problem);
+      process = launch (call, files, &problem);
+      if (process != NULL && qs_storage_meet (call, process, &problem))
+        return g_steal_pointer (&process);
+      g_message ("the storage daemon does not answer (try %u): %s", i + 1, problem->message);
+      if (process != NULL && !qs_step_end_process (call, process, error))
+        return NULL;
+    }
+  g_propagate_error (error, g_steal_pointer (&problem));
+  return NULL;
+}
+
 /* after the commit files are merged in any case, by qemu-img where this does not work */
 static gboolean
 do_without (const QsStepCall *call, GError *why, GVariant **result, GError **error)
@@ -153,7 +184,7 @@ qs_run_storage (QsStepCall *call, GVariant **result, GError **error)
       || (call->step->phase == QS_PHASE_FINISH && !qs_step_undo_start (call, id, error))
       || !qs_worker_check_merge (worker, files, count_ours (call), error))
     return FALSE;
-  process = launch (call, files, &problem);
+  process = start (call, files, &problem);
   if (process == NULL)
     return do_without (call, problem, result, error);
   *result = qs_step_process_result (process);

@@ -187,9 +187,13 @@ is_known (const QsRealWorld *world, const QsProcess *process)
          && qs_process_is_same (qs_guest_get_process (world->storage), process);
 }
 
-/* it talks to one client at a time, and goes on when that has gone */
-static gboolean
-meet (QsStepCall *call, const QsProcess *process, GError **error)
+/**
+ * qs_storage_meet:
+ *
+ * Connects to the process: it talks to one client at a time, and goes on when that has gone.
+ */
+gboolean
+qs_storage_meet (QsStepCall *call, const QsProcess *process, GError **error)
 {
   QsWorker *worker = qs_real_world_worker (call->world, error);
   const QsGuestIdentity identity = { .owner = call->world->owner,
@@ -210,7 +214,7 @@ qs_storage_find (QsStepCall *call, guint64 step, QsGuest **guest, GError **error
   *guest = NULL;
   if (process == NULL || !qs_process_is_alive (process))
     return TRUE;
-  if (is_known (call->world, process) || meet (call, process, &problem))
+  if (is_known (call->world, process) || qs_storage_meet (call, process, &problem))
     {
       *guest = qs_guest_ref (call->world->storage);
       return TRUE;

@@ -23,6 +23,7 @@ GStrv qs_storage_argv (GVariant *files, const char *socket);
  *   started
  */
 gboolean qs_storage_find (QsStepCall *call, guint64 step, QsGuest **guest, GError **error);
+gboolean qs_storage_meet (QsStepCall *call, const QsProcess *process, GError **error);
 void qs_storage_forget (QsRealWorld *world);
 
 /**
