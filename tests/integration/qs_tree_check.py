@@ -137,9 +137,9 @@ def check_with_qemu(tree):
 
 
 def check_layers(tree):
-    """What only one file needs is merged with it, at the latest by the next delete: of three files
-    two can become one at a time, and a QEMU that deletes what is inside of a disk's files merges none
-    of them."""
+    """What only one file needs is merged with it, at the latest by the next delete: of three
+    files two can become one at a time, and a QEMU that deletes what is inside of a disk's files
+    merges none of them."""
     if tree.has_tags and tree.model.state != 'shutoff':
         tree.layers = set()
         return []
