@@ -102,7 +102,7 @@ take_turn (QsGuest *guest, const QsMergeBack *back, const char *id, const QsBloc
     case QS_BLOCK_JOB_ABSENT:
       return start_merge (guest, back, id, error);
     case QS_BLOCK_JOB_READY:
-      return qs_block_job_complete (qs_guest_get_qmp (guest), id, error);
+      return qs_block_job_do (qs_guest_get_qmp (guest), "job-complete", id, error);
     case QS_BLOCK_JOB_PENDING:
       return pivot (guest, back, id, error);
     case QS_BLOCK_JOB_CONCLUDED:
