@@ -53,7 +53,7 @@ class Tree:
     # the whole
 
     def run(self):
-        for _ in range(self.chance.randint(8, 20)):
+        for _ in range(self.chance.randint(7, 16)):
             self.perform(self.maker.next())
         limit = 4 * len(self.model.nodes) + 20
         for _ in range(limit):

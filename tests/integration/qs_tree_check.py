@@ -137,14 +137,14 @@ def check_with_qemu(tree):
 
 
 def check_layers(tree):
-    """What only one file needs is merged with it, at the latest by the next delete: of three
-    files two can become one at a time, and a QEMU that deletes what is inside of a disk's files
-    merges none of them."""
+    """What only one file needs is merged with it, at the latest by the next delete that does not
+    merge a neighbour of the two: a file takes part in one merge at a time. A QEMU that deletes what is
+    inside of a disk's files merges none of them."""
     if tree.has_tags and tree.model.state != 'shutoff':
         tree.layers = set()
         return []
     before, tree.layers = tree.layers, records.find_layers(tree.records, tree.reader)
-    return [f'{path} is left below {above} alone' for path, above in before & tree.layers]
+    return [f'{path} is left below {above} alone' for path, above, *_ in before & tree.layers]
 
 
 def check_all(tree, is_deleted):

@@ -105,8 +105,8 @@ def check_tags(records, reader):
 
 
 def find_layers(records, reader):
-    """(file, the one that stands on it): nobody else needs it, and nothing is in the way of making
-    one file of them."""
+    """(file, the one that stands on it, their neighbours): nobody else needs the first, and nothing
+    is in the way of making one file of both."""
     pairs = ((path, records.above(path)) for path in set(records.files) - records.roots())
-    return {(path, above[0]) for path, above in pairs
-            if len(above) == 1 and not reader.tags(above[0])}
+    return {(path, above[0], records.files[path][2], *sorted(records.above(above[0])))
+            for path, above in pairs if len(above) == 1 and not reader.tags(above[0])}
