@@ -138,8 +138,8 @@ def check_with_qemu(tree):
 
 def check_layers(tree):
     """What only one file needs is merged with it, at the latest by the next delete that does not
-    merge a neighbour of the two: a file takes part in one merge at a time. A QEMU that deletes what is
-    inside of a disk's files merges none of them."""
+    merge a neighbour of the two: a file takes part in one merge at a time. A QEMU that deletes what
+    is inside of a disk's files merges none of them."""
     if tree.has_tags and tree.model.state != 'shutoff':
         tree.layers = set()
         return []
