@@ -6,6 +6,9 @@
 #include "qs-json-scan.h"
 #include "qs-limits.h"
 
+#define DISPLAY_TRIES 20
+#define DISPLAY_WAIT (G_USEC_PER_SEC / 10)
+
 /* a process that was started beside another one takes over what that one served. QEMU binds a socket in
    place of whatever has the name, and unlinks the name when it ends: so there was another name until now.
    It stays QEMU's own for it, and nothing will have it when QEMU ends; the name that was wanted then
@@ -54,14 +57,32 @@ take_sockets (QsStepCall *call, QsQmp *qmp, GError **error)
          || take_names (worker, json_node_get_array (answer), error);
 }
 
+/* the port of a process whose first thread has ended may be taken for as long as the others need */
+static gboolean
+serve_display (QsQmp *qmp, GVariant *display, GError **error)
+{
+  g_autoptr (GVariant) arguments = g_variant_ref_sink (display);
+  gboolean served = FALSE;
+
+  for (guint i = 0; i < DISPLAY_TRIES && !served; i++)
+    {
+      g_clear_error (error);
+      g_usleep (i > 0 ? DISPLAY_WAIT : 0);
+      served = qs_qmp_run (qmp, "display-update", arguments, QS_QMP_COMMAND_SECONDS, error);
+    }
+  return served;
+}
+
 gboolean
 qs_step_take_consoles (QsStepCall *call, QsGuest *guest, GVariant *display, GError **error)
 {
   QsQmp *qmp = qs_guest_get_qmp (guest);
+  g_autoptr (GError) problem = NULL;
   gboolean served = take_sockets (call, qmp, error);
 
-  if (display == NULL)
+  if (display == NULL || serve_display (qmp, display, &problem))
     return served;
-  return qs_qmp_run (qmp, "display-update", display, QS_QMP_COMMAND_SECONDS, served ? error : NULL)
-         && served;
+  if (served)
+    g_propagate_error (error, g_steal_pointer (&problem));
+  return FALSE;
 }
