@@ -44,8 +44,9 @@ strike (int also)
       strike_alone (-also);
       return;
     }
+  /* one that is still ending would be taken for alive by the next daemon */
   if (also > 0)
-    (void)kill (also, SIGKILL);
+    strike_alone (also);
   (void)kill (getpid (), SIGKILL);
   for (;;)
     pause ();
