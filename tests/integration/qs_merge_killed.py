@@ -179,7 +179,8 @@ class MergeKilledCase(unittest.TestCase):
             name = prepare()
             if not self.strike(name, moment, who):
                 moments.end()
-                self.assertEqual(self.result['direction'], direction)
+                # what the guest has written meanwhile may make up the cheaper way
+                self.assertIn(self.result['direction'], {direction, 'up'})
                 self.names.remove(name)
                 self.check()
                 continue
