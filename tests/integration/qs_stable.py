@@ -40,7 +40,8 @@ class StablePathCase(unittest.TestCase):
 
     def start(self):
         self.run_script()
-        wait_until(lambda: self.domain['Connected'], 20, 'the service finds QEMU again')
+        wait_until(lambda: self.domain['Connected'] and self.domain['Job'] == '/', 20,
+                   'the service finds QEMU again')
 
     def end(self):
         self.qemu.end()
