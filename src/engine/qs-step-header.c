@@ -50,42 +50,45 @@ check_name (const QsStep *step, const QsImage *image, gboolean *is_new, GError *
   return FALSE;
 }
 
-gboolean
-qs_run_image_rebase (QsStepCall *call, GVariant **result, GError **error)
+/* (transfer full): the file, if it names either backing file */
+static GVariant *
+look (QsStepCall *call, QsWorker *worker, gboolean *is_new, GError **error)
 {
-  QsWorker *worker = qs_real_world_worker (call->world, error);
   g_autoptr (GVariant) file = worker != NULL ? find_file (call, error) : NULL;
   g_autoptr (QsImage) image = NULL;
   const char *path;
   const char *format;
-  gboolean is_new = FALSE;
 
   if (file == NULL)
-    return FALSE;
+    return NULL;
   g_variant_get_child (file, 0, "(&s&stt)", &path, &format, NULL, NULL);
-  if (!qs_worker_inspect_image (worker, path, format, &image, error)
-      || !check_name (call->step, image, &is_new, error))
-    return FALSE;
-  return is_new
-         || qs_worker_set_backing (worker, file, qs_step_string (call->step, "backing"),
-                                   qs_step_string (call->step, "backing-format"), error);
+  return qs_worker_inspect_image (worker, path, format, &image, error)
+                 && check_name (call->step, image, is_new, error)
+             ? g_steal_pointer (&file)
+             : NULL;
+}
+
+gboolean
+qs_run_image_rebase (QsStepCall *call, GVariant **result, GError **error)
+{
+  QsWorker *worker = qs_real_world_worker (call->world, error);
+  gboolean is_new = FALSE;
+  g_autoptr (GVariant) file = look (call, worker, &is_new, error);
+
+  return file != NULL
+         && (is_new
+             || qs_worker_set_backing (worker, file, qs_step_string (call->step, "backing"),
+                                       qs_step_string (call->step, "backing-format"), error));
 }
 
 QsProbe
 qs_probe_image_rebase (QsStepCall *call, GError **error)
 {
   QsWorker *worker = qs_real_world_worker (call->world, error);
-  g_autoptr (GVariant) file = worker != NULL ? find_file (call, error) : NULL;
-  g_autoptr (QsImage) image = NULL;
-  const char *path;
-  const char *format;
   gboolean is_new = FALSE;
+  g_autoptr (GVariant) file = look (call, worker, &is_new, error);
 
   if (file == NULL)
-    return QS_PROBE_UNKNOWN;
-  g_variant_get_child (file, 0, "(&s&stt)", &path, &format, NULL, NULL);
-  if (!qs_worker_inspect_image (worker, path, format, &image, error)
-      || !check_name (call->step, image, &is_new, error))
     return QS_PROBE_UNKNOWN;
   return is_new ? QS_PROBE_DONE : QS_PROBE_NOT_DONE;
 }
