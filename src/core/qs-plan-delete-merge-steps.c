@@ -77,7 +77,8 @@ qs_delete_prepare_merges (QsDelete *delete, QsChangeList *changes)
                              delete->plan);
   for (guint i = 0; i < delete->merges->len; i++)
     if (goes_up (delete, i))
-      qs_merging_plan_copy (&merge_at (delete, i)->merging, delete->facts, delete->plan);
+      qs_merging_plan_copy (&merge_at (delete, i)->merging, QS_PHASE_PREPARE, delete->facts,
+                            delete->plan);
   for (guint i = 0; i < delete->merges->len; i++)
     if (goes_up (delete, i))
       qs_merging_add_part (&merge_at (delete, i)->merging, QS_STEP_FLUSH, QS_PHASE_PREPARE,
@@ -192,7 +193,7 @@ finish_up (QsDelete *delete, QsDeleteMerge *pair)
   const char *backing = pair->below->backing;
   QsChangeList changes;
 
-  qs_merging_plan_end (&pair->merging, delete->plan);
+  qs_merging_plan_end (&pair->merging, QS_PHASE_FINISH, delete->plan);
   pair->dismiss = pair->merging.end;
   qs_changes_init (&changes);
   qs_changes_add (&changes, QS_CHANGE_FILE_BACKING, "path", "s", pair->above->path, "backing", "s",

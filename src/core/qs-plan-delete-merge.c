@@ -195,7 +195,7 @@ find_down_obstacle (const QsDelete *delete, const QsDeleteMerge *pair)
     return "a start script knows the name of the file above";
   if (!pair->above->ours && pair->below->ours)
     return "the file above was not made here";
-  if (qs_delete_find_standing (delete, pair->above, pair->merging.target) != NULL)
+  if (qs_merging_find_standing (delete->facts, pair->above, pair->merging.target) != NULL)
     return "another disk stands on the file above, or it cannot be seen whether it does";
   return why != NULL ? why : qs_merging_obstacle (&pair->merging, delete->facts);
 }
@@ -286,7 +286,7 @@ add_pair (QsDelete *delete, QsDeleteMerge *pair, QsChangeList *changes, GError *
 
   if (why == NULL && !locate (delete, pair, error))
     return FALSE;
-  if (why == NULL && qs_delete_find_standing (delete, pair->below, NULL) != NULL)
+  if (why == NULL && qs_merging_find_standing (delete->facts, pair->below, NULL) != NULL)
     why = "another disk stands on it, or it cannot be seen whether it does";
   if (why == NULL && (is_taken (delete, pair) || loses_deep_tag (pair)))
     why = "it can be merged with the next delete";

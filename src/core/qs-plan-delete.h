@@ -75,10 +75,6 @@ void qs_delete_look_at_layers (QsDelete *delete, QsChangeList *changes);
 gboolean qs_delete_find_rebased (const QsDelete *delete, const QsDeleteMerge *pair,
                                  GPtrArray *images);
 
-/* qs-plan-delete-stand.c: who needs a file without being recorded to do so */
-const char *qs_delete_find_standing (const QsDelete *delete, const QsFile *file,
-                                     const char *target);
-
 /* qs-plan-delete-merge-steps.c */
 void qs_delete_prepare_merges (QsDelete *delete, QsChangeList *changes);
 void qs_delete_finish_merges (QsDelete *delete);

@@ -117,7 +117,7 @@ find_down_obstacle (const QsMerging *merge, const QsFacts *facts)
   return why;
 }
 
-/* what is beyond the end of the lower file reads as zeros, and would not any more if the one that both
+/* what is beyond the end of the lowest file reads as zeros, and would not any more if the one that all
    stand on goes further */
 static gboolean
 is_cut (const QsMerging *merge)
@@ -126,18 +126,27 @@ is_cut (const QsMerging *merge)
   guint64 base = qs_merging_base (merge)->virtual_size;
   const QsImage *below = qs_merging_below (merge);
 
-  return size < base || (below != NULL && size > base && below->virtual_size > base);
+  for (guint i = 0; i < merge->layers; i++)
+    if (qs_merging_image (merge, i)->virtual_size < qs_merging_image (merge, i + 1)->virtual_size)
+      return TRUE;
+  return below != NULL && size > base && below->virtual_size > base;
 }
 
-/* a tag that goes is still there while the files are copied */
+/* a tag that goes is still there while the files are copied; one in a file that stays is not touched */
 static const char *
 find_up_obstacle (const QsMerging *merge, const QsFacts *facts)
 {
   const QsImage *layer = qs_merging_image (merge, 0);
   QsMergeSide above = find_side (layer, facts);
-  QsMergeSide below = find_side (qs_merging_base (merge), facts);
-  const char *why = qs_merge_up_obstacle (&below, &above);
+  const char *why = NULL;
 
+  for (guint i = 1; why == NULL && i <= merge->layers; i++)
+    {
+      QsMergeSide below = find_side (qs_merging_image (merge, i), facts);
+
+      below.has_tags = below.has_tags && !merge->keeps;
+      why = qs_merge_up_obstacle (&below, &above);
+    }
   if (why == NULL && layer->n_links > 1 && layer->rdev == 0)
     why = "the file above has other names: remove those first";
   if (why == NULL && is_cut (merge))

@@ -110,9 +110,8 @@ dropped_nodes (const QsMerging *merge)
 {
   g_auto (GVariantBuilder) names = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_STRING_ARRAY);
   guint from = merge->direction == QS_MERGE_UP ? 1 : 0;
-  guint n = merge->direction == QS_MERGE_UP ? 1 : merge->layers;
 
-  for (guint i = from; merge->node != NULL && i < from + n; i++)
+  for (guint i = from; merge->node != NULL && i < from + merge->layers; i++)
     {
       g_autofree char *name = node_name (merge, (gint)i);
 
@@ -170,6 +169,8 @@ add_common (const QsMerging *merge, GVariantBuilder *arguments, const QsFacts *f
   g_variant_builder_add (arguments, "{sv}", "drop", dropped_nodes (merge));
   if (merge->has_storage)
     g_variant_builder_add_parsed (arguments, "{'storage', <%u>}", merge->storage);
+  if (merge->speed > 0)
+    g_variant_builder_add_parsed (arguments, "{'speed', <%t>}", merge->speed);
 }
 
 static GVariant *
@@ -202,8 +203,8 @@ stream_arguments (const QsMerging *merge, const QsFacts *facts)
   add_common (merge, &arguments, facts);
   add_name (&arguments, "node", merge, 0);
   if (below != NULL)
-    add_name (&arguments, "base", merge, 2);
-  g_variant_builder_add (&arguments, "{sv}", "files", file_rows (merge, 2));
+    add_name (&arguments, "base", merge, (gint)merge->layers + 1);
+  g_variant_builder_add (&arguments, "{sv}", "files", file_rows (merge, merge->layers + 1));
   add_header (&arguments, qs_merging_image (merge, 0), below);
   return g_variant_builder_end (&arguments);
 }
@@ -229,18 +230,18 @@ qs_merging_plan_storage (QsMerging *merge, const QsDomain *domain, const QsFacts
 
 /**
  * qs_merging_plan_copy:
+ * @phase: down: after the commit if the file below is a snapshot's, for with the first byte that is
+ *   copied it is that no more
  *
- * Adds the step that copies. That of a merge down comes after the commit: with the first byte that it
- * copies, the file below is nobody's state any more. Up, the file below is only read.
+ * Adds the step that copies.
  */
 void
-qs_merging_plan_copy (QsMerging *merge, const QsFacts *facts, QsPlan *plan)
+qs_merging_plan_copy (QsMerging *merge, QsPhase phase, const QsFacts *facts, QsPlan *plan)
 {
   gboolean up = merge->direction == QS_MERGE_UP;
 
   merge->job = plan->steps->len;
-  qs_plan_add (plan, up ? QS_STEP_BLOCK_STREAM : QS_STEP_BLOCK_COMMIT,
-               up ? QS_PHASE_PREPARE : QS_PHASE_FINISH, merge->target,
+  qs_plan_add (plan, up ? QS_STEP_BLOCK_STREAM : QS_STEP_BLOCK_COMMIT, phase, merge->target,
                up ? stream_arguments (merge, facts) : commit_arguments (merge, facts));
 }
 
@@ -261,13 +262,14 @@ qs_merging_add_part (const QsMerging *merge, QsStepKind kind, QsPhase phase, QsP
 
 /**
  * qs_merging_plan_end:
+ * @phase: in which the job is ended
  *
  * Adds the steps that end the job, and the process that it ran in if that was not the guest's.
  */
 void
-qs_merging_plan_end (QsMerging *merge, QsPlan *plan)
+qs_merging_plan_end (QsMerging *merge, QsPhase phase, QsPlan *plan)
 {
-  qs_merging_add_part (merge, QS_STEP_JOB_FINALIZE, QS_PHASE_FINISH, plan);
+  qs_merging_add_part (merge, QS_STEP_JOB_FINALIZE, phase, plan);
   merge->end = plan->steps->len;
   qs_merging_add_part (merge, QS_STEP_JOB_DISMISS, QS_PHASE_FINISH, plan);
   if (merge->has_storage)
@@ -307,15 +309,15 @@ qs_merging_plan_down (QsMerging *merge, const QsFacts *facts, QsPlan *plan, QsCh
 {
   gboolean pivots = merge->node == NULL || merge->first == 0;
 
-  qs_merging_plan_copy (merge, facts, plan);
+  qs_merging_plan_copy (merge, QS_PHASE_FINISH, facts, plan);
   if (pivots)
     {
       qs_merging_add_part (merge, QS_STEP_JOB_COMPLETE, QS_PHASE_FINISH, plan);
       qs_planning_add_record (plan, QS_PHASE_FINISH, merge->target, changes);
-      qs_merging_plan_end (merge, plan);
+      qs_merging_plan_end (merge, QS_PHASE_FINISH, plan);
       return;
     }
   qs_merging_add_part (merge, QS_STEP_FLUSH, QS_PHASE_FINISH, plan);
-  qs_merging_plan_end (merge, plan);
+  qs_merging_plan_end (merge, QS_PHASE_FINISH, plan);
   qs_planning_add_record (plan, QS_PHASE_FINISH, merge->target, changes);
 }

@@ -32,7 +32,7 @@ qs_merging_image (const QsMerging *merge, guint index)
 /**
  * qs_merging_base:
  *
- * Returns: the file below the layers
+ * Returns: down: the file below the layers; up: the lowest of those that go into the first
  */
 const QsImage *
 qs_merging_base (const QsMerging *merge)
@@ -94,11 +94,10 @@ qs_merging_goner (const QsMerging *merge)
 guint64
 qs_merging_bytes (const QsMerging *merge)
 {
+  guint from = merge->direction == QS_MERGE_UP ? 1 : 0;
   guint64 bytes = 0;
 
-  if (merge->direction == QS_MERGE_UP)
-    return qs_merging_base (merge)->allocated;
-  for (guint i = 0; i < merge->layers; i++)
+  for (guint i = from; i < from + merge->layers; i++)
     bytes += qs_merging_image (merge, i)->allocated;
   return bytes;
 }

@@ -11,16 +11,18 @@
  * QsMerging:
  * @chain: (element-type QsImage): files of which each stands on the next
  * @first: index of the topmost one that is merged
- * @layers: of a merge down: how many go into the next one; else 1
+ * @layers: down: how many go into the next one; up: how many below the first go into it
  * @node: (nullable): what the running QEMU has @chain[0] open as; NULL: none of them is open
  * @leaving: (nullable) (element-type QsSnapshotFile): tags in these files are deleted before
+ * @keeps: up: the files below the first may be needed by others, and none of them goes with the merge
+ * @speed: bytes a second with which the job begins; 0: as fast as it goes
  * @has_storage: then a qemu-storage-daemon does the merge, which tells how far it is and can be paused
  * @storage: set by qs_merging_plan_storage(): index of its step
  * @job: set by qs_merging_plan_copy(): index of its step
  * @end: set by qs_merging_plan_end(): index of the step that knows what came of it
  *
- * Down: the content of the layers goes into the file below, and they go. Up: that of the file below
- * the first goes into the first.
+ * Down: the content of the layers goes into the file below, and they go. Up: that of the files below
+ * the first goes into the first; they are only read, and @keeps says that they stay.
  */
 typedef struct
 {
@@ -30,6 +32,8 @@ typedef struct
   guint layers;
   const QsNode *node;
   const GPtrArray *leaving;
+  gboolean keeps;
+  guint64 speed;
   gboolean has_storage;
   QsMergeDirection direction;
   guint storage;
@@ -53,6 +57,9 @@ const char *qs_merging_obstacle (const QsMerging *merge, const QsFacts *facts);
 gboolean qs_merging_check (const QsMerging *merge, const QsDomain *domain, const QsFacts *facts,
                            GError **error);
 
+/* qs-plan-merge-stand.c: who needs a file without being recorded to do so */
+const char *qs_merging_find_standing (const QsFacts *facts, const QsFile *file, const char *target);
+
 /* qs-plan-merge-steps.c */
 void qs_merging_plan_mode (const QsMerging *merge, const QsImage *image, const QsFacts *facts,
                            QsPlan *plan, QsChangeList *changes);
@@ -62,9 +69,9 @@ void qs_merging_plan_modes (const QsMerging *merge, const QsFacts *facts, QsPlan
                             QsChangeList *changes);
 void qs_merging_plan_storage (QsMerging *merge, const QsDomain *domain, const QsFacts *facts,
                               QsPlan *plan);
-void qs_merging_plan_copy (QsMerging *merge, const QsFacts *facts, QsPlan *plan);
+void qs_merging_plan_copy (QsMerging *merge, QsPhase phase, const QsFacts *facts, QsPlan *plan);
 void qs_merging_add_part (const QsMerging *merge, QsStepKind kind, QsPhase phase, QsPlan *plan);
-void qs_merging_plan_end (QsMerging *merge, QsPlan *plan);
+void qs_merging_plan_end (QsMerging *merge, QsPhase phase, QsPlan *plan);
 void qs_merging_plan_rebase (const QsMerging *merge, const QsImage *image, const QsImage *backing,
                              QsPlan *plan);
 void qs_merging_plan_down (QsMerging *merge, const QsFacts *facts, QsPlan *plan,

@@ -123,17 +123,19 @@ static const QsStepType step_types[] = {
      first, and its file gets @backing for @old into its header. @reopen: all that node @base was made
      with; @drop: nodes that are not needed afterwards, those on top first. Where no QEMU ran when this
      was planned, the names of nodes are empty. @storage: not in the domain's QEMU, but in the process
-     of that step, whose nodes have the names that it gives them */
+     of that step, whose nodes have the names that it gives them. @speed: bytes a
+     second that the job begins with */
   [QS_STEP_BLOCK_COMMIT] = { "block-commit", "job-cancel",
                              QS_MAY_PREPARE | QS_MAY_FINISH | QS_IS_FINAL,
                              "target:s job:s device:s top:s base:s files:a(ssttx) layers:u? "
                              "drop:as "
-                             "above:s? above-file:(ssttx)? reopen:a{sv}? storage:u? " HEADER },
+                             "above:s? above-file:(ssttx)? reopen:a{sv}? storage:u? "
+                             "speed:t? " HEADER },
   /* the content of all @files goes into the first of them, node @node; it stands on @base then, or on
-     nothing. @storage: as above */
+     nothing. @storage, @speed: as above */
   [QS_STEP_BLOCK_STREAM] = { "block-stream", "job-cancel", QS_MAY_PREPARE,
                              "target:s job:s node:s base:s? files:a(ssttx) drop:as "
-                             "reopen:a{sv}? storage:u? " HEADER },
+                             "reopen:a{sv}? storage:u? speed:t? " HEADER },
   /* the rest of the steps belong to the merge of step @merge */
   [QS_STEP_JOB_COMPLETE] = { "job-complete", "job-cancel", QS_MAY_PREPARE | QS_MAY_FINISH,
                              "target:s merge:u" },

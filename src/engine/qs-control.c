@@ -10,6 +10,9 @@
 /* before the first step */
 #define NO_STEP (-1)
 
+/* nobody has wished for one yet */
+#define NO_SPEED G_MAXUINT64
+
 struct QsControl
 {
   atomic_int paused;
@@ -28,7 +31,7 @@ qs_control_new (void)
   QsControl *control = g_new0 (QsControl, 1);
 
   atomic_init (&control->paused, FALSE);
-  atomic_init (&control->speed, 0);
+  atomic_init (&control->speed, NO_SPEED);
   atomic_init (&control->reach, QS_CONTROL_NEVER);
   atomic_init (&control->kind, NO_STEP);
   return control;
@@ -108,8 +111,12 @@ qs_control_set_step (QsControl *control, const QsStep *step, QsControlReach reac
 }
 
 void
-qs_control_begin (QsControl *control)
+qs_control_begin (QsControl *control, guint64 speed)
 {
+  unsigned long long none = NO_SPEED;
+
+  if (speed > 0)
+    atomic_compare_exchange_strong (&control->speed, &none, speed);
   control->told_paused = FALSE;
   control->told_speed = 0;
 }
@@ -137,5 +144,7 @@ qs_control_take_speed (QsControl *control, guint64 *speed)
 guint64
 qs_control_get_speed (const QsControl *control)
 {
-  return atomic_load (&control->speed);
+  guint64 speed = atomic_load (&control->speed);
+
+  return speed != NO_SPEED ? speed : 0;
 }

@@ -38,8 +38,8 @@ gboolean qs_control_reaches (QsStepKind kind);
 /* all below: in the thread of the operation. @step: (nullable): the one it is at */
 void qs_control_set_step (QsControl *control, const QsStep *step, QsControlReach reach);
 
-/* QEMU has begun a job, of which nothing was asked yet */
-void qs_control_begin (QsControl *control);
+/* QEMU begins a job. @speed: of those who asked for it; counts until somebody wishes for another one */
+void qs_control_begin (QsControl *control, guint64 speed);
 
 /* TRUE: it is not what was taken last for this job */
 gboolean qs_control_take_paused (QsControl *control, gboolean *paused);

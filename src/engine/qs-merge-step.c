@@ -261,7 +261,7 @@ add_speed (const QsMerge *merge, GVariantDict *arguments)
 
   if (control == NULL)
     return;
-  qs_control_begin (control);
+  qs_control_begin (control, qs_step_uint64 (merge->step, "speed"));
   g_variant_dict_insert (arguments, "speed", "x", (gint64)qs_control_get_speed (control));
 }
 

@@ -85,12 +85,30 @@ test_next_job (void)
   g_assert_true (qs_control_set_speed (control, 7, NULL));
   g_assert_true (qs_control_take_paused (control, &paused));
   g_assert_true (qs_control_take_speed (control, &speed));
-  qs_control_begin (control);
+  qs_control_begin (control, 9);
   g_assert_cmpuint (qs_control_get_speed (control), ==, 7);
   g_assert_true (qs_control_take_paused (control, &paused));
   g_assert_true (paused);
   g_assert_true (qs_control_take_speed (control, &speed));
   g_assert_cmpuint (speed, ==, 7);
+}
+
+/* what a job was asked for with counts until somebody wishes for something, be it no limit */
+static void
+test_first_speed (void)
+{
+  g_autoptr (QsControl) control = qs_control_new ();
+  guint64 speed = 0;
+
+  qs_control_set_step (control, NULL, QS_CONTROL_NOW);
+  qs_control_begin (control, 5);
+  g_assert_cmpuint (qs_control_get_speed (control), ==, 5);
+  g_assert_true (qs_control_take_speed (control, &speed));
+  g_assert_true (qs_control_set_speed (control, 0, NULL));
+  g_assert_true (qs_control_take_speed (control, &speed));
+  g_assert_cmpuint (speed, ==, 0);
+  qs_control_begin (control, 5);
+  g_assert_cmpuint (qs_control_get_speed (control), ==, 0);
 }
 
 static void
@@ -146,6 +164,7 @@ main (int argc, char **argv)
   g_test_add_func ("/control/reach", test_reach);
   g_test_add_func ("/control/take", test_take);
   g_test_add_func ("/control/next-job", test_next_job);
+  g_test_add_func ("/control/first-speed", test_first_speed);
   g_test_add_func ("/control/limit", test_limit);
   g_test_add_func ("/control/threads", test_threads);
   return g_test_run ();

@@ -20,8 +20,9 @@ typedef enum
   MERGE_DEEP,         /* s2 and s1 down into the base */
   MERGE_UP,           /* s1 up into s2 */
   MERGE_LOWER,        /* the base up into s1 */
+  MERGE_FLAT,         /* s1 and the base up into s2 */
 } MergeKind;
-#define N_KINDS (MERGE_LOWER + 1)
+#define N_KINDS (MERGE_FLAT + 1)
 
 /* what the guest's chain is made of in the end, from the top; of the plan: its steps, and its commit */
 static const struct
@@ -36,6 +37,7 @@ static const struct
   [MERGE_DEEP] = { "deep", "vda.qcow2", 6, 0 },
   [MERGE_UP] = { "up", "vda.s2 vda.qcow2", 4, 2 },
   [MERGE_LOWER] = { "lower", "vda.s2 vda.s1", 4, 2 },
+  [MERGE_FLAT] = { "flat", "vda.s2", 4, 2 },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (kinds) == N_KINDS);
 
@@ -161,6 +163,7 @@ merge_text (const Chain *chain, MergeKind kind)
     [MERGE_DEEP] = { "vda.s2", "vda.s1", "vda.qcow2" },
     [MERGE_UP] = { "vda.s2", "vda.s1" },
     [MERGE_LOWER] = { "vda.s1", "vda.qcow2" },
+    [MERGE_FLAT] = { "vda.s2", "vda.s1", "vda.qcow2" },
   };
   g_autofree char *all = files_text (chain, files[kind]);
   g_autofree char *above = file_text (chain, "vda.s2");
@@ -196,6 +199,12 @@ merge_text (const Chain *chain, MergeKind kind)
           " 'drop': <@as []>, 'backing': <''>, 'backing-format': <''>, 'old': <'%s'>,"
           " 'old-format': <'qcow2'>}",
           all, base);
+    case MERGE_FLAT:
+      return g_strdup_printf (
+          "{'target': <'vda'>, 'job': <'snapd-0-1'>, 'node': <'snapd-2'>, 'files': <%s>,"
+          " 'drop': <['snapd-1', '%s']>, 'backing': <''>, 'backing-format': <''>, 'old': <'%s'>,"
+          " 'old-format': <'qcow2'>}",
+          all, chain->base, first);
     }
   g_assert_not_reached ();
 }
@@ -219,7 +228,7 @@ make_plan (const Chain *chain, MergeKind kind)
   QsPlan *plan = qs_plan_new ();
   g_autofree char *text = merge_text (chain, kind);
 
-  if (kind == MERGE_UP || kind == MERGE_LOWER)
+  if (kinds[kind].commit > 0)
     {
       real_plan_add (plan, QS_STEP_BLOCK_STREAM, QS_PHASE_PREPARE, text);
       add_part (plan, QS_STEP_FLUSH, QS_PHASE_PREPARE, 0);
