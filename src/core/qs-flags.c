@@ -37,6 +37,12 @@ static const QsFlagRule undefine_rules[] = {
   { 0 },
 };
 
+/* what is copied of a chain has to stand on the rest of it */
+static const QsFlagRule block_copy_rules[] = {
+  { .when = QS_BLOCK_COPY_CREATE_RAW, .excludes = QS_BLOCK_COPY_SHALLOW },
+  { 0 },
+};
+
 static const QsFlagRule no_rules[] = { { 0 } };
 
 static const char *const create_bits[QS_FLAG_BITS] = { "REDEFINE", "CURRENT",   "NO_METADATA",
@@ -69,6 +75,14 @@ static const char *const domains_bits[QS_FLAG_BITS] = {
   "ACTIVE", "INACTIVE", "DEFINED", "ATTACHED", "WITH_SNAPSHOTS", "ALL_OWNERS"
 };
 
+static const char *const block_copy_bits[QS_FLAG_BITS] = {
+  "SHALLOW", "REUSE_EXT", "TRANSIENT_JOB", "SYNCHRONOUS_WRITES", [16] = "CREATE_RAW",
+};
+
+static const char *const block_job_abort_bits[QS_FLAG_BITS] = { "ASYNC", "PIVOT" };
+
+static const char *const block_job_speed_bits[QS_FLAG_BITS] = { "BANDWIDTH_BYTES" };
+
 const QsFlagSet qs_create_flag_set = { "create", QS_CREATE_ALL, create_bits, create_rules };
 const QsFlagSet qs_list_flag_set = { "list", QS_LIST_ALL, list_bits, no_rules };
 const QsFlagSet qs_delete_flag_set = { "delete", QS_DELETE_ALL, delete_bits, delete_rules };
@@ -78,6 +92,12 @@ const QsFlagSet qs_verify_flag_set = { "verify", QS_VERIFY_ALL, verify_bits, no_
 const QsFlagSet qs_undefine_flag_set = { "undefine", QS_UNDEFINE_ALL, undefine_bits,
                                          undefine_rules };
 const QsFlagSet qs_domains_flag_set = { "domain list", QS_DOMAINS_ALL, domains_bits, no_rules };
+const QsFlagSet qs_block_copy_flag_set = { "block copy", QS_BLOCK_COPY_ALL, block_copy_bits,
+                                           block_copy_rules };
+const QsFlagSet qs_block_job_abort_flag_set = { "block job abort", QS_BLOCK_JOB_ABORT_ALL,
+                                                block_job_abort_bits, no_rules };
+const QsFlagSet qs_block_job_speed_flag_set = { "block job speed", QS_BLOCK_JOB_SPEED_ALL,
+                                                block_job_speed_bits, no_rules };
 
 static char *
 join_names (const QsFlagSet *set, guint flags, const char *separator)

@@ -92,6 +92,29 @@ typedef enum
 } QsVerifyFlags;
 #define QS_VERIFY_ALL 1u
 
+typedef enum
+{
+  QS_BLOCK_COPY_SHALLOW = 1 << 0,
+  QS_BLOCK_COPY_REUSE_EXT = 1 << 1,
+  QS_BLOCK_COPY_TRANSIENT_JOB = 1 << 2,
+  QS_BLOCK_COPY_SYNCHRONOUS_WRITES = 1 << 3,
+  QS_BLOCK_COPY_CREATE_RAW = 1 << 16, /* ours */
+} QsBlockCopyFlags;
+#define QS_BLOCK_COPY_ALL (((1u << 4) - 1) | QS_BLOCK_COPY_CREATE_RAW)
+
+typedef enum
+{
+  QS_BLOCK_JOB_ABORT_ASYNC = 1 << 0,
+  QS_BLOCK_JOB_ABORT_PIVOT = 1 << 1,
+} QsBlockJobAbortFlags;
+#define QS_BLOCK_JOB_ABORT_ALL ((1u << 2) - 1)
+
+typedef enum
+{
+  QS_BLOCK_JOB_SPEED_BANDWIDTH_BYTES = 1 << 0,
+} QsBlockJobSpeedFlags;
+#define QS_BLOCK_JOB_SPEED_ALL 1u
+
 /**
  * QsFlagRule:
  *
@@ -128,5 +151,8 @@ extern const QsFlagSet qs_xml_flag_set;
 extern const QsFlagSet qs_undefine_flag_set;
 extern const QsFlagSet qs_verify_flag_set;
 extern const QsFlagSet qs_domains_flag_set;
+extern const QsFlagSet qs_block_copy_flag_set;
+extern const QsFlagSet qs_block_job_abort_flag_set;
+extern const QsFlagSet qs_block_job_speed_flag_set;
 
 gboolean qs_flags_check (const QsFlagSet *set, guint flags, GError **error);

@@ -84,6 +84,17 @@ static const Case cases[] = {
 
   { &qs_domains_flag_set, QS_DOMAINS_ALL, NULL },
   { &qs_domains_flag_set, 64, "unknown domain list flags 0x40" },
+
+  { &qs_block_copy_flag_set, QS_BLOCK_COPY_ALL & ~(guint)QS_BLOCK_COPY_SHALLOW, NULL },
+  { &qs_block_copy_flag_set, 1 << 4, "unknown block copy flags 0x10" },
+  { &qs_block_copy_flag_set, QS_BLOCK_COPY_CREATE_RAW | QS_BLOCK_COPY_SHALLOW,
+    "block copy flag CREATE_RAW excludes SHALLOW" },
+
+  { &qs_block_job_abort_flag_set, QS_BLOCK_JOB_ABORT_ASYNC | QS_BLOCK_JOB_ABORT_PIVOT, NULL },
+  { &qs_block_job_abort_flag_set, 4, "unknown block job abort flags 0x4" },
+
+  { &qs_block_job_speed_flag_set, QS_BLOCK_JOB_SPEED_BANDWIDTH_BYTES, NULL },
+  { &qs_block_job_speed_flag_set, 2, "unknown block job speed flags 0x2" },
 };
 
 static void
@@ -110,9 +121,12 @@ test_cases (void)
 static void
 test_names (void)
 {
-  const QsFlagSet *sets[] = { &qs_create_flag_set, &qs_list_flag_set, &qs_delete_flag_set,
-                              &qs_revert_flag_set, &qs_xml_flag_set,  &qs_undefine_flag_set,
-                              &qs_domains_flag_set };
+  const QsFlagSet *sets[] = {
+    &qs_create_flag_set,         &qs_list_flag_set,       &qs_delete_flag_set,
+    &qs_revert_flag_set,         &qs_xml_flag_set,        &qs_undefine_flag_set,
+    &qs_domains_flag_set,        &qs_block_copy_flag_set, &qs_block_job_abort_flag_set,
+    &qs_block_job_speed_flag_set
+  };
 
   for (guint i = 0; i < G_N_ELEMENTS (sets); i++)
     for (guint bit = 0; bit < QS_FLAG_BITS; bit++)
