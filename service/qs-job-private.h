@@ -43,6 +43,7 @@ struct QsJob
   QsJobEndFunc on_end; /* until it was called */
   gpointer user_data;
 
+  QsTask *beside; /* of another job, which waits until this one has ended; or NULL */
   QsTask *task;
   GVariant *result; /* a{sv} */
   GError *error;
@@ -70,7 +71,13 @@ void qs_job_withdraw (QsJob *job);
 void qs_job_announce (QsJob *job, const char *const *names);
 void qs_job_announce_busy (QsJob *job);
 void qs_job_complete (QsJob *job);
+gboolean qs_job_enter (QsJob *job, QsJob *holder);
+void qs_job_leave (QsJob *job);
 char *qs_job_snapshot_path (const QsJob *job);
+
+/* qs-job-block.c */
+void qs_job_set_block_jobs (QsJob *job, GPtrArray *rows);
+void qs_job_note_amount (QsJob *job);
 
 extern const QsTaskSink qs_job_sink;
 

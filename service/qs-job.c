@@ -59,6 +59,32 @@ qs_job_drop_candidate (QsJob *job)
   qs_visit_leave (job->service, g_steal_pointer (&job->candidate));
 }
 
+/**
+ * qs_job_enter:
+ * @holder: works on the domain of @job
+ *
+ * Returns: whether @job may be done while @holder waits; until qs_job_leave() that one does not go on
+ */
+gboolean
+qs_job_enter (QsJob *job, QsJob *holder)
+{
+  /* before that the task is its thread's */
+  if (!qs_operation_get (job->request->verb)->passes || holder->state != QS_JOB_RUNNING
+      || holder->task == NULL || !qs_task_enter_passage (holder->task))
+    return FALSE;
+  job->beside = qs_task_ref (holder->task);
+  job->request->beside = TRUE;
+  return TRUE;
+}
+
+void
+qs_job_leave (QsJob *job)
+{
+  if (job->beside != NULL)
+    qs_task_leave_passage (job->beside);
+  g_clear_pointer (&job->beside, qs_task_unref);
+}
+
 QsJob *
 qs_job_ref (QsJob *job)
 {

@@ -146,6 +146,36 @@ start_after (QsJobs *self, QsJob *job, QsJob *holder)
   qs_job_cancel (holder, NULL);
 }
 
+static char *
+key_beside (const QsJob *job)
+{
+  return g_strconcat ("beside-", job->domain_id, NULL);
+}
+
+static void
+start_beside (QsJobs *self, QsJob *job)
+{
+  char *key = key_beside (job);
+
+  g_free (job->key);
+  job->key = key;
+  qs_jobs_prepare (self, job);
+}
+
+/* one that could go past @holder waits for the one that does so just now, not for hours */
+static QsJob *
+find_hindrance (QsJobs *self, const QsJob *job, QsJob *holder)
+{
+  g_autofree char *key = NULL;
+  QsJob *other;
+
+  if (!qs_operation_get (job->request->verb)->passes)
+    return holder;
+  key = key_beside (job);
+  other = qs_reservations_get (self->reservations, key);
+  return other != NULL ? other : holder;
+}
+
 static gboolean
 check_start (const QsJob *job, GError **error)
 {
@@ -183,8 +213,10 @@ qs_jobs_order (QsJobs *self, const QsJobOrder *order)
     qs_jobs_prepare (self, job);
   else if (is_destroy (job) && !is_destroy (holder))
     start_after (self, job, holder);
+  else if (qs_job_enter (job, holder))
+    start_beside (self, job);
   else
-    refuse_busy (job, holder);
+    refuse_busy (job, find_hindrance (self, job, holder));
 }
 
 /* of a domain that is new: the caller, unless one who may has named another */

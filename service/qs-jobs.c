@@ -163,6 +163,7 @@ qs_jobs_end (QsJobs *self, QsJob *job)
   if (job->result == NULL)
     job->result = g_variant_ref_sink (g_variant_new ("a{sv}", NULL));
   name_safety_snapshot (job);
+  qs_job_leave (job);
   qs_reservations_release (self->reservations, job->key, job);
   if (was_published)
     {
@@ -204,11 +205,12 @@ on_run (gpointer data)
   run_queued (self);
 }
 
-/* one without an object changes records alone: its call is not kept waiting behind long ones */
+/* one without an object changes records alone: its call is not kept waiting behind long ones. Another
+   one waits for what is done beside it */
 static gboolean
 may_run (const QsJobs *self, const QsJob *job)
 {
-  return !job->shape->has_object
+  return !job->shape->has_object || job->beside != NULL
          || (self->n_running < QS_MAX_RUNNING_JOBS
              && job->starter->n_running_jobs < QS_MAX_RUNNING_JOBS_PER_UID);
 }

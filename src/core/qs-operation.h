@@ -17,6 +17,8 @@
  *   a snapshot that one part makes and another one names
  * @looks: it changes nothing: each step of its plan only looks, none is a commit, and there is no
  *   journal
+ * @passes: its plan is one step, that needs none of what another operation has under way: it may be
+ *   done while that one waits for a block job
  *
  * The table of operations. A new operation is a row here, a planner, and golden plans.
  */
@@ -30,6 +32,7 @@ typedef struct
   GPtrArray *(*parts) (const QsDomain *domain, const QsRequest *request, const QsQuestions *given,
                        GError **error);
   gboolean looks;
+  gboolean passes;
 } QsOperation;
 
 const QsOperation *qs_operation_get (QsVerb verb);

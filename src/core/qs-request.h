@@ -40,6 +40,8 @@ typedef struct
   GVariant *options;       /* a{sv}, checked against the table of its method */
   guint32 caller;          /* uid */
   gboolean caller_is_owner;
+  gboolean
+      beside; /* another operation of the domain is open: the journal has nothing of this one */
 } QsRequest;
 
 QsRequest *qs_request_new (QsVerb verb, guint32 flags);

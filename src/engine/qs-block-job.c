@@ -184,15 +184,9 @@ next_deadline (const QsBlockJobWait *wait)
   return g_get_monotonic_time () + (gint64)seconds * G_USEC_PER_SEC;
 }
 
-/**
- * qs_block_job_wait:
- *
- * Waits while a job only runs; the time starts anew whenever it has got on, and does not run while
- * the job is paused.
- */
-gboolean
-qs_block_job_wait (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlockJob *job,
-                   GError **error)
+static gboolean
+wait_running (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlockJob *job,
+              GError **error)
 {
   gint64 deadline = 0;
   guint64 done = G_MAXUINT64;
@@ -212,6 +206,27 @@ qs_block_job_wait (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlo
       qs_qmp_wait_news (qmp, LOOK_AGAIN);
     }
   return FALSE;
+}
+
+/**
+ * qs_block_job_wait:
+ *
+ * Waits while a job only runs; the time starts anew whenever it has got on, and does not run while
+ * the job is paused. Meanwhile others may stop the guest or let it go on, if the operation lets them.
+ */
+gboolean
+qs_block_job_wait (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlockJob *job,
+                   GError **error)
+{
+  QsPassage *passage = wait->control != NULL ? qs_control_get_passage (wait->control) : NULL;
+  gboolean reached;
+
+  if (passage == NULL)
+    return wait_running (qmp, id, wait, job, error);
+  qs_passage_open (passage);
+  reached = wait_running (qmp, id, wait, job, error);
+  qs_passage_close (passage);
+  return reached;
 }
 
 gboolean

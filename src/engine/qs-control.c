@@ -19,6 +19,7 @@ struct QsControl
   atomic_ullong speed;
   atomic_int reach; /* QsControlReach */
   atomic_int kind;  /* of the step at work: QsStepKind, or NO_STEP */
+  QsPassage *passage;
 
   /* what QEMU has been told; of the thread of the operation */
   gboolean told_paused;
@@ -34,13 +35,23 @@ qs_control_new (void)
   atomic_init (&control->speed, NO_SPEED);
   atomic_init (&control->reach, QS_CONTROL_NEVER);
   atomic_init (&control->kind, NO_STEP);
+  control->passage = qs_passage_new ();
   return control;
 }
 
 void
 qs_control_free (QsControl *control)
 {
+  if (control == NULL)
+    return;
+  qs_passage_free (control->passage);
   g_free (control);
+}
+
+QsPassage *
+qs_control_get_passage (QsControl *control)
+{
+  return control->passage;
 }
 
 gboolean

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #pragma once
 
+#include "qs-passage.h"
 #include "qs-step.h"
 
 /**
@@ -31,6 +32,9 @@ typedef enum
   QS_CONTROL_NOW,
   QS_CONTROL_NEVER,
 } QsControlReach;
+
+/* (transfer none): past the operation */
+QsPassage *qs_control_get_passage (QsControl *control);
 
 /* whether a step of this kind is one that can be paused */
 gboolean qs_control_reaches (QsStepKind kind);

@@ -153,6 +153,11 @@ gboolean qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data,
 gboolean qs_task_set_paused (QsTask *task, gboolean paused, GError **error);
 gboolean qs_task_set_speed (QsTask *task, guint64 speed, GError **error);
 
+/* in any thread, and without waiting: whether a request with `beside` may be carried out while @task is
+   at work; @task waits until qs_task_leave_passage() before it goes on to what needs the guest */
+gboolean qs_task_enter_passage (QsTask *task);
+void qs_task_leave_passage (QsTask *task);
+
 /**
  * qs_engine_kill:
  * @domain: id

@@ -16,6 +16,18 @@ qs_task_set_speed (QsTask *task, guint64 speed, GError **error)
   return qs_control_set_speed (task->control, speed, error);
 }
 
+gboolean
+qs_task_enter_passage (QsTask *task)
+{
+  return qs_passage_enter (qs_control_get_passage (task->control));
+}
+
+void
+qs_task_leave_passage (QsTask *task)
+{
+  qs_passage_leave (qs_control_get_passage (task->control));
+}
+
 /* without a QEMU a file is merged by qemu-img, which goes as it likes */
 static gboolean
 is_block_job (const QsStep *step, gboolean has_guest)
@@ -51,6 +63,16 @@ find_reach (const QsTask *task, guint part, guint index)
   return found == G_MAXUINT ? QS_CONTROL_NEVER : QS_CONTROL_LATER;
 }
 
+/* steps of the same plan that need the guest as they have left it */
+static gboolean
+holds_guest (const QsPlan *plan, guint index)
+{
+  for (guint i = 0; i < index; i++)
+    if (qs_step_type (qs_plan_step (plan, i)->kind)->phases & QS_RELEASES_GUEST)
+      return TRUE;
+  return FALSE;
+}
+
 /**
  * qs_task_begin_control:
  *
@@ -75,6 +97,9 @@ qs_task_steer (QsTask *task, guint part, guint index, gboolean undoing)
 {
   const QsPlan *plan = g_ptr_array_index (task->plans, part);
 
+  gboolean may_pass = !undoing && qs_control_reaches (qs_plan_step (plan, index)->kind);
+
   qs_control_set_step (task->control, qs_plan_step (plan, index),
                        undoing ? QS_CONTROL_NEVER : find_reach (task, part, index));
+  qs_passage_allow (qs_control_get_passage (task->control), may_pass && !holds_guest (plan, index));
 }

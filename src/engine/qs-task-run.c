@@ -242,6 +242,37 @@ run_record (Run *run, const QsStep *step, GError **error)
   return qs_registry_apply (task->engine->registry, task->domain, changes, error);
 }
 
+static void
+unref_result (gpointer result)
+{
+  if (result != NULL)
+    g_variant_unref (result);
+}
+
+/* the same of one step, while the journal belongs to another operation */
+static gboolean
+run_beside (Run *run, GError **error)
+{
+  QsTask *task = run->task;
+  const QsPlan *plan = g_ptr_array_index (task->plans, 0);
+  g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func (unref_result);
+  g_auto (QsRealWorld) world = { 0 };
+  GVariant *learnt = NULL;
+  gboolean done;
+
+  if (g_cancellable_set_error_if_cancelled (run->cancellable, error))
+    return FALSE;
+  qs_real_world_init (&world, task->engine, task->domain, task->owner, 0, 0);
+  g_ptr_array_set_size (results, (gint)plan->steps->len);
+  on_step (run, plan, 0, FALSE);
+  done = world.world.vtable->run (&world.world, plan, 0, results, &learnt, error);
+  if (learnt != NULL)
+    unref_result (g_variant_take_ref (learnt));
+  if (done)
+    on_committed (run);
+  return done;
+}
+
 static gboolean
 look (Run *run, QsRealWorld *world, guint index, GPtrArray *results, GError **error)
 {
@@ -261,13 +292,6 @@ look (Run *run, QsRealWorld *world, guint index, GPtrArray *results, GError **er
   if (findings != NULL)
     qs_task_result_put (run->result, "findings", findings);
   return TRUE;
-}
-
-static void
-unref_result (gpointer result)
-{
-  if (result != NULL)
-    g_variant_unref (result);
 }
 
 /* no step changes anything: there is nothing to write down, to undo or to finish, and it can be called
@@ -396,6 +420,14 @@ run_journaled (Run *run, GError **error)
     g_propagate_error (error, g_steal_pointer (&failure));
 }
 
+static gboolean
+run_unjournaled (Run *run, const QsStep *record, GError **error)
+{
+  if (run->task->request->beside)
+    return run_beside (run, error);
+  return record != NULL ? run_record (run, record, error) : run_looks (run, error);
+}
+
 gboolean
 qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancellable *cancellable,
              GVariant **result, GError **error)
@@ -408,9 +440,9 @@ qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancella
   const QsStep *record = only_record (task);
   g_autoptr (GError) failure = NULL;
 
-  if (record == NULL && !looks)
+  if (record == NULL && !looks && !task->request->beside)
     run_journaled (&run, &failure);
-  else if (!(looks ? run_looks (&run, &failure) : run_record (&run, record, &failure)))
+  else if (!run_unjournaled (&run, record, &failure))
     qs_error_fold (&failure);
   *result = g_variant_ref_sink (g_variant_dict_end (&dict));
   if (failure == NULL)

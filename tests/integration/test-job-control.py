@@ -122,6 +122,44 @@ class Slow(CommitCase):
         self.assertEqual(self.names(), sorted(os.path.basename(path)
                                               for _, path, _ in self.guest.disks))
 
+    def test_suspend_and_resume(self):
+        """Of a guest whose files are being merged; whoever wants more waits."""
+        job = self.begin(MIB)
+        boots = self.guest.serial.boots()
+        with self.assertRaises(DBusError) as caught:
+            self.domain.Detach()
+        self.assertIn('DomainBusy', caught.exception.name)
+        self.domain.wait(self.domain.Suspend())
+        self.assertEqual(self.domain['State'], 'paused')
+        last = self.guest.serial.last()
+        done = job['BytesDone']
+        wait_until(lambda: job['BytesDone'] > done, 5, 'progress')
+        self.assertEqual((job['State'], self.guest.serial.last()), ('running', last))
+        self.domain.wait(self.domain.Resume())
+        self.finish(job, boots)
+
+    def test_suspend_lasts(self):
+        """Beyond the end of the merge."""
+        job = self.begin(MIB)
+        self.domain.wait(self.domain.Suspend())
+        job.SetSpeed(0)
+        job.wait()
+        self.assertEqual(self.domain['State'], 'paused')
+        self.assertEqual([len(chain) for chain in self.chains()], [1, 1])
+        boots = self.guest.serial.boots()
+        self.domain.wait(self.domain.Resume())
+        self.check_goes_on(boots)
+        self.domain.destroy()
+        self.check_disks()
+
+    def test_shutdown(self):
+        """What was committed is finished without QEMU."""
+        job = self.begin(MIB)
+        self.guest.switch_off(self.domain)
+        job.wait()
+        self.check_disks()
+        self.assertEqual([len(chain) for chain in self.chains()], [1, 1])
+
     def test_off(self):
         """qemu-img cannot be slowed down."""
         self.domain.create(document('s1', vda='external', vdb='external'), DISK_ONLY)

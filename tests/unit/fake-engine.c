@@ -377,6 +377,18 @@ qs_task_set_speed (QsTask *task, guint64 speed, GError **error)
   return check_block_job (task, error);
 }
 
+/* none waits for a block job */
+gboolean
+qs_task_enter_passage (QsTask *task)
+{
+  return FALSE;
+}
+
+void
+qs_task_leave_passage (QsTask *task)
+{
+}
+
 /* what waits in a hold goes on waiting */
 gboolean
 qs_engine_kill (QsEngine *engine, const char *id, GError **error)
