@@ -53,6 +53,10 @@ static const ChangeType change_types[] = {
   [QS_CHANGE_QUARANTINE] = { "quarantine", { "reason:s" } },
   [QS_CHANGE_TIP] = { "tip", { "uuid:s", "target:s", "path:s" } },
   [QS_CHANGE_TIP_FORGET] = { "tip-forget", { "uuid:s" } },
+  [QS_CHANGE_MIRROR] = { "mirror",
+                         { "target:s", "path:s", "format:s", "snapshot:s", "job:s", "node:s" } },
+  [QS_CHANGE_MIRROR_DROP] = { "mirror-drop", { "path:s", "reason:s" } },
+  [QS_CHANGE_MIRROR_FORGET] = { "mirror-forget", { "path:s" } },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (change_types) == QS_N_CHANGE_KINDS);
 

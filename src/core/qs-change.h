@@ -45,8 +45,12 @@ typedef enum
   QS_CHANGE_TIP,              /* uuid s, target s, path s: the overlay with what was changed after
                                  the snapshot, kept while the domain is elsewhere */
   QS_CHANGE_TIP_FORGET,       /* uuid s: of all its disks */
+  QS_CHANGE_MIRROR,           /* target s, path s, format s, snapshot s, job s, node s: the disk is
+                                 written to this file, too; it goes with the snapshot */
+  QS_CHANGE_MIRROR_DROP,      /* path s, reason s: it is not written to any more */
+  QS_CHANGE_MIRROR_FORGET,    /* path s: of its file */
 } QsChangeKind;
-#define QS_N_CHANGE_KINDS (QS_CHANGE_TIP_FORGET + 1)
+#define QS_N_CHANGE_KINDS (QS_CHANGE_MIRROR_FORGET + 1)
 
 const char *qs_change_name (QsChangeKind kind);
 gboolean qs_change_lookup (const char *name, QsChangeKind *kind);
@@ -71,6 +75,7 @@ guint64 qs_change_uint64 (GVariant *arguments, const char *key);
 gboolean qs_change_boolean (GVariant *arguments, const char *key);
 gboolean qs_change_is_step_done (GVariant *result);
 gboolean qs_change_check_merge (GVariant *arguments, GError **error);
+void qs_change_mirror (GVariant *arguments, QsMirror *mirror);
 QsSnapshot *qs_change_snapshot (GVariant *arguments, const QsSnapshot *before, guint64 rev,
                                 GError **error);
 

@@ -248,6 +248,7 @@ apply_snapshot_delete (QsDomain *domain, GVariant *arguments, GError **error)
   if (find_snapshot (domain, uuid, error) == NULL)
     return FALSE;
   take_tree (domain, qs_tree_remove (domain->tree, uuid));
+  qs_domain_forget_mirrors (domain, uuid);
   return TRUE;
 }
 
@@ -306,6 +307,38 @@ static gboolean
 apply_tip_forget (QsDomain *domain, GVariant *arguments, GError **error)
 {
   return put_has_tip (domain, arguments, FALSE, error);
+}
+
+static gboolean
+apply_mirror (QsDomain *domain, GVariant *arguments, GError **error)
+{
+  QsMirror mirror;
+
+  qs_change_mirror (arguments, &mirror);
+  qs_domain_put_mirror (domain, &mirror);
+  return find_snapshot (domain, mirror.snapshot, error) != NULL;
+}
+
+/* why it has been dropped first stays */
+static gboolean
+apply_mirror_drop (QsDomain *domain, GVariant *arguments, GError **error)
+{
+  const QsMirror *before = qs_domain_find_mirror (domain, qs_change_string (arguments, "path"));
+  QsMirror mirror;
+
+  if (before == NULL || !qs_mirror_is_live (before))
+    return TRUE;
+  mirror = *before;
+  mirror.reason = (char *)qs_change_string (arguments, "reason");
+  qs_domain_put_mirror (domain, &mirror);
+  return TRUE;
+}
+
+static gboolean
+apply_mirror_forget (QsDomain *domain, GVariant *arguments, GError **error)
+{
+  qs_domain_forget_mirror (domain, qs_change_string (arguments, "path"));
+  return TRUE;
 }
 
 static gboolean
@@ -397,6 +430,9 @@ static const ApplyFunc apply_funcs[] = {
   [QS_CHANGE_QUARANTINE] = apply_quarantine,
   [QS_CHANGE_TIP] = apply_tip,
   [QS_CHANGE_TIP_FORGET] = apply_tip_forget,
+  [QS_CHANGE_MIRROR] = apply_mirror,
+  [QS_CHANGE_MIRROR_DROP] = apply_mirror_drop,
+  [QS_CHANGE_MIRROR_FORGET] = apply_mirror_forget,
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (apply_funcs) == QS_N_CHANGE_KINDS);
 

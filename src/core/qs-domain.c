@@ -20,6 +20,12 @@ actives_new (void)
   return g_ptr_array_new_with_free_func ((GDestroyNotify)active_free);
 }
 
+static GPtrArray *
+mirrors_new (void)
+{
+  return g_ptr_array_new_with_free_func ((GDestroyNotify)qs_mirror_free);
+}
+
 /**
  * qs_domain_new:
  * @def: (transfer none)
@@ -37,6 +43,7 @@ qs_domain_new (const char *id, guint32 owner, QsDomainDef *def)
   domain->owner = owner;
   domain->def = qs_domain_def_ref (def);
   domain->actives = actives_new ();
+  domain->mirrors = mirrors_new ();
   domain->tree = qs_tree_new ();
   return domain;
 }
@@ -72,6 +79,9 @@ qs_domain_copy (const QsDomain *domain)
 
       qs_domain_put_active (copy, active->target, active->path, active->format, active->stem);
     }
+  copy->mirrors = mirrors_new ();
+  for (guint i = 0; i < domain->mirrors->len; i++)
+    qs_domain_put_mirror (copy, g_ptr_array_index (domain->mirrors, i));
   return copy;
 }
 
@@ -92,6 +102,7 @@ domain_clear (QsDomain *domain)
   g_clear_pointer (&domain->process, qs_process_free);
   g_clear_pointer (&domain->attachment, qs_attachment_free);
   g_ptr_array_unref (domain->actives);
+  g_ptr_array_unref (domain->mirrors);
   qs_tree_unref (domain->tree);
   g_free (domain->quarantine_reason);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "qs-domain-def.h"
+#include "qs-mirror.h"
 #include "qs-tree.h"
 
 /**
@@ -66,6 +67,7 @@ typedef struct
   QsProcess *process;       /* or NULL */
   QsAttachment *attachment; /* NULL: a defined domain, which the service starts itself */
   gboolean connected;       /* its QEMU can be asked now; not recorded */
+  GPtrArray *mirrors;       /* of QsMirror, live or not: one goes with its snapshot */
   QsTree *tree;
   char *quarantine_reason; /* or NULL */
 } QsDomain;
@@ -83,6 +85,15 @@ QsSourceType qs_domain_disk_source_type (const QsDomain *domain, const QsDiskDef
 QsDomainDef *qs_domain_true_def (const QsDomain *domain, gboolean inactive, GError **error);
 void qs_domain_put_active (QsDomain *domain, const char *target, const char *path,
                            const char *format, const char *stem);
+
+/* qs-mirror.c */
+void qs_domain_put_mirror (QsDomain *domain, const QsMirror *mirror);
+gboolean qs_domain_forget_mirror (QsDomain *domain, const char *path);
+void qs_domain_forget_mirrors (QsDomain *domain, const char *snapshot);
+const QsMirror *qs_domain_find_mirror (const QsDomain *domain, const char *path);
+const QsMirror *qs_domain_live_mirror (const QsDomain *domain, const char *target);
+const QsMirror *qs_domain_snapshot_mirror (const QsDomain *domain, const char *snapshot,
+                                           const char *target);
 
 QsProcess *qs_process_new (gint64 pid, guint64 start_time, const char *boot_id, const char *socket,
                            const char *unit);

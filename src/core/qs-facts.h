@@ -300,7 +300,8 @@ typedef struct
 {
   char *path;
   char *format;
-  char *role;    /* disk, memory, nvram; layer: of a disk, see qs_file_is_layer() */
+  char *role; /* disk, memory, nvram; layer: of a disk, see qs_file_is_layer(); mirror: of a disk,
+                    which is on another file */
   char *backing; /* path of the recorded backing file, or NULL */
   guint64 dev;
   guint64 ino;
@@ -365,6 +366,7 @@ void qs_file_free (QsFile *file);
 gboolean qs_file_is (const QsFile *file, const QsImage *image);
 gboolean qs_file_is_disk (const QsFile *file);
 gboolean qs_file_is_layer (const QsFile *file);
+gboolean qs_file_is_mirror (const QsFile *file);
 gboolean qs_file_is_of (const QsFile *file, const char *snapshot);
 gboolean qs_file_is_tip (const QsFile *file);
 gboolean qs_file_has_other_users (const QsFile *file, const char *snapshot);

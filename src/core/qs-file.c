@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-facts.h"
+#include "qs-mirror.h"
 
 /* a file as the records have it */
 
@@ -100,6 +101,17 @@ qs_file_is_layer (const QsFile *file)
 {
   return g_strcmp0 (file->role, "layer") == 0 && file->active_of == NULL
          && !has_any (file->state_of) && !has_any (file->tag_of) && !has_any (file->tip_of);
+}
+
+/**
+ * qs_file_is_mirror:
+ *
+ * Whether it is a second file of a disk, live or not, which nothing stands on.
+ */
+gboolean
+qs_file_is_mirror (const QsFile *file)
+{
+  return g_strcmp0 (file->role, QS_MIRROR_ROLE) == 0;
 }
 
 /* @uuids: (nullable) */

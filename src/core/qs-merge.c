@@ -56,6 +56,7 @@ qs_file_book_count (const QsFileBook *book, const QsFile *file, QsFileUsers *use
                           .n_states = count_staying (book, file->state_of),
                           .n_tags = count_staying (book, file->tag_of),
                           .n_tips = count_staying (book, file->tip_of),
+                          .is_mirror = qs_file_is_mirror (file),
                           .is_shared = is_foreign (book, file) };
   for (guint i = 0; i < book->files->len; i++)
     users->n_above += is_above (book, g_ptr_array_index (book->files, i), file);
@@ -90,8 +91,8 @@ qs_file_book_fate (const QsFileBook *book, const QsFile *file)
   QsFileUsers users;
 
   qs_file_book_count (book, file, &users);
-  if (users.is_active || users.is_shared || users.n_states > 0 || users.n_tags > 0
-      || users.n_tips > 0)
+  if (users.is_active || users.is_mirror || users.is_shared || users.n_states > 0
+      || users.n_tags > 0 || users.n_tips > 0)
     return QS_FILE_KEEP;
   if (users.n_above > 1)
     return QS_FILE_HIDE;

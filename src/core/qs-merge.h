@@ -17,6 +17,7 @@ typedef struct
   guint n_tags;       /* snapshots that lie under a tag in it */
   guint n_tips;       /* snapshots that have their later changes in it */
   guint n_above;      /* files that are backed by it */
+  gboolean is_mirror; /* a disk is, or was, written to it as well */
   gboolean is_shared; /* another domain has it, too */
 } QsFileUsers;
 

@@ -141,6 +141,25 @@ add_unreadable (const QsVerify *verify, const QsFile *file, const GError *error)
                  loss != NULL ? "; " : "", loss != NULL ? loss : "");
 }
 
+/* what was one is of no use, and what lies there nobody's business */
+static void
+verify_mirror (const QsVerify *verify, const QsFile *file, const QsSight *sight)
+{
+  const QsMirror *mirror = qs_domain_find_mirror (verify->domain, file->path);
+  gboolean is_there = sight->image != NULL && !is_other (file, sight->image);
+  QsFinding *finding;
+
+  if (mirror == NULL || !qs_mirror_is_live (mirror) || is_there || sight->error != NULL)
+    return;
+  finding = qs_verify_add (verify, QS_FINDING_MISSING_FILE, file->path, "",
+                           "‘%s’ is missing, and disk ‘%s’ is mirrored to it; bring it back under "
+                           "its name, or delete snapshot ‘%s’ with REMOVE_MIRROR",
+                           file->path, mirror->target,
+                           qs_verify_snapshot_name (verify, mirror->snapshot));
+  g_free (finding->subject);
+  finding->subject = g_strdup (mirror->target);
+}
+
 /**
  * qs_verify_file:
  *
@@ -151,6 +170,11 @@ qs_verify_file (const QsVerify *verify, const QsFile *file, const QsSight *sight
 {
   g_autofree char *loss = NULL;
 
+  if (qs_file_is_mirror (file))
+    {
+      verify_mirror (verify, file, sight);
+      return;
+    }
   if (sight->image == NULL && sight->error == NULL)
     {
       add_missing (verify, file);

@@ -268,6 +268,7 @@ apply_snapshot_delete (QsDb *db, const char *domain, GVariant *arguments, GError
   return check_snapshot (db, domain, STRING ("uuid"), error)
          && qs_db_run (db, error, QS_SQL_SNAPSHOT_LEAVE_CURRENT, "ss", domain, STRING ("uuid"))
          && qs_db_run (db, error, QS_SQL_SNAPSHOT_MOVE_CHILDREN, "s", STRING ("uuid"))
+         && qs_db_run (db, error, QS_SQL_MIRROR_FORGET_FILES, "ss", domain, STRING ("uuid"))
          && qs_db_run (db, error, QS_SQL_SNAPSHOT_DELETE, "s", STRING ("uuid"));
 }
 
@@ -318,6 +319,13 @@ apply_tip_forget (QsDb *db, const char *domain, GVariant *arguments, GError **er
          && qs_db_run (db, error, QS_SQL_TIP_FORGET, "s", STRING ("uuid"));
 }
 
+static gboolean
+apply_mirror (QsDb *db, const char *domain, GVariant *arguments, GError **error)
+{
+  return check_snapshot (db, domain, STRING ("snapshot"), error)
+         && qs_db_put_mirror (db, domain, arguments, error);
+}
+
 /* the last three also for a domain that is gone: its files may have to be unlinked after it */
 static const struct
 {
@@ -345,6 +353,9 @@ static const struct
   [QS_CHANGE_QUARANTINE] = { apply_quarantine, TRUE },
   [QS_CHANGE_TIP] = { apply_tip, TRUE },
   [QS_CHANGE_TIP_FORGET] = { apply_tip_forget, TRUE },
+  [QS_CHANGE_MIRROR] = { apply_mirror, TRUE },
+  [QS_CHANGE_MIRROR_DROP] = { qs_db_drop_mirror, TRUE },
+  [QS_CHANGE_MIRROR_FORGET] = { qs_db_forget_mirror, TRUE },
   [QS_CHANGE_DOMAIN_DELETE] = { apply_domain_delete, FALSE },
   [QS_CHANGE_FILE_TOMBSTONE] = { apply_file_tombstone, FALSE },
   [QS_CHANGE_FILE_FORGET] = { apply_file_forget, FALSE },

@@ -21,6 +21,7 @@ static const struct
   { "snap_file", QS_SQL_COPY_SNAP_FILE },
   { "quiesce", QS_SQL_COPY_QUIESCE },
   { "tip", QS_SQL_COPY_TIP },
+  { "mirror", QS_SQL_COPY_MIRROR },
   { "tombstone", QS_SQL_COPY_TOMBSTONE },
 };
 

@@ -165,6 +165,24 @@ take_active (Load *load, sqlite3_stmt *row, GError **error)
 }
 
 static gboolean
+take_mirror (Load *load, sqlite3_stmt *row, GError **error)
+{
+  Loading *loading = find (load, qs_db_text (row, 0), error);
+  const QsMirror mirror = { .target = (char *)qs_db_text (row, 1),
+                            .path = (char *)qs_db_text (row, 2),
+                            .format = (char *)qs_db_text (row, 3),
+                            .snapshot = (char *)qs_db_text (row, 4),
+                            .job = (char *)qs_db_text (row, 5),
+                            .node = (char *)qs_db_text (row, 6),
+                            .reason = (char *)qs_db_text (row, 7) };
+
+  if (loading == NULL)
+    return FALSE;
+  qs_domain_put_mirror (loading->domain, &mirror);
+  return TRUE;
+}
+
+static gboolean
 take_snapshot (Load *load, sqlite3_stmt *row, GError **error)
 {
   Loading *loading = find (load, qs_db_text (row, 0), error);
@@ -203,7 +221,7 @@ static const struct
 } tables[] = {
   { QS_SQL_DEFINITION_LIST, take_definition }, { QS_SQL_DOMAIN_LIST, take_domain },
   { QS_SQL_ATTACHMENT_LIST, take_attachment }, { QS_SQL_ACTIVE_LIST, take_active },
-  { QS_SQL_SNAPSHOT_LIST, take_snapshot },
+  { QS_SQL_SNAPSHOT_LIST, take_snapshot },     { QS_SQL_MIRROR_LIST, take_mirror },
 };
 
 static void

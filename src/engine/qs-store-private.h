@@ -24,6 +24,9 @@ gboolean qs_db_apply (QsDb *db, const char *domain, GVariant *changes, GError **
 gboolean qs_db_merge_file (QsDb *db, const char *domain, GVariant *arguments, GError **error);
 gboolean qs_db_put_backing (QsDb *db, const char *domain, GVariant *arguments, GError **error);
 gboolean qs_db_put_role (QsDb *db, const char *domain, GVariant *arguments, GError **error);
+gboolean qs_db_put_mirror (QsDb *db, const char *domain, GVariant *arguments, GError **error);
+gboolean qs_db_drop_mirror (QsDb *db, const char *domain, GVariant *arguments, GError **error);
+gboolean qs_db_forget_mirror (QsDb *db, const char *domain, GVariant *arguments, GError **error);
 gboolean qs_db_check_not_busy (QsDb *db, const char *domain, GError **error);
 gboolean qs_db_put_step (QsDb *db, const gint64 *step, QsStepState state, GVariant *result,
                          GError **error);

@@ -23,6 +23,7 @@ const char *const qs_sql_settings[] = {
 #define ATTACHMENT_COLUMNS "domain, socket, agent, stable_path, follow"
 #define FILE_MODE_COLUMNS "domain, path, mode"
 #define QUIESCE_COLUMNS "snapshot, freeze_time, quiesced"
+#define MIRROR_COLUMNS "domain, target, path, format, snapshot, job, node, reason"
 #define FREEZE_COLUMNS "domain, op, owner, pid, start_time, boot_id, socket, ours, since"
 #define OP_COLUMNS "id, domain, name, request, parts, caller, state, error, message"
 #define REQUEST_COLUMNS "op, n, request"
@@ -172,7 +173,22 @@ static const char *const version_4[] = {
   NULL,
 };
 
-const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION] = { version_1, version_2, version_3, version_4 };
+/* second files of disks. A reason: nothing is written to it any more */
+static const char *const version_5[] = {
+  "CREATE TABLE mirror (domain TEXT NOT NULL REFERENCES domain (id) ON DELETE CASCADE, "
+  "target TEXT NOT NULL, path TEXT NOT NULL, format TEXT NOT NULL, "
+  "snapshot TEXT NOT NULL REFERENCES snapshot (uuid) ON DELETE CASCADE, job TEXT NOT NULL, "
+  "node TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', " HASH_COLUMN
+  ", PRIMARY KEY (domain, path), "
+  "FOREIGN KEY (domain, path) REFERENCES file (domain, path) ON UPDATE CASCADE "
+  "DEFERRABLE INITIALLY DEFERRED) STRICT",
+  "CREATE INDEX mirror_snapshot ON mirror (snapshot)",
+  HASHED ("mirror", MIRROR_COLUMNS),
+  NULL,
+};
+
+const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION] = { version_1, version_2, version_3, version_4,
+                                                      version_5 };
 
 #define DAMAGED(table, columns)                                                                    \
   "SELECT '" table "' FROM " table " WHERE hash <> row_hash (" columns ")"
@@ -202,5 +218,10 @@ const QsUpgrade qs_sql_upgrades[QS_STORE_VERSION] = { version_1, version_2, vers
   AND DAMAGED ("quiesce", QUIESCE_COLUMNS)                                                         \
   AND DAMAGED ("freeze", FREEZE_COLUMNS)
 
+#define DAMAGED_5                                                                                  \
+  DAMAGED_3                                                                                        \
+  AND DAMAGED ("mirror", MIRROR_COLUMNS)
+
 const char *const qs_sql_verify[QS_STORE_VERSION] = { DAMAGED_1 " LIMIT 1", DAMAGED_2 " LIMIT 1",
-                                                      DAMAGED_3 " LIMIT 1", DAMAGED_3 " LIMIT 1" };
+                                                      DAMAGED_3 " LIMIT 1", DAMAGED_3 " LIMIT 1",
+                                                      DAMAGED_5 " LIMIT 1" };

@@ -132,6 +132,19 @@ static const char *const statements[] = {
       "UPDATE snapshot SET parent = (SELECT parent FROM snapshot WHERE uuid = ?1) "
       "WHERE parent = ?1",
   [QS_SQL_SNAPSHOT_DELETE] = "DELETE FROM snapshot WHERE uuid = ?1",
+  [QS_SQL_MIRROR_LIST] = "SELECT domain, target, path, format, snapshot, job, node, reason "
+                         "FROM mirror ORDER BY rowid",
+  [QS_SQL_MIRROR_PUT] =
+      "INSERT INTO mirror (domain, target, path, format, snapshot, job, node, reason) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '') ON CONFLICT (domain, path) DO UPDATE SET "
+      "target = ?2, format = ?4, snapshot = ?5, job = ?6, node = ?7, reason = ''",
+  [QS_SQL_MIRROR_DROP] =
+      "UPDATE mirror SET reason = ?3 WHERE domain = ?1 AND path = ?2 AND reason = ''",
+  [QS_SQL_MIRROR_FORGET] = "DELETE FROM mirror WHERE domain = ?1 AND path = ?2",
+  /* a record that goes whatever its mirrors were leaves no file behind that is known for nothing */
+  [QS_SQL_MIRROR_FORGET_FILES] =
+      "DELETE FROM file WHERE domain = ?1 AND role = 'mirror' "
+      "AND path IN (SELECT path FROM mirror WHERE domain = ?1 AND snapshot = ?2)",
   [QS_SQL_DOCUMENT_PUT] = "INSERT INTO document (snapshot, document) VALUES (?1, ?2) "
                           "ON CONFLICT (snapshot) DO UPDATE SET document = ?2",
   [QS_SQL_DOCUMENT_GET] =
@@ -153,6 +166,7 @@ static const char *const statements[] = {
       "SELECT quiesce.* FROM snapshot, quiesce WHERE quiesce.snapshot = snapshot.uuid "
       "AND domain = ?1 ORDER BY rev",
   [QS_SQL_COPY_TIP] = "SELECT * FROM tip WHERE domain = ?1 ORDER BY snapshot, target",
+  [QS_SQL_COPY_MIRROR] = "SELECT * FROM mirror WHERE domain = ?1 ORDER BY path",
   [QS_SQL_COPY_TOMBSTONE] = "SELECT * FROM tombstone WHERE domain = ?1 ORDER BY path",
 
   [QS_SQL_FREEZE_PUT] =

@@ -38,6 +38,17 @@ add_sight (Sights *sights, const char *path, const char *format, GError **error)
   return sight != NULL;
 }
 
+/* what a mirror is to stand on one day need not be there yet */
+static void
+forget_below (const Sights *sights, const char *path)
+{
+  const GPtrArray *all = sights->survey->facts->sights;
+  QsSight *last = all->len > 0 ? g_ptr_array_index (all, all->len - 1) : NULL;
+
+  if (last != NULL && g_str_equal (last->path, path))
+    g_clear_pointer (&last->below, g_free);
+}
+
 static gboolean
 add_recorded (Sights *sights, GError **error)
 {
@@ -49,6 +60,8 @@ add_recorded (Sights *sights, GError **error)
 
       if (!add_sight (sights, file->path, file->format, error))
         return FALSE;
+      if (qs_file_is_mirror (file))
+        forget_below (sights, file->path);
     }
   return TRUE;
 }

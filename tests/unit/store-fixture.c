@@ -162,6 +162,19 @@ describe_actives (GString *text, const QsDomain *domain)
     }
 }
 
+static void
+describe_mirrors (GString *text, const QsDomain *domain)
+{
+  for (guint i = 0; i < domain->mirrors->len; i++)
+    {
+      const QsMirror *mirror = g_ptr_array_index (domain->mirrors, i);
+
+      g_string_append_printf (text, "mirror of %s: %s %s %s %s %s %s\n", mirror->target,
+                              mirror->path, mirror->format, mirror->snapshot, mirror->job,
+                              mirror->node, mirror->reason);
+    }
+}
+
 char *
 describe_domain (const QsDomain *domain)
 {
@@ -184,6 +197,7 @@ describe_domain (const QsDomain *domain)
                             domain->attachment->stable_path, domain->attachment->hindered,
                             domain->attachment->follow);
   describe_actives (text, domain);
+  describe_mirrors (text, domain);
   describe_tree (text, domain->tree);
   return g_string_free (text, FALSE);
 }

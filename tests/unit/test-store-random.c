@@ -226,6 +226,34 @@ add_tip_forget (QsChangeList *list)
   qs_changes_add (list, QS_CHANGE_TIP_FORGET, "uuid", "s", uuid, NULL);
 }
 
+/* of files that have no other use, which would be in the store alone */
+static void
+add_mirror (QsChangeList *list)
+{
+  g_autofree char *uuid = some ("s-", N_SNAPSHOTS);
+  const char *path = PICK ("/m/0", "/m/1");
+
+  qs_changes_add (list, QS_CHANGE_FILE_PUT, "path", "s", path, "format", "s", "qcow2", "role", "s",
+                  "mirror", "backing", "s", "", "ours", "b", TRUE, "dev", "t", (guint64)1, "ino",
+                  "t", (guint64)g_test_rand_int (), NULL);
+  qs_changes_add (list, QS_CHANGE_MIRROR, "target", "s", PICK ("vda", "vdb"), "path", "s", path,
+                  "format", "s", "qcow2", "snapshot", "s", uuid, "job", "s", PICK ("j1", "j2"),
+                  "node", "s", "n", NULL);
+}
+
+static void
+add_mirror_drop (QsChangeList *list)
+{
+  qs_changes_add (list, QS_CHANGE_MIRROR_DROP, "path", "s", PICK ("/m/0", "/m/1", "/m/2"), "reason",
+                  "s", PICK ("full", "gone"), NULL);
+}
+
+static void
+add_mirror_forget (QsChangeList *list)
+{
+  qs_changes_add (list, QS_CHANGE_MIRROR_FORGET, "path", "s", PICK ("/m/0", "/m/2"), NULL);
+}
+
 static void (*const adders[]) (QsChangeList *list) = {
   [QS_CHANGE_DOMAIN_PUT] = add_domain_put,
   [QS_CHANGE_DOMAIN_DELETE] = add_quarantine, /* has a test of its own */
@@ -251,6 +279,9 @@ static void (*const adders[]) (QsChangeList *list) = {
   [QS_CHANGE_QUARANTINE] = add_quarantine,
   [QS_CHANGE_TIP] = add_tip,
   [QS_CHANGE_TIP_FORGET] = add_tip_forget,
+  [QS_CHANGE_MIRROR] = add_mirror,
+  [QS_CHANGE_MIRROR_DROP] = add_mirror_drop,
+  [QS_CHANGE_MIRROR_FORGET] = add_mirror_forget,
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (adders) == QS_N_CHANGE_KINDS);
 
