@@ -55,6 +55,7 @@ struct QsJob
   char *step;
   gdouble progress;
   QsAmount amount;    /* of that step */
+  gboolean ready;     /* waits to be told how to end */
   gboolean paused;    /* asked for */
   guint64 bandwidth;  /* asked for: bytes a second, 0: no limit */
   GPtrArray *waiting; /* of GDBusMethodInvocation */

@@ -33,7 +33,10 @@ get_snapshot (const QsSubject *subject)
 static GVariant *
 get_state (const QsSubject *subject)
 {
-  return g_variant_new_string (state_words[subject->job->state]);
+  const QsJob *job = subject->job;
+
+  return g_variant_new_string (
+      job->ready && job->state == QS_JOB_RUNNING ? "ready" : state_words[job->state]);
 }
 
 static GVariant *

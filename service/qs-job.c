@@ -323,6 +323,7 @@ on_step (QsTask *task, const char *step, gdouble progress, gboolean undoing, gpo
   QsJob *job = user_data;
 
   job->amount = (QsAmount){ 0 };
+  job->ready = FALSE;
   g_free (job->step);
   job->step = g_strdup (step);
   job->progress = progress;
@@ -353,7 +354,17 @@ on_committed (QsTask *task, gpointer user_data)
   qs_job_announce (job, names);
 }
 
-const QsTaskSink qs_job_sink = { on_step, on_amount, on_committed };
+static void
+on_ready (QsTask *task, gboolean ready, gpointer user_data)
+{
+  static const char *const names[] = { "State", NULL };
+  QsJob *job = user_data;
+
+  job->ready = ready;
+  qs_job_announce (job, names);
+}
+
+const QsTaskSink qs_job_sink = { on_step, on_amount, on_committed, on_ready };
 
 static void
 answer_waiter (gpointer data, gpointer user_data)

@@ -103,6 +103,21 @@ qs_plan_step (const QsPlan *plan, guint index)
   return g_ptr_array_index (plan->steps, index);
 }
 
+/* what a step hangs on has been done, or left out, before it */
+static gboolean
+check_condition (const QsPlan *plan, guint index, GError **error)
+{
+  const QsStep *step = qs_plan_step (plan, index);
+  guint32 other = 0;
+
+  if (!g_variant_lookup (step->arguments, "if-done", "u", &other) || other < index)
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED,
+               "step ‘%s’ hangs on step %u, which is itself, or comes later",
+               qs_step_type (step->kind)->name, other);
+  return FALSE;
+}
+
 /**
  * qs_plan_check:
  *
@@ -118,7 +133,7 @@ qs_plan_check (const QsPlan *plan, GError **error)
     {
       const QsStep *step = qs_plan_step (plan, i);
 
-      if (!qs_step_check (step, error))
+      if (!qs_step_check (step, error) || !check_condition (plan, i, error))
         return FALSE;
       if (step->phase < last)
         {

@@ -145,7 +145,7 @@ qs_planning_unlink_if (QsPlan *plan, const char *path, const QsFile *file, guint
   else
     qs_plan_add (plan, QS_STEP_FILE_UNLINK, QS_PHASE_FINISH, path,
                  g_variant_new_parsed ("{'path': <%s>, 'dev': <%t>, 'ino': <%t>, 'btime': <%x>,"
-                                       " 'merge': <%u>}",
+                                       " 'if-done': <%u>}",
                                        path, file->dev, file->ino, file->btime, (guint32)step));
 }
 

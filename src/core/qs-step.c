@@ -9,6 +9,7 @@
 #define IMAGE_CREATE                                                                               \
   "target:s path:s format:s size:t cluster-size:u extended-l2:b? backing:s? backing-format:s? "    \
   "mode:u gid:u"
+#define IF_DONE "if-done:u?"
 #define HEADER "backing:s? backing-format:s? old:s? old-format:s?"
 #define IMAGE_SNAPSHOT "target:s path:s format:s tag:s dev:t ino:t"
 
@@ -25,9 +26,10 @@ static const QsStepType step_types[] = {
                                      IMAGE_SNAPSHOT " load:u?" },
   [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { "image-snapshot-delete", NULL,
                                       QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL, IMAGE_SNAPSHOT },
+  /* @backing: an existing node that it stands on; left out, or "": none, whatever its header says */
   [QS_STEP_NODE_ADD] = { "blockdev-add", "blockdev-del", QS_MAY_PREPARE,
                          "target:s node:s path:s format:s direct:b no-flush:b detect-zeroes:s? "
-                         "auto-read-only:b? open-backing:b?" },
+                         "auto-read-only:b? open-backing:b? backing:s? read-only:b?" },
   /* all disks at one point in time. A row has one of: `overlay`, which the guest goes over to; `tag`,
      a snapshot inside the image; `backup`, a node that gets the content of firmware variables */
   [QS_STEP_TRANSACTION] = { "transaction", "block-commit",
@@ -58,11 +60,10 @@ static const QsStepType step_types[] = {
   [QS_STEP_QUIT] = { "quit", NULL, QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL,
                      "pid:x start-time:t boot-id:s unit:s" },
   [QS_STEP_RECORD] = { "record", NULL, QS_MAY_COMMIT | QS_MAY_FINISH, "changes:a(sa{sv})" },
-  /* @keep: only while the file has this name as well; @merge: only if that `job-dismiss` says that the
-     merge is done, and not that it was given up */
+  /* @keep: only while the file has this name as well */
   [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL,
                             QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL | QS_REMOVES_FILE,
-                            "path:s dev:t ino:t btime:x keep:s? merge:u?" },
+                            "path:s dev:t ino:t btime:x keep:s?" },
   /* the file of step `image`: if step `switch` was tried in vain, or, without that, in any case */
   [QS_STEP_IMAGE_DISCARD] = { "image-discard", NULL, QS_MAY_FINISH,
                               "target:s path:s image:u switch:u?" },
@@ -175,6 +176,22 @@ static const QsStepType step_types[] = {
   /* node @node, on which others stand, can be written to */
   [QS_STEP_NODE_WRITABLE] = { "blockdev-writable", "blockdev-reopen", QS_MAY_PREPARE,
                               "target:s node:s path:s" },
+  /* what the guest sees of @device, a block node, is copied to @node, which has the file @path open: that
+     of step @image, or @file; and all that it writes after that. @until-ready: until both are equal, and
+     stay so; else the job is only begun. @drop: nodes that are not needed when the device has gone over
+     to @node, @added: if it has not, those on top first. The rest is as of a commit of what the guest
+     writes to */
+  [QS_STEP_MIRROR] = { "blockdev-mirror", "job-cancel", QS_MAY_PREPARE,
+                       "target:s job:s device:s node:s path:s image:u? file:(ssttx)? sync:s "
+                       "copy-mode:s speed:t? until-ready:b drop:as added:as" },
+  /* of step @merge, a mirror or a commit of what the guest writes to: until the caller says what is to
+     come. Done: the device is to go over; not done: it is not, and what was written is a copy of the
+     moment */
+  [QS_STEP_JOB_HOLD] = { "job-hold", "job-cancel", QS_MAY_PREPARE, "target:s merge:u" },
+  /* node @node, whose file has the format @format, stands on node @backing */
+  [QS_STEP_NODE_BACKING] = { "blockdev-backing", "blockdev-reopen", QS_MAY_PREPARE,
+                             "target:s node:s format:s backing:s direct:b no-flush:b "
+                             "detect-zeroes:s" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 
@@ -351,7 +368,7 @@ qs_step_check (const QsStep *step, GError **error)
       return FALSE;
     }
   return check_arguments (step, step->arguments, type->arguments, error)
-         && check_rows (step, error);
+         && check_arguments (step, step->arguments, IF_DONE, error) && check_rows (step, error);
 }
 
 /**

@@ -57,8 +57,11 @@ typedef enum
   QS_STEP_IMAGE_CHECK,
   QS_STEP_IMAGE_REPAIR,
   QS_STEP_NODE_WRITABLE,
+  QS_STEP_MIRROR,
+  QS_STEP_JOB_HOLD,
+  QS_STEP_NODE_BACKING,
 } QsStepKind;
-#define QS_N_STEP_KINDS (QS_STEP_NODE_WRITABLE + 1)
+#define QS_N_STEP_KINDS (QS_STEP_NODE_BACKING + 1)
 
 typedef enum
 {
@@ -92,7 +95,9 @@ typedef enum
  * @name: the QMP command or qemu-img verb that does it
  * @undo: what takes it back; NULL where nothing does: then it may not be a prepare step
  * @phases: where in a plan it may stand, and what else is to be known of it
- * @arguments: "key:type" words, a `?` behind the type of an optional one
+ * @arguments: "key:type" words, a `?` behind the type of an optional one. Each kind may have
+ *   `if-done:u` as well, the index of an earlier step: only if that one says that it is done; else it
+ *   is left out, and says the same of itself
  * @rows: the same for each row of an argument `disks` of type aa{sv}, or NULL
  *
  * The step table. An operation that needs a new kind of step adds a row here, an executor in the

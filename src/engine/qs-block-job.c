@@ -169,9 +169,9 @@ steer (QsQmp *qmp, const char *id, QsControl *control)
 }
 
 void
-qs_block_job_release (QsQmp *qmp, const char *id)
+qs_block_job_release (QsQmp *qmp, const char *id, guint64 speed)
 {
-  ask_speed (qmp, id, 0);
+  ask_speed (qmp, id, speed);
   ask_paused (qmp, id, FALSE);
 }
 
@@ -227,6 +227,58 @@ qs_block_job_wait (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlo
   reached = wait_running (qmp, id, wait, job, error);
   qs_passage_close (passage);
   return reached;
+}
+
+/* one that is paused comes back to where it was */
+static gboolean
+is_held (const QsBlockJob *job)
+{
+  return job->state == QS_BLOCK_JOB_READY || (job->state == QS_BLOCK_JOB_RUNNING && job->is_paused);
+}
+
+static void
+tell_change (const QsBlockJobWait *wait, const QsBlockJob *job, QsBlockJob *told)
+{
+  if (wait->tell != NULL && (job->done != told->done || job->total != told->total))
+    wait->tell (job, wait->user_data);
+  *told = (QsBlockJob){ .done = job->done, .total = job->total };
+}
+
+static gboolean
+wait_held (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlockJob *job,
+           QsControlEnd *end, GError **error)
+{
+  QsBlockJob told = { 0 };
+
+  while (qs_block_job_look (qmp, id, job, error))
+    {
+      tell_change (wait, job, &told);
+      if (!is_held (job))
+        return TRUE;
+      steer (qmp, id, wait->control);
+      if (job->state == QS_BLOCK_JOB_READY)
+        *end = qs_control_get_end (wait->control);
+      if (*end != QS_CONTROL_HOLD)
+        return TRUE;
+      if (!check_patience (wait, id, G_MAXINT64, error))
+        return FALSE;
+      qs_qmp_wait_news (qmp, LOOK_AGAIN);
+    }
+  return FALSE;
+}
+
+gboolean
+qs_block_job_hold (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlockJob *job,
+                   QsControlEnd *end, GError **error)
+{
+  QsPassage *passage = qs_control_get_passage (wait->control);
+  gboolean told;
+
+  *end = QS_CONTROL_HOLD;
+  qs_passage_open (passage);
+  told = wait_held (qmp, id, wait, job, end, error);
+  qs_passage_close (passage);
+  return told;
 }
 
 gboolean
@@ -296,4 +348,53 @@ qs_block_job_cancel (QsQmp *qmp, const char *id, GError **error)
     qs_block_job_do (qmp, "job-cancel", id, NULL);
   return wait_over (qmp, id, &job, error)
          && (job.state == QS_BLOCK_JOB_ABSENT || qs_block_job_do (qmp, "job-dismiss", id, error));
+}
+
+/* QEMU takes a cancel of a job that is ready for a wish to end it in good order, unless it is forced */
+static gboolean
+ask_finish (QsQmp *qmp, const char *id, QsBlockJob *job, GError **error)
+{
+  gint64 deadline = g_get_monotonic_time () + QS_QMP_TRANSACTION_SECONDS * G_USEC_PER_SEC;
+
+  if (job->state == QS_BLOCK_JOB_READY
+      && !qs_qmp_run (qmp, "block-job-cancel", g_variant_new_parsed ("{'device': <%s>}", id),
+                      QS_QMP_COMMAND_SECONDS, error))
+    return FALSE;
+  while (job->state == QS_BLOCK_JOB_READY || job->state == QS_BLOCK_JOB_RUNNING)
+    {
+      if (g_get_monotonic_time () >= deadline)
+        {
+          g_set_error (error, QS_ERROR, QS_ERROR_TIMEOUT,
+                       "the job ‘%s’ of QEMU was told to end and has not: the guest writes faster "
+                       "than can be copied",
+                       id);
+          return FALSE;
+        }
+      qs_qmp_wait_news (qmp, LOOK_AGAIN);
+      if (!qs_block_job_look (qmp, id, job, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* what is done already is not asked for again */
+gboolean
+qs_block_job_finish (QsQmp *qmp, const char *id, GError **error)
+{
+  g_auto (QsBlockJob) job = { 0 };
+
+  if (!qs_block_job_look (qmp, id, &job, error) || !ask_finish (qmp, id, &job, error))
+    return FALSE;
+  if (job.state == QS_BLOCK_JOB_PENDING
+      && (!qs_block_job_do (qmp, "job-finalize", id, error) || !wait_over (qmp, id, &job, error)))
+    return FALSE;
+  if (job.state == QS_BLOCK_JOB_ABSENT)
+    return TRUE;
+  if (job.problem != NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_IMAGE_FAILED, "the job ‘%s’ of QEMU has failed: %s",
+                   id, job.problem);
+      return FALSE;
+    }
+  return qs_block_job_do (qmp, "job-dismiss", id, error);
 }

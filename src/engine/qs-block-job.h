@@ -61,14 +61,28 @@ gboolean qs_block_job_wait (QsQmp *qmp, const char *id, const QsBlockJobWait *wa
 /* while a job that streams is concluded and not dismissed, QEMU 7.2 dies of `query-named-block-nodes` */
 gboolean qs_block_job_may_ask_nodes (QsQmp *qmp, gboolean *may, GError **error);
 
+/**
+ * qs_block_job_hold:
+ * @wait: with a control; its time limit does not count
+ * @end: (out): what its control was told
+ *
+ * Waits as long as a job is ready, and nobody says how it is to end; @wait tells what has changed only.
+ */
+gboolean qs_block_job_hold (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlockJob *job,
+                            QsControlEnd *end, GError **error);
+
 /* `job-complete`, `job-finalize`, `job-cancel`, `job-dismiss` */
 gboolean qs_block_job_do (QsQmp *qmp, const char *command, const char *id, GError **error);
 
-/* takes back what a client that is gone has asked of it: nobody else would */
-void qs_block_job_release (QsQmp *qmp, const char *id);
+/* takes back what a client that is gone has asked of it: nobody else would. @speed: bytes a second, 0:
+   as fast as it goes */
+void qs_block_job_release (QsQmp *qmp, const char *id, guint64 speed);
 
 /* ends it, whatever state it is in, and forgets it; one that is not there is as good */
 gboolean qs_block_job_complete (QsQmp *qmp, const char *id, GError **error);
 gboolean qs_block_job_cancel (QsQmp *qmp, const char *id, GError **error);
+
+/* ends one that is ready without a pivot, and forgets it: what it has written is a copy of a moment */
+gboolean qs_block_job_finish (QsQmp *qmp, const char *id, GError **error);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (QsBlockJob, qs_block_job_clear)

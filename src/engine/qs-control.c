@@ -18,6 +18,8 @@ struct QsControl
   atomic_int paused;
   atomic_ullong speed;
   atomic_int reach; /* QsControlReach */
+  atomic_int hold;  /* QsControlReach */
+  atomic_int end;   /* QsControlEnd */
   atomic_int kind;  /* of the step at work: QsStepKind, or NO_STEP */
   QsPassage *passage;
 
@@ -34,6 +36,8 @@ qs_control_new (void)
   atomic_init (&control->paused, FALSE);
   atomic_init (&control->speed, NO_SPEED);
   atomic_init (&control->reach, QS_CONTROL_NEVER);
+  atomic_init (&control->hold, QS_CONTROL_NEVER);
+  atomic_init (&control->end, QS_CONTROL_HOLD);
   atomic_init (&control->kind, NO_STEP);
   control->passage = qs_passage_new ();
   return control;
@@ -57,7 +61,8 @@ qs_control_get_passage (QsControl *control)
 gboolean
 qs_control_reaches (QsStepKind kind)
 {
-  return kind == QS_STEP_BLOCK_COMMIT || kind == QS_STEP_BLOCK_STREAM;
+  return kind == QS_STEP_BLOCK_COMMIT || kind == QS_STEP_BLOCK_STREAM || kind == QS_STEP_MIRROR
+         || kind == QS_STEP_JOB_HOLD;
 }
 
 static gboolean
@@ -112,6 +117,53 @@ qs_control_set_speed (QsControl *control, guint64 speed, GError **error)
     return FALSE;
   atomic_store (&control->speed, speed);
   return TRUE;
+}
+
+static const char *
+find_obstacle (QsControl *control)
+{
+  switch ((QsControlReach)atomic_load (&control->hold))
+    {
+    case QS_CONTROL_LATER:
+      return "the block job is not ready yet; wait until the job’s State is ready";
+    case QS_CONTROL_NEVER:
+      return "nothing to pivot: no block job of this operation waits to be told how to end";
+    case QS_CONTROL_NOW:
+      break;
+    }
+  return atomic_load (&control->paused) ? "the block job is paused; resume it first" : NULL;
+}
+
+/**
+ * qs_control_set_end:
+ * @end: PIVOT or FINISH
+ *
+ * Fails with OPERATION_INVALID while no block job is held. What is said last before the job is looked
+ * at counts.
+ */
+gboolean
+qs_control_set_end (QsControl *control, QsControlEnd end, GError **error)
+{
+  const char *why = find_obstacle (control);
+
+  if (why == NULL)
+    atomic_store (&control->end, end);
+  else
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, why);
+  return why == NULL;
+}
+
+void
+qs_control_set_hold (QsControl *control, QsControlReach reach)
+{
+  atomic_store (&control->end, QS_CONTROL_HOLD);
+  atomic_store (&control->hold, reach);
+}
+
+QsControlEnd
+qs_control_get_end (const QsControl *control)
+{
+  return (QsControlEnd)atomic_load (&control->end);
 }
 
 void

@@ -22,6 +22,21 @@ gboolean qs_control_set_paused (QsControl *control, gboolean paused, GError **er
 gboolean qs_control_set_speed (QsControl *control, guint64 speed, GError **error);
 
 /**
+ * QsControlEnd:
+ *
+ * How a job that is held is to end: the guest goes over to what it has written, or does not.
+ */
+typedef enum
+{
+  QS_CONTROL_HOLD,
+  QS_CONTROL_PIVOT,
+  QS_CONTROL_FINISH,
+} QsControlEnd;
+
+/* in any thread, while a job is held */
+gboolean qs_control_set_end (QsControl *control, QsControlEnd end, GError **error);
+
+/**
  * QsControlReach:
  *
  * What a wish can reach yet: the step at work, one that comes after it, or nothing.
@@ -41,6 +56,10 @@ gboolean qs_control_reaches (QsStepKind kind);
 
 /* all below: in the thread of the operation. @step: (nullable): the one it is at */
 void qs_control_set_step (QsControl *control, const QsStep *step, QsControlReach reach);
+
+/* whether a job is held now, or may be later; what was wished of an earlier one is forgotten */
+void qs_control_set_hold (QsControl *control, QsControlReach reach);
+QsControlEnd qs_control_get_end (const QsControl *control);
 
 /* QEMU begins a job. @speed: of those who asked for it; counts until somebody wishes for another one */
 void qs_control_begin (QsControl *control, guint64 speed);

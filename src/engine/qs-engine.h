@@ -49,6 +49,8 @@ typedef struct
  * QsTaskSink:
  *
  * Progress of one task; called on the main context, @amount at most four times a second.
+ *
+ * @ready: the task waits for qs_task_pivot() or qs_task_finish(), or does so no more
  */
 typedef struct
 {
@@ -56,6 +58,7 @@ typedef struct
                 gpointer user_data);
   void (*amount) (QsTask *task, const QsAmount *amount, gdouble progress, gpointer user_data);
   void (*committed) (QsTask *task, gpointer user_data);
+  void (*ready) (QsTask *task, gboolean ready, gpointer user_data);
 } QsTaskSink;
 
 /**
@@ -157,6 +160,11 @@ gboolean qs_task_set_speed (QsTask *task, guint64 speed, GError **error);
    at work; @task waits until qs_task_leave_passage() before it goes on to what needs the guest */
 gboolean qs_task_enter_passage (QsTask *task);
 void qs_task_leave_passage (QsTask *task);
+
+/* likewise, of one that is ready: the guest goes over to the copy, or it stays where it is and the copy is
+   one of this moment. OPERATION_INVALID: it is not ready yet, or will not be */
+gboolean qs_task_pivot (QsTask *task, GError **error);
+gboolean qs_task_finish (QsTask *task, GError **error);
 
 /**
  * qs_engine_kill:

@@ -50,7 +50,8 @@ qs_merge_read (QsStepCall *call, QsMerge *merge, GError **error)
       merge->step = qs_plan_step (call->plan, merge->index);
     }
   merge->is_stream = merge->step->kind == QS_STEP_BLOCK_STREAM;
-  if (!merge->is_stream && merge->step->kind != QS_STEP_BLOCK_COMMIT)
+  merge->is_mirror = merge->step->kind == QS_STEP_MIRROR;
+  if (!merge->is_stream && !merge->is_mirror && merge->step->kind != QS_STEP_BLOCK_COMMIT)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_FAILED, "step ‘%s’ belongs to no merge",
                    qs_step_type (call->step->kind)->name);
@@ -60,9 +61,10 @@ qs_merge_read (QsStepCall *call, QsMerge *merge, GError **error)
   merge->is_private = storage != NULL;
   merge->storage = storage != NULL ? g_variant_get_uint32 (storage) : 0;
   merge->job = qs_step_string (merge->step, "job");
-  merge->written = qs_step_string (merge->step, merge->is_stream ? "node" : "base");
+  merge->written =
+      qs_step_string (merge->step, merge->is_stream || merge->is_mirror ? "node" : "base");
   merge->header = qs_step_string (merge->step, merge->is_stream ? "node" : "above");
-  return merge->is_stream || read_layers (merge, error);
+  return merge->is_stream || merge->is_mirror || read_layers (merge, error);
 }
 
 /**
@@ -254,28 +256,36 @@ add_string (const QsMerge *merge, GVariantDict *arguments, const char *key, cons
     g_variant_dict_insert (arguments, key, "s", value);
 }
 
-static void
-add_speed (const QsMerge *merge, GVariantDict *arguments)
+/* bytes a second, 0: as fast as it goes. What recovery brings to its end is nobody's any more */
+static guint64
+begin_control (const QsMerge *merge)
 {
   QsControl *control = merge->call->world->world.control;
+  guint64 speed = qs_step_uint64 (merge->step, "speed");
 
   if (control == NULL)
-    return;
-  qs_control_begin (control, qs_step_uint64 (merge->step, "speed"));
-  g_variant_dict_insert (arguments, "speed", "x", (gint64)qs_control_get_speed (control));
+    return merge->call->world->recovering ? 0 : speed;
+  qs_control_begin (control, speed);
+  return qs_control_get_speed (control);
+}
+
+static void
+add_job (const QsMerge *merge, GVariantDict *arguments)
+{
+  g_variant_dict_insert (arguments, "job-id", "s", merge->job);
+  g_variant_dict_insert (arguments, "auto-finalize", "b", FALSE);
+  g_variant_dict_insert (arguments, "auto-dismiss", "b", FALSE);
+  g_variant_dict_insert (arguments, "speed", "x", (gint64)begin_control (merge));
 }
 
 /* `backing-file` is always given, or QEMU may write down what only it knows; it is refused where the
    whole chain is streamed */
 static GVariant *
-job_arguments (const QsMerge *merge)
+merge_arguments (const QsMerge *merge)
 {
   GVariantDict arguments;
 
   g_variant_dict_init (&arguments, NULL);
-  g_variant_dict_insert (&arguments, "job-id", "s", merge->job);
-  g_variant_dict_insert (&arguments, "auto-finalize", "b", FALSE);
-  g_variant_dict_insert (&arguments, "auto-dismiss", "b", FALSE);
   add_string (merge, &arguments, "device", merge->is_stream ? "node" : "device");
   add_string (merge, &arguments, "base-node", "base");
   if (!merge->is_stream && merge->is_private)
@@ -284,27 +294,57 @@ job_arguments (const QsMerge *merge)
     add_string (merge, &arguments, "top-node", "top");
   if (merge->header != NULL && (!merge->is_stream || qs_step_string (merge->step, "base") != NULL))
     add_string (merge, &arguments, "backing-file", "backing");
-  add_speed (merge, &arguments);
   return g_variant_dict_end (&arguments);
+}
+
+static GVariant *
+job_arguments (const QsMerge *merge)
+{
+  g_autoptr (GVariant) own = g_variant_ref_sink (
+      merge->is_mirror ? qs_merge_mirror_arguments (merge) : merge_arguments (merge));
+  GVariantDict arguments;
+
+  g_variant_dict_init (&arguments, own);
+  add_job (merge, &arguments);
+  return g_variant_dict_end (&arguments);
+}
+
+static gboolean
+check_start (const QsMerge *merge, QsGuest *guest, GError **error)
+{
+  if (merge->is_mirror)
+    return qs_merge_mirror_check (merge, error);
+  return check_files (merge, error) && check_open (merge, guest, error);
 }
 
 static gboolean
 start_job (const QsMerge *merge, QsGuest *guest, GError **error)
 {
-  return qs_guest_check (guest, error) && check_files (merge, error)
-         && check_open (merge, guest, error)
+  return qs_guest_check (guest, error) && check_start (merge, guest, error)
          && qs_qmp_run (qs_guest_get_qmp (guest), qs_step_type (merge->step->kind)->name,
                         job_arguments (merge), QS_QMP_COMMAND_SECONDS, error);
 }
 
-/* the old chain is in use as before */
-static gboolean
-fail_job (const QsMerge *merge, QsGuest *guest, const QsBlockJob *job, GError **error)
+/**
+ * qs_merge_fail:
+ * @job: that has failed
+ *
+ * The old chain is in use as before.
+ *
+ * Returns: FALSE
+ */
+gboolean
+qs_merge_fail (const QsMerge *merge, QsGuest *guest, const QsBlockJob *job, GError **error)
 {
   gboolean is_full = strstr (job->problem, "No space left") != NULL;
 
   if (!qs_block_job_do (qs_guest_get_qmp (guest), "job-dismiss", merge->job, error))
     return FALSE;
+  if (merge->is_mirror)
+    {
+      qs_merge_mirror_explain (merge, job, error);
+      return FALSE;
+    }
   g_set_error (error, QS_ERROR, is_full ? QS_ERROR_NO_SPACE : QS_ERROR_MONITOR_FAILED,
                "QEMU failed to do ‘%s’: %s; %s", qs_step_type (merge->step->kind)->name,
                job->problem,
@@ -328,9 +368,36 @@ take_turn (const QsMerge *merge, QsGuest *guest, const QsBlockJob *job, GError *
   if (job->state == QS_BLOCK_JOB_ABSENT)
     return start_job (merge, guest, error);
   if (job->state == QS_BLOCK_JOB_CONCLUDED)
-    return fail_job (merge, guest, job, error);
+    return qs_merge_fail (merge, guest, job, error);
   return job->state != QS_BLOCK_JOB_READY
          || qs_block_job_complete (qs_guest_get_qmp (guest), merge->job, error);
+}
+
+/* what a caller wished of it went with the daemon that had been told */
+static void
+adopt (const QsMerge *merge, QsGuest *guest)
+{
+  if (merge->call->world->recovering)
+    qs_block_job_release (qs_guest_get_qmp (guest), merge->job, begin_control (merge));
+}
+
+/**
+ * qs_merge_begin:
+ *
+ * Begins the job, and waits for nothing; one that is there already is left alone.
+ */
+gboolean
+qs_merge_begin (const QsMerge *merge, QsGuest *guest, GError **error)
+{
+  g_auto (QsBlockJob) job = { 0 };
+  QsQmp *qmp = qs_guest_get_qmp (guest);
+
+  if (!qs_block_job_look (qmp, merge->job, &job, error)
+      || (job.state == QS_BLOCK_JOB_ABSENT
+          && (!start_job (merge, guest, error)
+              || !qs_block_job_look (qmp, merge->job, &job, error))))
+    return FALSE;
+  return job.problem == NULL || qs_merge_fail (merge, guest, &job, error);
 }
 
 /**
@@ -350,8 +417,7 @@ qs_merge_reach (const QsMerge *merge, QsGuest *guest, QsBlockJobState wanted, GE
                                 .user_data = (gpointer)merge };
   g_auto (QsBlockJob) job = { 0 };
 
-  if (merge->call->world->recovering)
-    qs_block_job_release (qs_guest_get_qmp (guest), merge->job);
+  adopt (merge, guest);
   for (guint i = 0; i < MAX_TURNS; i++)
     {
       if (!qs_block_job_wait (qs_guest_get_qmp (guest), merge->job, &wait, &job, error))

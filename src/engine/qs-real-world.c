@@ -62,6 +62,9 @@ static const QsExecutor executors[] = {
   [QS_STEP_IMAGE_CHECK] = { qs_run_image_check, NULL, NULL },
   [QS_STEP_IMAGE_REPAIR] = { qs_run_image_repair, NULL, qs_probe_image_repair },
   [QS_STEP_NODE_WRITABLE] = { qs_run_node_writable, qs_undo_node_writable, NULL },
+  [QS_STEP_MIRROR] = { qs_run_mirror, qs_undo_merge, NULL },
+  [QS_STEP_JOB_HOLD] = { qs_run_job_hold, qs_undo_merge, NULL },
+  [QS_STEP_NODE_BACKING] = { qs_run_guest_step, qs_undo_guest_step, NULL },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (executors) == QS_N_STEP_KINDS);
 
@@ -90,6 +93,24 @@ prefix_disk (const QsStep *step, GError **error)
     g_prefix_error (error, "disk ‘%s’: ", target);
 }
 
+/* a merge that was given up, or a copy that the guest does not go over to: what hangs on it is left out.
+   @merge: what plans of an earlier version have for it */
+static gboolean
+is_left_out (const QsStepCall *call)
+{
+  gboolean is_old = call->step->kind == QS_STEP_FILE_UNLINK;
+  GVariant *learnt = NULL;
+  gboolean done = FALSE;
+  guint32 index = 0;
+
+  if (!g_variant_lookup (call->step->arguments, "if-done", "u", &index)
+      && (!is_old || !g_variant_lookup (call->step->arguments, "merge", "u", &index)))
+    return FALSE;
+  if (index < call->results->len)
+    learnt = g_ptr_array_index (call->results, index);
+  return learnt == NULL || !g_variant_lookup (learnt, "done", "b", &done) || !done;
+}
+
 static gboolean
 run_step (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GVariant **result,
           GError **error)
@@ -97,6 +118,11 @@ run_step (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, G
   QsStepCall call = make_call (world, plan, index, results);
   gboolean done;
 
+  if (is_left_out (&call))
+    {
+      *result = g_variant_ref_sink (g_variant_new_parsed ("{'done': <false>}"));
+      return TRUE;
+    }
   call.cancellable = world->cancellable;
   done = executors[call.step->kind].run (&call, result, error);
   if (!done)
@@ -110,6 +136,8 @@ undo_step (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, 
   QsStepCall call = make_call (world, plan, index, results);
   gboolean done;
 
+  if (is_left_out (&call))
+    return TRUE;
   g_return_val_if_fail (executors[call.step->kind].undo != NULL, FALSE);
   done = executors[call.step->kind].undo (&call, error);
   if (!done)
@@ -122,6 +150,8 @@ probe_step (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results,
 {
   QsStepCall call = make_call (world, plan, index, results);
 
+  if (is_left_out (&call))
+    return QS_PROBE_DONE;
   g_return_val_if_fail (executors[call.step->kind].probe != NULL, QS_PROBE_UNKNOWN);
   return executors[call.step->kind].probe (&call, error);
 }
@@ -246,6 +276,20 @@ show_late (QsStepCall *call, GVariant *changes)
   if (!call->world->recovering
       && !qs_registry_apply (call->world->engine->registry, call->world->domain, changes, &error))
     g_warning ("domain %s: %s, ignoring", call->world->domain, error->message);
+}
+
+/**
+ * qs_step_call_tell_ready:
+ *
+ * That the operation waits for its caller to say how it is to go on, or does so no more.
+ */
+void
+qs_step_call_tell_ready (QsStepCall *call, gboolean ready)
+{
+  const QsWorld *world = &call->world->world;
+
+  if (world->tell_ready != NULL)
+    world->tell_ready (ready, world->user_data);
 }
 
 gboolean

@@ -95,6 +95,7 @@ void qs_step_call_explain_end (QsStepCall *call, GError **error);
 GVariant *qs_step_add_resumes (GVariant *result, guint64 resumes);
 gboolean qs_step_call_check_still (const QsStepCall *call, QsGuest *guest, GError **error);
 void qs_step_call_tell (QsStepCall *call, const QsAmount *amount);
+void qs_step_call_tell_ready (QsStepCall *call, gboolean ready);
 gboolean qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error);
 
 /* @arguments: with `target` and `path`, and perhaps `format`, `before` and its identity: DONE if a guest
@@ -196,6 +197,8 @@ gboolean qs_run_job_complete (QsStepCall *call, GVariant **result, GError **erro
 gboolean qs_run_flush (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_job_finalize (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_job_finalize (QsStepCall *call, GError **error);
+gboolean qs_run_mirror (QsStepCall *call, GVariant **result, GError **error);
+gboolean qs_run_job_hold (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_job_dismiss (QsStepCall *call, GVariant **result, GError **error);
 
 /* qs-step-storage.c */

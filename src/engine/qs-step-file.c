@@ -85,19 +85,6 @@ leave_file (const QsStepCall *call, const GError *why)
   return g_variant_ref_sink (g_variant_new_parsed ("{'note': <%s>}", note));
 }
 
-/* a merge that was given up: other files stand on this one still */
-static gboolean
-is_needed (const QsStepCall *call)
-{
-  g_autoptr (GVariant) merge = qs_step_value (call->step, "merge");
-  guint index = merge != NULL ? g_variant_get_uint32 (merge) : 0;
-  GVariant *learnt = index < call->results->len ? g_ptr_array_index (call->results, index) : NULL;
-  gboolean done = FALSE;
-
-  return merge != NULL
-         && (learnt == NULL || !g_variant_lookup (learnt, "done", "b", &done) || !done);
-}
-
 gboolean
 qs_run_file_unlink (QsStepCall *call, GVariant **result, GError **error)
 {
@@ -105,8 +92,6 @@ qs_run_file_unlink (QsStepCall *call, GVariant **result, GError **error)
   g_autoptr (GError) problem = NULL;
   QsFileId id = step_id (call->step);
 
-  if (is_needed (call))
-    return TRUE;
   if (keep != NULL)
     return drop_name (call, keep, error);
   if (qs_step_remove_file (call, qs_step_string (call->step, "path"), &id, &problem))

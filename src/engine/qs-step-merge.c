@@ -42,6 +42,30 @@ qs_run_merge (QsStepCall *call, GVariant **result, GError **error)
                          merge.header != NULL ? QS_BLOCK_JOB_PENDING : QS_BLOCK_JOB_READY, error);
 }
 
+/* what was begun only may fail later */
+gboolean
+qs_run_mirror (QsStepCall *call, GVariant **result, GError **error)
+{
+  g_autoptr (QsGuest) guest = NULL;
+  QsMerge merge;
+
+  if (!begin (call, &merge, &guest, error))
+    return FALSE;
+  if (guest == NULL)
+    return without_guest (&merge, result, error);
+  return qs_step_boolean (call->step, "until-ready")
+             ? qs_merge_reach (&merge, guest, QS_BLOCK_JOB_READY, error)
+             : qs_merge_begin (&merge, guest, error);
+}
+
+/* a destination that has lost its name would go with the guest's next end */
+static gboolean
+complete (const QsMerge *merge, QsGuest *guest, GError **error)
+{
+  return (!merge->is_mirror || qs_merge_mirror_check (merge, error))
+         && qs_merge_reach (merge, guest, QS_BLOCK_JOB_PENDING, error);
+}
+
 gboolean
 qs_run_job_complete (QsStepCall *call, GVariant **result, GError **error)
 {
@@ -50,8 +74,7 @@ qs_run_job_complete (QsStepCall *call, GVariant **result, GError **error)
 
   if (!begin (call, &merge, &guest, error))
     return FALSE;
-  return guest != NULL ? qs_merge_reach (&merge, guest, QS_BLOCK_JOB_PENDING, error)
-                       : without_guest (&merge, result, error);
+  return guest != NULL ? complete (&merge, guest, error) : without_guest (&merge, result, error);
 }
 
 /* the guest's requests may wait as long as a job is pending */
@@ -96,7 +119,7 @@ qs_undo_merge (QsStepCall *call, GError **error)
   if (!begin (call, &merge, &guest, error))
     return FALSE;
   if (guest == NULL)
-    return qs_merge_put_back (&merge, error);
+    return merge.is_mirror || qs_merge_put_back (&merge, error);
   return merge.is_private ? qs_merge_storage_cancel (&merge, guest, error)
                           : qs_block_job_cancel (qs_guest_get_qmp (guest), merge.job, error);
 }
@@ -221,12 +244,16 @@ drop_node (QsGuest *guest, const char *node)
     g_debug ("node ‘%s’ stays: %s", node, error->message);
 }
 
-/* nodes that nobody stands on any more, and below each the one of its file, which may have been made
-   apart and would keep a file open that is deleted */
-static void
-drop_nodes (const QsMerge *merge, QsGuest *guest)
+/**
+ * qs_merge_drop_nodes:
+ *
+ * Nodes that nobody stands on any more, and below each the one of its file, which may have been made
+ * apart and would keep a file open that is deleted.
+ */
+void
+qs_merge_drop_nodes (const QsMerge *merge, QsGuest *guest, const char *key)
 {
-  g_autoptr (GVariant) names = qs_step_value (merge->step, "drop");
+  g_autoptr (GVariant) names = qs_step_value (merge->step, key);
   g_autoptr (JsonNode) graph =
       g_variant_n_children (names) > 0 ? qs_block_graph_query (guest, NULL) : NULL;
 
@@ -271,7 +298,7 @@ dismiss (const QsMerge *merge, QsGuest *guest, GError **error)
     return FALSE;
   if (!check_end (merge, guest, error) || !qs_merge_flush_again (merge, guest, error))
     return FALSE;
-  drop_nodes (merge, guest);
+  qs_merge_drop_nodes (merge, guest, "drop");
   return TRUE;
 }
 

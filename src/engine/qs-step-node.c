@@ -99,6 +99,7 @@ static GVariant *
 node_options (const QsStep *step)
 {
   g_autofree char *file = file_node (step);
+  const char *backing = qs_step_string (step, "backing");
   GVariantDict options;
 
   g_variant_dict_init (&options, NULL);
@@ -106,7 +107,10 @@ node_options (const QsStep *step)
   g_variant_dict_insert (&options, "node-name", "s", qs_step_string (step, "node"));
   if (!qs_step_boolean (step, "open-backing")
       && !g_str_equal (qs_step_string (step, "format"), "raw"))
-    g_variant_dict_insert (&options, "backing", "mv", NULL);
+    g_variant_dict_insert (&options, "backing", "ms",
+                           backing != NULL && *backing != '\0' ? backing : NULL);
+  if (qs_step_boolean (step, "read-only"))
+    g_variant_dict_insert (&options, "read-only", "b", TRUE);
   g_variant_dict_insert_value (&options, "cache", cache_options (step));
   if (auto_read_only (step))
     g_variant_dict_insert_value (&options, "file", file_options (step));

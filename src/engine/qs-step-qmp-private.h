@@ -38,6 +38,11 @@ GVariant *qs_snapshot_load_arguments (const QsStep *step);
 gboolean qs_node_rebase_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
 QsProbe qs_node_rebase_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);
 
+gboolean qs_node_backing_run (QsGuest *guest, const QsStep *step, GVariant **result,
+                              GError **error);
+gboolean qs_node_backing_undo (QsGuest *guest, const QsStep *step, GVariant *result,
+                               GError **error);
+
 /* qs-step-switch.c */
 gboolean qs_node_hold_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
 gboolean qs_node_hold_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);

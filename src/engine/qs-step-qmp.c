@@ -173,6 +173,7 @@ static const Executor executors[] = {
   { QS_STEP_SNAPSHOT_SAVE, FALSE, qs_snapshot_save_run, qs_snapshot_save_undo,
     qs_step_probe_nothing },
   { QS_STEP_NODE_REBASE, FALSE, qs_node_rebase_run, NULL, qs_node_rebase_probe },
+  { QS_STEP_NODE_BACKING, FALSE, qs_node_backing_run, qs_node_backing_undo, qs_step_probe_nothing },
   { QS_STEP_NODE_HOLD, FALSE, qs_node_hold_run, qs_node_hold_undo, qs_step_probe_nothing },
   { QS_STEP_NODE_SWITCH, FALSE, qs_node_switch_run, qs_node_switch_undo, qs_node_switch_probe },
   { QS_STEP_NODE_RELEASE, FALSE, qs_node_release_run, NULL, qs_step_probe_nothing },

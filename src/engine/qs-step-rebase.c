@@ -50,9 +50,9 @@ backing_options (const QsStep *step, const char *below)
   return g_variant_dict_end (&options);
 }
 
-/* all that it was added with, since QEMU resets what is left out */
+/* all that it was added with, since QEMU resets what is left out. @backing: (nullable): nothing */
 static GVariant *
-overlay_options (const QsStep *step)
+overlay_options (const QsStep *step, const char *backing)
 {
   const char *detect_zeroes = qs_step_string (step, "detect-zeroes");
   g_autofree char *file = g_strconcat (qs_step_string (step, "node"), "-f", NULL);
@@ -62,7 +62,7 @@ overlay_options (const QsStep *step)
   g_variant_dict_insert (&options, "driver", "s", qs_step_string (step, "format"));
   g_variant_dict_insert (&options, "node-name", "s", qs_step_string (step, "node"));
   g_variant_dict_insert (&options, "file", "s", file);
-  g_variant_dict_insert (&options, "backing", "s", qs_step_string (step, "backing"));
+  g_variant_dict_insert (&options, "backing", "ms", backing);
   g_variant_dict_insert (&options, "detect-zeroes", "s", detect_zeroes);
   if (g_str_equal (detect_zeroes, "unmap"))
     g_variant_dict_insert (&options, "discard", "s", "unmap");
@@ -83,11 +83,11 @@ add_backing (QsGuest *guest, const QsStep *step, JsonNode *nodes, GError **error
 }
 
 static gboolean
-reopen_overlay (QsGuest *guest, const QsStep *step, GError **error)
+reopen_overlay (QsGuest *guest, const QsStep *step, const char *backing, GError **error)
 {
   g_auto (GVariantBuilder) list = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
 
-  g_variant_builder_add_value (&list, overlay_options (step));
+  g_variant_builder_add_value (&list, overlay_options (step, backing));
   return qs_qmp_run (
       qs_guest_get_qmp (guest), "blockdev-reopen",
       g_variant_new_parsed ("{'options': <%@aa{sv}>}", g_variant_builder_end (&list)),
@@ -155,7 +155,7 @@ rebase (QsGuest *guest, const QsStep *step, GError **error)
     return nodes != NULL;
   if (!check_no_threads (guest, error) || !add_backing (guest, step, nodes, error))
     return FALSE;
-  if (!reopen_overlay (guest, step, error))
+  if (!reopen_overlay (guest, step, qs_step_string (step, "backing"), error))
     {
       take_backing_away (guest, step);
       return FALSE;
@@ -193,4 +193,22 @@ qs_node_rebase_probe (QsGuest *guest, const QsStep *step, GVariant *result, GErr
     return guest == NULL ? QS_PROBE_DONE : QS_PROBE_UNKNOWN;
   return qs_node_find (nodes, qs_step_string (step, "backing")) != NULL ? QS_PROBE_DONE
                                                                         : QS_PROBE_NOT_DONE;
+}
+
+/* the copy of a disk that has files of its own to stand on, which need not be there before it is complete */
+gboolean
+qs_node_backing_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error)
+{
+  return check_no_threads (guest, error)
+         && reopen_overlay (guest, step, qs_step_string (step, "backing"), error);
+}
+
+gboolean
+qs_node_backing_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
+{
+  g_autoptr (JsonNode) nodes = guest != NULL ? qs_node_query (guest, error) : NULL;
+
+  if (nodes == NULL || qs_node_find (nodes, qs_step_string (step, "node")) == NULL)
+    return nodes != NULL || guest == NULL;
+  return reopen_overlay (guest, step, NULL, error);
 }

@@ -28,6 +28,18 @@ qs_task_leave_passage (QsTask *task)
   qs_passage_leave (qs_control_get_passage (task->control));
 }
 
+gboolean
+qs_task_pivot (QsTask *task, GError **error)
+{
+  return qs_control_set_end (task->control, QS_CONTROL_PIVOT, error);
+}
+
+gboolean
+qs_task_finish (QsTask *task, GError **error)
+{
+  return qs_control_set_end (task->control, QS_CONTROL_FINISH, error);
+}
+
 /* without a QEMU a file is merged by qemu-img, which goes as it likes */
 static gboolean
 is_block_job (const QsStep *step, gboolean has_guest)
@@ -73,6 +85,26 @@ holds_guest (const QsPlan *plan, guint index)
   return FALSE;
 }
 
+static gboolean
+holds (const QsPlan *plan, guint from)
+{
+  for (guint i = from; i < plan->steps->len; i++)
+    if (qs_plan_step (plan, i)->kind == QS_STEP_JOB_HOLD)
+      return TRUE;
+  return FALSE;
+}
+
+/* the step itself tells when it waits */
+static QsControlReach
+find_hold (const QsTask *task, guint part, guint index)
+{
+  gboolean found = holds (g_ptr_array_index (task->plans, part), index);
+
+  for (guint n = part + 1; !found && n < task->plans->len; n++)
+    found = holds (g_ptr_array_index (task->plans, n), 0);
+  return found ? QS_CONTROL_LATER : QS_CONTROL_NEVER;
+}
+
 /**
  * qs_task_begin_control:
  *
@@ -86,6 +118,8 @@ qs_task_begin_control (QsTask *task)
   if (task->plans->len > 0 && find_reach (task, 0, 0) != QS_CONTROL_NEVER)
     reach = QS_CONTROL_LATER;
   qs_control_set_step (task->control, NULL, reach);
+  qs_control_set_hold (task->control,
+                       task->plans->len > 0 ? find_hold (task, 0, 0) : QS_CONTROL_NEVER);
 }
 
 /**
@@ -102,4 +136,5 @@ qs_task_steer (QsTask *task, guint part, guint index, gboolean undoing)
   qs_control_set_step (task->control, qs_plan_step (plan, index),
                        undoing ? QS_CONTROL_NEVER : find_reach (task, part, index));
   qs_passage_allow (qs_control_get_passage (task->control), may_pass && !holds_guest (plan, index));
+  qs_control_set_hold (task->control, undoing ? QS_CONTROL_NEVER : find_hold (task, part, index));
 }

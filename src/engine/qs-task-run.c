@@ -28,6 +28,7 @@ typedef struct
   char *step;
   gdouble progress;
   gboolean undoing;
+  gboolean ready;
   QsAmount amount;
 } Notice;
 
@@ -67,6 +68,14 @@ tell_amount (gpointer data)
   Notice *notice = data;
 
   notice->sink->amount (notice->task, &notice->amount, notice->progress, notice->user_data);
+}
+
+static void
+tell_ready (gpointer data)
+{
+  Notice *notice = data;
+
+  notice->sink->ready (notice->task, notice->ready, notice->user_data);
 }
 
 static void
@@ -112,6 +121,19 @@ on_amount (const QsAmount *amount, gpointer user_data)
     notice->progress += MIN ((gdouble)amount->done / amount->total, 1);
   notice->progress /= run->n_steps;
   qs_main_post (tell_amount, notice, free_notice);
+}
+
+static void
+on_ready (gboolean ready, gpointer user_data)
+{
+  Run *run = user_data;
+  Notice *notice;
+
+  if (run->sink == NULL || run->sink->ready == NULL)
+    return;
+  notice = make_notice (run);
+  notice->ready = ready;
+  qs_main_post (tell_ready, notice, free_notice);
 }
 
 static void
@@ -195,6 +217,7 @@ run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
   run->part = n;
   world.world.control = task->control;
   world.world.tell = on_amount;
+  world.world.tell_ready = on_ready;
   world.world.user_data = run;
   runner = (QsRunner){ world.journal, &world.world, n, &runner_sink, run };
   *outcome = qs_runner_run (&runner, plan, run->cancellable, &results, &failure);

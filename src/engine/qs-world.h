@@ -49,5 +49,7 @@ struct QsWorld
   GCancellable *cancellable; /* set by the runner while a prepare step is carried out, else NULL */
   /* (nullable): told how far a step has come, in the thread that carries it out */
   void (*tell) (const QsAmount *amount, gpointer user_data);
+  /* (nullable): told, likewise, that it waits for a wish, or does so no more */
+  void (*tell_ready) (gboolean ready, gpointer user_data);
   gpointer user_data;
 };

@@ -112,6 +112,40 @@ test_first_speed (void)
 }
 
 static void
+refuse_end (QsControl *control, const char *text)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (qs_control_set_end (control, QS_CONTROL_PIVOT, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID);
+  g_assert_nonnull (g_strstr_len (error->message, -1, text));
+  g_assert_cmpint (qs_control_get_end (control), ==, QS_CONTROL_HOLD);
+}
+
+/* while it is held only, and of this job only */
+static void
+test_end (void)
+{
+  g_autoptr (QsControl) control = qs_control_new ();
+
+  refuse_end (control, "nothing to pivot");
+  qs_control_set_hold (control, QS_CONTROL_LATER);
+  refuse_end (control, "not ready yet");
+  qs_control_set_hold (control, QS_CONTROL_NOW);
+  qs_control_set_step (control, NULL, QS_CONTROL_NOW);
+  g_assert_true (qs_control_set_paused (control, TRUE, NULL));
+  refuse_end (control, "paused");
+  g_assert_true (qs_control_set_paused (control, FALSE, NULL));
+  g_assert_true (qs_control_set_end (control, QS_CONTROL_FINISH, NULL));
+  g_assert_true (qs_control_set_end (control, QS_CONTROL_PIVOT, NULL));
+  g_assert_cmpint (qs_control_get_end (control), ==, QS_CONTROL_PIVOT);
+  qs_control_set_hold (control, QS_CONTROL_NOW);
+  g_assert_cmpint (qs_control_get_end (control), ==, QS_CONTROL_HOLD);
+  qs_control_set_hold (control, QS_CONTROL_NEVER);
+  refuse_end (control, "nothing to pivot");
+}
+
+static void
 test_limit (void)
 {
   g_autoptr (QsControl) control = qs_control_new ();
@@ -165,6 +199,7 @@ main (int argc, char **argv)
   g_test_add_func ("/control/take", test_take);
   g_test_add_func ("/control/next-job", test_next_job);
   g_test_add_func ("/control/first-speed", test_first_speed);
+  g_test_add_func ("/control/end", test_end);
   g_test_add_func ("/control/limit", test_limit);
   g_test_add_func ("/control/threads", test_threads);
   return g_test_run ();

@@ -178,6 +178,24 @@ test_no_undo (void)
   g_assert_nonnull (strstr (error->message, "‘record’ cannot stand in phase ‘prepare’"));
 }
 
+/* on one before it, and not on itself */
+static void
+test_condition (void)
+{
+  for (guint on = 0; on < 3; on++)
+    {
+      g_autoptr (QsPlan) plan = qs_plan_new ();
+      g_autofree char *arguments = g_strdup_printf ("{'if-done': <uint32 %u>}", on);
+      g_autoptr (GError) error = NULL;
+
+      add (plan, QS_STEP_RECORD, QS_PHASE_COMMIT, NULL, "{'changes': <@a(sa{sv}) []>}");
+      add (plan, QS_STEP_RESET, QS_PHASE_FINISH, NULL, arguments);
+      g_assert_cmpint (qs_plan_check (plan, &error), ==, on == 0);
+      if (on > 0)
+        g_assert_nonnull (strstr (error->message, "or comes later"));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -189,5 +207,6 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/garbled", test_garbled);
   g_test_add_func ("/plan/grammar", test_grammar);
   g_test_add_func ("/plan/no-undo", test_no_undo);
+  g_test_add_func ("/plan/condition", test_condition);
   return g_test_run ();
 }

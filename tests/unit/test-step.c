@@ -123,6 +123,17 @@ test_optional (void)
                   "‘detect-zeroes’ of type ‘b’, not ‘s’");
 }
 
+/* any kind */
+static void
+test_condition (void)
+{
+  assert_good (step_of (QS_STEP_NVRAM_CREATE, QS_PHASE_PREPARE,
+                        "{'path': <'/a'>, 'template': <'/b'>, 'if-done': <uint32 0>}"));
+  assert_refused (step_of (QS_STEP_NVRAM_CREATE, QS_PHASE_PREPARE,
+                           "{'path': <'/a'>, 'template': <'/b'>, 'if-done': <true>}"),
+                  "‘if-done’ of type ‘b’, not ‘u’");
+}
+
 static void
 test_rows (void)
 {
@@ -166,6 +177,7 @@ main (int argc, char **argv)
   g_test_add_func ("/step/phases", test_phases);
   g_test_add_func ("/step/arguments", test_arguments);
   g_test_add_func ("/step/optional", test_optional);
+  g_test_add_func ("/step/condition", test_condition);
   g_test_add_func ("/step/rows", test_rows);
   g_test_add_func ("/step/values", test_values);
   return g_test_run ();

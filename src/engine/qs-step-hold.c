@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-merge-step.h"
+
+#include "qs-error.h"
+
+/* a job that is ready waits for its caller, as long as that takes. Whether the guest goes over to what it
+   has written is decided here; that it does so, later steps see to */
+
+static void
+tell (const QsBlockJob *job, gpointer data)
+{
+  const QsMerge *merge = data;
+  const QsAmount amount = { .done = job->done, .total = job->total };
+
+  qs_step_call_tell (merge->call, &amount);
+}
+
+/* nobody else than the service knows what is to be recorded before a job ends */
+static gboolean
+fail (const QsMerge *merge, QsGuest *guest, const QsBlockJob *job, GError **error)
+{
+  if (job->state == QS_BLOCK_JOB_CONCLUDED && job->problem != NULL)
+    return qs_merge_fail (merge, guest, job, error);
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+               "the job ‘%s’ of QEMU was told to end, but not by the service", merge->job);
+  return FALSE;
+}
+
+static gboolean
+wait_for_end (const QsMerge *merge, QsGuest *guest, QsControlEnd *end, GError **error)
+{
+  const QsBlockJobWait wait = { .cancellable = merge->call->cancellable,
+                                .control = merge->call->world->world.control,
+                                .tell = tell,
+                                .user_data = (gpointer)merge };
+  g_auto (QsBlockJob) job = { 0 };
+
+  if (!qs_block_job_hold (qs_guest_get_qmp (guest), merge->job, &wait, &job, end, error))
+    return FALSE;
+  return *end != QS_CONTROL_HOLD || fail (merge, guest, &job, error);
+}
+
+static gboolean
+hold (const QsMerge *merge, QsGuest *guest, QsControlEnd *end, GError **error)
+{
+  QsControl *control = merge->call->world->world.control;
+  gboolean told;
+
+  if (control == NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_FAILED,
+                   "nobody is there who could say how the job ‘%s’ is to end", merge->job);
+      return FALSE;
+    }
+  qs_control_set_hold (control, QS_CONTROL_NOW);
+  qs_step_call_tell_ready (merge->call, TRUE);
+  told = wait_for_end (merge, guest, end, error);
+  qs_control_set_hold (control, QS_CONTROL_NEVER);
+  qs_step_call_tell_ready (merge->call, FALSE);
+  return told;
+}
+
+static GVariant *
+make_result (gboolean done)
+{
+  return g_variant_ref_sink (g_variant_new_parsed ("{'done': <%b>}", done));
+}
+
+/* written down before, so that another try does not take the job for one that somebody else has ended */
+static gboolean
+note_finish (QsStepCall *call, GError **error)
+{
+  g_autoptr (GVariant) learnt = make_result (FALSE);
+
+  return qs_step_call_note (call, learnt, error);
+}
+
+/* of a commit the guest's own file stays on the one that was written */
+static gboolean
+finish (const QsMerge *merge, QsGuest *guest, GError **error)
+{
+  if (!note_finish (merge->call, error)
+      || !qs_block_job_finish (qs_guest_get_qmp (guest), merge->job, error))
+    return FALSE;
+  if (!merge->is_mirror)
+    return TRUE;
+  qs_merge_drop_nodes (merge, guest, "added");
+  return qs_merge_mirror_sync (merge, error);
+}
+
+static gboolean
+is_finishing (const QsStepCall *call)
+{
+  GVariant *learnt = qs_step_call_result (call);
+  gboolean done = TRUE;
+
+  return learnt != NULL && g_variant_lookup (learnt, "done", "b", &done) && !done;
+}
+
+gboolean
+qs_run_job_hold (QsStepCall *call, GVariant **result, GError **error)
+{
+  g_autoptr (QsGuest) guest = NULL;
+  QsControlEnd end = QS_CONTROL_FINISH;
+  QsMerge merge;
+
+  if (!qs_merge_read (call, &merge, error) || !qs_merge_find_guest (&merge, &guest, error))
+    return FALSE;
+  if (guest == NULL)
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "%s has ended",
+                   qs_merge_program (&merge));
+      return FALSE;
+    }
+  if (!is_finishing (call)
+      && (!qs_merge_reach (&merge, guest, QS_BLOCK_JOB_READY, error)
+          || !hold (&merge, guest, &end, error)))
+    return FALSE;
+  *result = make_result (end == QS_CONTROL_PIVOT);
+  return end == QS_CONTROL_PIVOT || finish (&merge, guest, error);
+}
