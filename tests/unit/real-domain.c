@@ -73,6 +73,16 @@ real_domain_path (const RealDomain *domain, const char *name)
 }
 
 static void
+begin_world (RealDomain *domain, QsRealWorld *world)
+{
+  qs_real_world_init (world, &domain->engine, ID, getuid (), domain->op, 0);
+  world->world.control = domain->control;
+  world->world.tell = domain->tell;
+  world->world.tell_ready = domain->tell_ready;
+  world->world.user_data = domain->user_data;
+}
+
+static void
 begin_op (RealDomain *domain)
 {
   g_autoptr (QsRequest) request = qs_request_new (QS_VERB_SNAPSHOT_DELETE, 0);
@@ -100,9 +110,7 @@ real_domain_run (RealDomain *domain, const QsPlan *plan, GPtrArray **results, GE
 
   check_plan (plan);
   begin_op (domain);
-  qs_real_world_init (&world, &domain->engine, ID, getuid (), domain->op, 0);
-  world.world.tell = domain->tell;
-  world.world.user_data = domain->user_data;
+  begin_world (domain, &world);
   runner = (QsRunner){ .journal = world.journal, .world = &world.world };
   outcome = qs_runner_run (&runner, plan, domain->cancellable, results, error);
   if (outcome == QS_OUTCOME_DONE || outcome == QS_OUTCOME_UNDONE)
@@ -147,7 +155,7 @@ real_domain_run_until (RealDomain *domain, const QsPlan *plan, guint index, Real
   check_plan (plan);
   begin_op (domain);
   g_ptr_array_set_size (results, plan->steps->len);
-  qs_real_world_init (&world, &domain->engine, ID, getuid (), domain->op, 0);
+  begin_world (domain, &world);
   world.journal->vtable->begin_part (world.journal, 0, plan, &error);
   g_assert_no_error (error);
   for (guint i = 0; i <= index; i++)

@@ -20,7 +20,9 @@ typedef struct
   QsEngine engine;
   guint64 op;
   GCancellable *cancellable; /* (nullable): of what runs next */
+  QsControl *control;        /* (nullable): whom what runs next listens to */
   void (*tell) (const QsAmount *amount, gpointer user_data);
+  void (*tell_ready) (gboolean ready, gpointer user_data);
   gpointer user_data;
 } RealDomain;
 
