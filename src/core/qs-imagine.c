@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #include "qs-imagine.h"
 
+#include "qs-limits.h"
+
 #define STRING(key) qs_change_string (arguments, key)
 
 static QsFile *
@@ -123,18 +125,26 @@ imagine_file_merge (QsFacts *facts, GVariant *arguments)
   into->active_of = g_steal_pointer (&file->active_of);
 }
 
+/* all that it stands on no more has gone into it */
 static void
 imagine_file_backing (QsFacts *facts, GVariant *arguments)
 {
+  const char *backing = STRING ("backing");
   QsFile *file = find_file (facts, STRING ("path"));
-  const QsFile *before;
+  const QsFile *before = file;
 
   if (file == NULL)
     return;
-  before = file->backing != NULL ? find_file (facts, file->backing) : NULL;
-  if (before != NULL && !before->is_planned && !g_str_equal (before->path, STRING ("backing")))
-    qs_facts_imagine_merged (facts, before->path, file->path, FALSE);
-  replace (&file->backing, STRING ("backing"));
+  /* records cannot loop, but a bound costs nothing */
+  for (guint i = 0; i < QS_MAX_CHAIN_FILES; i++)
+    {
+      before = before->backing != NULL ? find_file (facts, before->backing) : NULL;
+      if (before == NULL || g_str_equal (before->path, backing))
+        break;
+      if (!before->is_planned)
+        qs_facts_imagine_merged (facts, before->path, file->path, FALSE);
+    }
+  replace (&file->backing, backing);
 }
 
 static void

@@ -97,15 +97,6 @@ is_offline (const QsDelete *delete, const QsSnapshotFile *row)
   return file != NULL && file->active_of == NULL && !qs_delete_is_below (delete, file);
 }
 
-static gboolean
-is_merged (const QsDelete *delete, const char *target)
-{
-  for (guint i = 0; i < delete->merges->len; i++)
-    if (g_str_equal (g_array_index (delete->merges, QsDeleteMerge, i).merging.target, target))
-      return TRUE;
-  return FALSE;
-}
-
 /* (nullable): the node below the disk's own that has the image open, if its name is one that we have
    given. Nodes are told apart by their place in the chain, so that it must be the chain that was
    walked */
@@ -158,9 +149,10 @@ prepare_tag (QsDelete *delete, const QsSnapshotFile *row, QsChangeList *changes,
   if (image == NULL)
     return FALSE;
   tag.node = find_deep_node (delete, row->target, image);
-  if (tag.node == NULL || is_merged (delete, row->target) || !may_reopen (delete->facts, image))
+  if (tag.node == NULL || !may_reopen (delete->facts, image))
     return refuse_deep (row, error);
-  qs_merging_plan_mode (&mode, image, delete->facts, delete->plan, changes);
+  if (!qs_delete_is_written (delete, image))
+    qs_merging_plan_mode (&mode, image, delete->facts, delete->plan, changes);
   tag.writable = delete->plan->steps->len;
   qs_plan_add (delete->plan, QS_STEP_NODE_WRITABLE, QS_PHASE_PREPARE, row->target,
                g_variant_new_parsed ("{'target': <%s>, 'node': <%s>, 'path': <%s>}", row->target,
@@ -197,7 +189,7 @@ find_deep (const QsDelete *delete, const QsSnapshotFile *row)
   return NULL;
 }
 
-/* it is somebody's state, as before */
+/* it is somebody's state, as before; a file that is merged is protected after that */
 static void
 plan_protection (QsDelete *delete, const QsDeleteTag *tag)
 {
@@ -205,7 +197,8 @@ plan_protection (QsDelete *delete, const QsDeleteTag *tag)
   const QsFile *file = qs_facts_find_file (delete->facts, tag->image->path);
   QsChangeList changes;
 
-  if (file == NULL || (file->mode & WRITE_BITS & ~tag->image->mode) == 0)
+  if (file == NULL || (file->mode & WRITE_BITS & ~tag->image->mode) == 0
+      || qs_delete_is_written (delete, tag->image))
     return;
   qs_changes_init (&changes);
   qs_changes_add (&changes, QS_CHANGE_FILE_MODE, "path", "s", tag->image->path, "mode", "u",

@@ -200,6 +200,7 @@ qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts 
     return NULL;
   delete.leaving[0] = delete.snapshot->uuid;
   g_ptr_array_add (gone, NULL);
+  g_array_set_clear_func (merges, (GDestroyNotify)qs_delete_merge_clear);
   if (!add_record (&delete, error)
       || (!delete.metadata_only && !qs_delete_add_tags (&delete, error)))
     return NULL;

@@ -6,14 +6,16 @@
 
 /**
  * QsDeleteMerge:
- * @below: the file that nobody needs but the one above it
- * @above: that one
+ * @files: of const QsFile: from the top, each stands on the next
+ * @above: the first of them
+ * @below: the last; of all but the first is true that nobody needs it but the one above it
  * @dismiss: of a merge up: index of the step that tells whether it was done; else G_MAXUINT
  */
 typedef struct
 {
-  const QsFile *below;
+  GPtrArray *files;
   const QsFile *above;
+  const QsFile *below;
   QsMerging merging;
   guint32 dismiss;
 } QsDeleteMerge;
@@ -72,11 +74,24 @@ gboolean qs_delete_add_merge (QsDelete *delete, const QsFile *file, QsChangeList
 void qs_delete_keep_layer (QsDelete *delete, const QsFile *file, const char *why,
                            QsChangeList *changes);
 void qs_delete_look_at_layers (QsDelete *delete, QsChangeList *changes);
-gboolean qs_delete_find_rebased (const QsDelete *delete, const QsDeleteMerge *pair,
+
+/* qs-plan-delete-run.c: files that may become one, and where they are */
+GPtrArray *qs_delete_find_run (const QsDelete *delete, const QsFile *file);
+gboolean qs_delete_is_at (const GPtrArray *chain, guint index, const QsFile *file);
+void qs_delete_merge_init (QsDeleteMerge *merge, const GPtrArray *files, guint from, guint n);
+void qs_delete_merge_clear (QsDeleteMerge *merge);
+gboolean qs_delete_merge_has (const QsDeleteMerge *merge, const char *path);
+gboolean qs_delete_merge_locate (const QsDelete *delete, QsDeleteMerge *merge, GError **error);
+
+/* qs-plan-delete-way.c: in which direction */
+#define QS_DELETE_NEXT_TIME "it can be merged with the next delete"
+const char *qs_delete_choose_way (const QsDelete *delete, QsDeleteMerge *merge);
+gboolean qs_delete_find_rebased (const QsDelete *delete, const QsDeleteMerge *merge,
                                  GPtrArray *images);
 
 /* qs-plan-delete-merge-steps.c */
 void qs_delete_prepare_merges (QsDelete *delete, QsChangeList *changes);
+gboolean qs_delete_is_written (const QsDelete *delete, const QsImage *image);
 void qs_delete_finish_merges (QsDelete *delete);
 void qs_delete_describe_merges (const QsDelete *delete, GVariantDict *result);
 

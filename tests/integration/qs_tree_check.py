@@ -138,13 +138,14 @@ def check_with_qemu(tree):
 
 def check_layers(tree):
     """What only one file needs is merged with it, at the latest by the next delete that does not
-    merge a neighbour of the two: a file takes part in one merge at a time. A QEMU that deletes what
-    is inside of a disk's files merges none of them."""
-    if tree.has_tags and tree.model.state != 'shutoff':
+    merge a neighbour of the two: what is apart in a chain is merged in turns. While there are other
+    snapshots, a QEMU that deletes what is inside of a disk's files may merge none of them."""
+    if tree.model.nodes and tree.has_tags and tree.model.state != 'shutoff':
         tree.layers = set()
         return []
     before, tree.layers = tree.layers, records.find_layers(tree.records, tree.reader)
-    return [f'{path} is left below {above} alone' for path, above, *_ in before & tree.layers]
+    left = tree.layers if not tree.model.nodes else before & tree.layers
+    return [f'{path} is left below {above} alone' for path, above, *_ in left]
 
 
 def check_all(tree, is_deleted):

@@ -100,6 +100,12 @@ static const struct
     "/c", "/c 60/60 on (null)" },
   { "both", "[" BACKING ("/c", "/a") ", " GONE ("/b") ", " DOWN ("/c", "/a") "]", "/d", "/d",
     "/d 40/60 on /a, /a 60/60 on (null)" },
+  { "down-run", "[" DOWN ("/b", "/a") ", " DOWN ("/c", "/a") ", " DOWN ("/d", "/a") "]", "/a", "/d",
+    "/a 60/60 on (null)" },
+  { "up-run", "[" BACKING ("/d", "/a") ", " GONE ("/c") ", " GONE ("/b") "]", "/d", "/d",
+    "/d 60/60 on /a, /a 10/55 on (null)" },
+  { "up-run-lowest", "[" BACKING ("/c", "") ", " GONE ("/b") ", " GONE ("/a") "]", "/d", "/d",
+    "/d 40/60 on /c, /c 60/60 on (null)" },
   /* somebody needs the file below */
   { "kept", "[" BACKING ("/c", "/a") "]", "/b", "/b", "/b 20/55 on /a, /a 10/55 on (null)" },
   { "renamed", "[" RENAME ("/c", "/z") ", " DOWN ("/z", "/b") ", " RENAME ("/b", "/y") "]", "/y",
