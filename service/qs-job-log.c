@@ -55,6 +55,13 @@ qs_job_log_end (const QsJob *job)
     write_record (job, job->state == QS_JOB_PREPARING ? "Timeout" : "done");
 }
 
+/* it has not ended */
+void
+qs_job_log_left (const QsJob *job)
+{
+  write_record (job, "left");
+}
+
 /**
  * qs_job_log_notes:
  *

@@ -18,7 +18,7 @@ struct QsJobs
   guint n_open;
 };
 
-/* shared by qs-job.c, qs-jobs.c and qs-jobs-start.c. The thread of a job reads what never changes and writes @task,
+/* shared by qs-job*.c and qs-jobs*.c. The thread of a job reads what never changes and writes @task,
    @result and @error, which the main thread reads after the thread's end */
 struct QsJob
 {
@@ -74,6 +74,7 @@ void qs_job_announce_busy (QsJob *job);
 void qs_job_complete (QsJob *job);
 gboolean qs_job_enter (QsJob *job, QsJob *holder);
 void qs_job_leave (QsJob *job);
+void qs_job_give_up_waiting (QsJob *job);
 char *qs_job_snapshot_path (const QsJob *job);
 
 /* qs-job-block.c */
@@ -84,10 +85,13 @@ extern const QsTaskSink qs_job_sink;
 
 void qs_job_log_start (const QsJob *job);
 void qs_job_log_end (const QsJob *job);
+void qs_job_log_left (const QsJob *job);
 void qs_job_log_notes (const QsJob *job);
 void qs_job_log_unasked (const QsJob *job, const GError *error);
 
 gboolean qs_jobs_check_caller (GDBusMethodInvocation *invocation, GError **error);
 void qs_jobs_prepare (QsJobs *self, QsJob *job);
 void qs_jobs_publish (QsJobs *self, QsJob *job, gboolean runs);
+void qs_jobs_run (QsJobs *self, QsJob *job);
 void qs_jobs_end (QsJobs *self, QsJob *job);
+void qs_jobs_leave (QsJobs *self, QsJob *job);

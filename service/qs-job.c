@@ -20,7 +20,8 @@ set_starter (QsJob *job)
   if (peer != NULL)
     job->starter = peer->user;
   else
-    job->starter = qs_peers_get_user (job->service->peers, job->owner);
+    job->starter = qs_peers_get_user (job->service->peers,
+                                      job->task != NULL ? job->request->caller : job->owner);
   job->starter_name = peer != NULL ? g_strdup (peer->name) : NULL;
 }
 
@@ -34,7 +35,9 @@ qs_job_new (QsService *service, const QsJobOrder *order)
   g_atomic_ref_count_init (&job->references);
   job->service = service;
   job->shape = order->shape;
-  job->request = order->request;
+  job->task = order->task;
+  job->request =
+      job->task != NULL ? qs_request_ref (qs_task_get_request (job->task)) : order->request;
   job->candidate = order->candidate;
   job->deadline = order->deadline;
   job->on_end = order->on_end;
@@ -315,6 +318,22 @@ announce_reverted (QsJob *job)
                       g_variant_new ("(o)", snapshot));
 }
 
+/* what was asked of a job of QEMU before a restart of the service holds still */
+static void
+take_wishes (QsJob *job, QsTask *task)
+{
+  static const char *const names[] = { "Paused", "Bandwidth", NULL };
+  gboolean paused;
+  guint64 speed;
+
+  qs_task_get_wishes (task, &paused, &speed);
+  if (job->paused == paused && job->bandwidth == speed)
+    return;
+  job->paused = paused;
+  job->bandwidth = speed;
+  qs_job_announce (job, names);
+}
+
 static void
 on_step (QsTask *task, const char *step, gdouble progress, gboolean undoing, gpointer user_data)
 {
@@ -338,6 +357,7 @@ on_amount (QsTask *task, const QsAmount *amount, gdouble progress, gpointer user
   static const char *const names[] = { "Progress", "BytesDone", "BytesTotal", "Speed", NULL };
   QsJob *job = user_data;
 
+  take_wishes (job, task);
   job->amount = *amount;
   job->progress = progress;
   qs_job_announce (job, names);
@@ -403,6 +423,18 @@ announce_completed (QsJob *job)
 
   qs_announce_signal (job->service, &audience, path, QS_JOB_INTERFACE, "Completed",
                       g_variant_new ("(@sss@a{sv})", state, name, message, job->result));
+}
+
+/**
+ * qs_job_give_up_waiting:
+ *
+ * The service ends before the job has: those who wait for it hear of that alone.
+ */
+void
+qs_job_give_up_waiting (QsJob *job)
+{
+  g_ptr_array_foreach (job->waiting, answer_waiter, job);
+  g_ptr_array_set_size (job->waiting, 0);
 }
 
 /**

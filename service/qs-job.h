@@ -42,10 +42,11 @@ extern const QsJobShape qs_job_shape_nothing;  /* () at the end */
 /**
  * QsJobOrder:
  * @invocation: (transfer full) (nullable): of a call that is let in; NULL: nobody called, it is an
- *   operation of the owner of @domain that the service begins by itself
+ *   operation of the owner of @domain that the service begins by itself, or the one of @task
  * @domain: (transfer none) (nullable): NULL: a new one is made
  * @owner: of the new one
  * @request: (transfer full)
+ * @task: (transfer full) (nullable): one that an earlier run of the service began; without @request
  * @candidate: (transfer full) (nullable): kept until the end of the job; to find it was counted as a
  *   change of the caller already
  * @on_end: (nullable): called on the main context at the end of the job, or of the wish for one
@@ -57,6 +58,7 @@ typedef struct
   QsDomain *domain;
   guint32 owner;
   QsRequest *request;
+  QsTask *task;
   QsCandidate *candidate;
   gint64 deadline;
   const QsJobShape *shape;

@@ -201,7 +201,10 @@ on_run (gpointer data)
   self->n_running--;
   job->starter->n_running_jobs--;
   qs_job_take_notes (job);
-  qs_jobs_end (self, job);
+  if (qs_task_is_left (job->task))
+    qs_jobs_leave (self, job);
+  else
+    qs_jobs_end (self, job);
   run_queued (self);
 }
 
@@ -215,8 +218,8 @@ may_run (const QsJobs *self, const QsJob *job)
              && job->starter->n_running_jobs < QS_MAX_RUNNING_JOBS_PER_UID);
 }
 
-static void
-run_job (QsJobs *self, QsJob *job)
+void
+qs_jobs_run (QsJobs *self, QsJob *job)
 {
   static const char *const names[] = { "State", NULL };
 
@@ -244,7 +247,7 @@ run_queued (QsJobs *self)
       job = l->data;
       g_queue_delete_link (&self->queue, l);
       job->starter->n_queued_jobs--;
-      run_job (self, job);
+      qs_jobs_run (self, job);
     }
 }
 
@@ -279,6 +282,12 @@ may_begin (const QsJobs *self, QsJob *job)
 {
   if (job->error != NULL || job->given_up)
     return FALSE;
+  if (self->service->stopping)
+    {
+      g_set_error_literal (&job->error, QS_ERROR, QS_ERROR_FAILED,
+                           "the service is stopping, call again");
+      return FALSE;
+    }
   return !g_cancellable_set_error_if_cancelled (job->cancellable, &job->error)
          && qs_jobs_check_caller (job->invocation, &job->error)
          && (may_run (self, job) || qs_jobs_check_room (job->starter, &job->error));
@@ -305,7 +314,7 @@ on_prepared (gpointer data)
   if (job->shape->has_object)
     qs_jobs_publish (self, job, runs);
   if (runs)
-    run_job (self, job);
+    qs_jobs_run (self, job);
   else
     queue_job (self, job);
 }
@@ -375,19 +384,4 @@ qs_job_cancel (QsJob *job, GError **error)
   if (job->state != QS_JOB_PREPARING)
     qs_job_announce (job, names);
   return TRUE;
-}
-
-static void
-cancel_one (gpointer data, gpointer user_data)
-{
-  qs_job_cancel (data, NULL);
-}
-
-/* for the end of the service; their ends still come one by one */
-void
-qs_jobs_cancel_all (QsJobs *self)
-{
-  g_autoptr (GPtrArray) jobs = qs_jobs_list (self);
-
-  g_ptr_array_foreach (jobs, cancel_one, NULL);
 }

@@ -22,7 +22,8 @@ gboolean qs_jobs_is_reserved (QsJobs *jobs, const char *key);
 void qs_jobs_wait (QsJobs *jobs, const char *key, guint seconds, QsWorkFunc func, gpointer data);
 gboolean qs_jobs_check_room (const QsUser *user, GError **error);
 guint qs_jobs_count_open (QsJobs *jobs);
-void qs_jobs_cancel_all (QsJobs *jobs);
+void qs_jobs_stop (QsJobs *jobs);
+void qs_jobs_go_on (QsJobs *jobs, QsTask *task);
 
 gboolean qs_job_cancel (QsJob *job, GError **error);
 gboolean qs_job_set_paused (QsJob *job, gboolean paused, GError **error);

@@ -41,6 +41,7 @@ qs_service_new (GDBusConnection *connection, gboolean system_mode, const QsSetti
   self->jobs = qs_jobs_new (self);
   self->reconnect = qs_reconnect_new (self);
   self->work = qs_work_new ();
+  self->found = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_task_unref);
   self->registrations = g_array_new (FALSE, FALSE, sizeof (guint));
   if (system_mode)
     {
@@ -70,6 +71,28 @@ on_guest_frozen (const char *domain, gboolean frozen, guint64 milliseconds, gpoi
   qs_guest_frozen (user_data, domain, frozen, milliseconds);
 }
 
+/* what is found before the engine is there waits for it */
+static void
+on_task_found (QsTask *task, gpointer user_data)
+{
+  QsService *self = user_data;
+
+  if (self->found != NULL)
+    g_ptr_array_add (self->found, task);
+  else
+    qs_jobs_go_on (self->jobs, task);
+}
+
+/* before the bus name is owned: their domains are not free for a moment */
+static void
+go_on (QsService *self)
+{
+  g_autoptr (GPtrArray) found = g_steal_pointer (&self->found);
+
+  for (guint i = 0; i < found->len; i++)
+    qs_jobs_go_on (self->jobs, qs_task_ref (g_ptr_array_index (found, i)));
+}
+
 /**
  * qs_service_start:
  *
@@ -78,26 +101,31 @@ on_guest_frozen (const char *domain, gboolean frozen, guint64 milliseconds, gpoi
 gboolean
 qs_service_start (QsService *self, const QsConfig *config, GError **error)
 {
-  static const QsEngineSink sink = { on_domain_changed, on_qemu_appeared, on_guest_frozen };
+  static const QsEngineSink sink = { on_domain_changed, on_qemu_appeared, on_guest_frozen,
+                                     on_task_found };
 
   self->engine = qs_engine_new (config, &sink, self, error);
   if (self->engine == NULL)
     return FALSE;
   self->degraded = qs_engine_degraded (self->engine);
-  return qs_bus_register (self, error);
+  if (!qs_bus_register (self, error))
+    return FALSE;
+  go_on (self);
+  return TRUE;
 }
 
 /**
  * qs_service_stop:
  *
- * Nothing new is begun. Jobs are asked to take themselves back, which needs the main loop still;
- * nobody waits any more for a QEMU to say who it is.
+ * Nothing new is begun. Jobs are asked to leave their work where the next start finds it, or else to
+ * take themselves back, which needs the main loop still; nobody waits any more for a QEMU to say who it
+ * is.
  */
 void
 qs_service_stop (QsService *self)
 {
   self->stopping = TRUE;
-  qs_jobs_cancel_all (self->jobs);
+  qs_jobs_stop (self->jobs);
   qs_engine_end_visits (self->engine);
 }
 
@@ -112,6 +140,7 @@ qs_service_free (QsService *self)
   qs_bus_unregister (self);
   qs_work_free (self->work);
   g_clear_pointer (&self->engine, qs_engine_free);
+  g_clear_pointer (&self->found, g_ptr_array_unref);
   qs_jobs_free (self->jobs);
   qs_reconnect_free (self->reconnect);
   qs_announcer_free (self->announcer);

@@ -32,6 +32,7 @@ typedef struct
   QsAnnouncer *announcer;
   QsJobs *jobs;
   QsReconnect *reconnect;
+  GPtrArray *found; /* of QsTask: to be gone on with when the engine is there; else NULL */
   QsWork *work;
   GDBusInterfaceSkeleton *skeletons[QS_N_OBJECT_KINDS]; /* unpack arguments, hold no state */
   GArray *registrations;

@@ -4,7 +4,8 @@
 
 static const QsOperation operations[] = {
   [QS_VERB_DEFINE] = { "define", qs_ask_define, qs_plan_define, NULL },
-  [QS_VERB_UNDEFINE] = { "undefine", qs_ask_undefine, qs_plan_undefine, qs_parts_undefine },
+  [QS_VERB_UNDEFINE] = { "undefine", qs_ask_undefine, qs_plan_undefine, qs_parts_undefine,
+                         .resumes = TRUE },
   [QS_VERB_START] = { "start", qs_ask_start, qs_plan_start, NULL },
   [QS_VERB_SHUTDOWN] = { "shutdown", qs_ask_run_state, qs_plan_run_state, .passes = TRUE },
   [QS_VERB_DESTROY] = { "destroy", qs_ask_run_state, qs_plan_run_state, NULL },
@@ -12,12 +13,13 @@ static const QsOperation operations[] = {
   [QS_VERB_RESUME] = { "resume", qs_ask_run_state, qs_plan_run_state, .passes = TRUE },
   [QS_VERB_SNAPSHOT_CREATE] = { "snapshot-create", qs_ask_create, qs_plan_create, qs_parts_create },
   [QS_VERB_SNAPSHOT_REVERT] = { "snapshot-revert", qs_ask_revert, qs_plan_revert, qs_parts_revert },
-  [QS_VERB_SNAPSHOT_DELETE] = { "snapshot-delete", qs_ask_delete, qs_plan_delete, qs_parts_delete },
+  [QS_VERB_SNAPSHOT_DELETE] = { "snapshot-delete", qs_ask_delete, qs_plan_delete, qs_parts_delete,
+                                .resumes = TRUE },
   [QS_VERB_SNAPSHOT_EDIT] = { "snapshot-edit", qs_ask_edit, qs_plan_edit, NULL },
   [QS_VERB_ATTACH] = { "attach", qs_ask_attach, qs_plan_attach, NULL },
   [QS_VERB_DETACH] = { "detach", qs_ask_detach, qs_plan_detach, NULL },
   [QS_VERB_REPAIR] = { "repair", qs_ask_repair, qs_plan_repair, qs_parts_repair },
-  [QS_VERB_VERIFY] = { "verify", qs_ask_verify, qs_plan_verify, NULL, TRUE },
+  [QS_VERB_VERIFY] = { "verify", qs_ask_verify, qs_plan_verify, NULL, .looks = TRUE },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (operations) == QS_N_VERBS);
 
@@ -39,4 +41,15 @@ qs_operation_passes_quarantine (QsVerb verb)
 {
   return operations[verb].looks || verb == QS_VERB_ATTACH || verb == QS_VERB_DETACH
          || verb == QS_VERB_REPAIR;
+}
+
+/**
+ * qs_operation_resumes:
+ *
+ * Returns: whether what @request asks for is gone on with after a restart of the service
+ */
+gboolean
+qs_operation_resumes (const QsRequest *request)
+{
+  return operations[request->verb].resumes;
 }

@@ -19,6 +19,8 @@
  *   journal
  * @passes: its plan is one step, that needs none of what another operation has under way: it may be
  *   done while that one waits for a block job
+ * @resumes: if the service ends in the middle of it, the next start goes on, where QEMU can be found
+ *   at it still, or between two parts; others are finished or undone
  *
  * The table of operations. A new operation is a row here, a planner, and golden plans.
  */
@@ -33,7 +35,9 @@ typedef struct
                        GError **error);
   gboolean looks;
   gboolean passes;
+  gboolean resumes;
 } QsOperation;
 
 const QsOperation *qs_operation_get (QsVerb verb);
 gboolean qs_operation_passes_quarantine (QsVerb verb);
+gboolean qs_operation_resumes (const QsRequest *request);

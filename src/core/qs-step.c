@@ -127,20 +127,21 @@ static const QsStepType step_types[] = {
      of that step, whose nodes have the names that it gives them. @speed: bytes a
      second that the job begins with */
   [QS_STEP_BLOCK_COMMIT] = { "block-commit", "job-cancel",
-                             QS_MAY_PREPARE | QS_MAY_FINISH | QS_IS_FINAL,
+                             QS_MAY_PREPARE | QS_MAY_FINISH | QS_IS_FINAL | QS_CAN_RESUME,
                              "target:s job:s device:s top:s base:s files:a(ssttx) layers:u? "
                              "drop:as "
                              "above:s? above-file:(ssttx)? reopen:a{sv}? storage:u? "
                              "speed:t? " HEADER },
   /* the content of all @files goes into the first of them, node @node; it stands on @base then, or on
      nothing. @storage, @speed: as above */
-  [QS_STEP_BLOCK_STREAM] = { "block-stream", "job-cancel", QS_MAY_PREPARE,
+  [QS_STEP_BLOCK_STREAM] = { "block-stream", "job-cancel", QS_MAY_PREPARE | QS_CAN_RESUME,
                              "target:s job:s node:s base:s? files:a(ssttx) drop:as "
                              "reopen:a{sv}? storage:u? speed:t? " HEADER },
   /* the rest of the steps belong to the merge of step @merge */
-  [QS_STEP_JOB_COMPLETE] = { "job-complete", "job-cancel", QS_MAY_PREPARE | QS_MAY_FINISH,
-                             "target:s merge:u" },
-  [QS_STEP_FLUSH] = { "flush", "job-cancel", QS_MAY_PREPARE | QS_MAY_FINISH, "target:s merge:u" },
+  [QS_STEP_JOB_COMPLETE] = { "job-complete", "job-cancel",
+                             QS_MAY_PREPARE | QS_MAY_FINISH | QS_CAN_RESUME, "target:s merge:u" },
+  [QS_STEP_FLUSH] = { "flush", "job-cancel", QS_MAY_PREPARE | QS_MAY_FINISH | QS_CAN_RESUME,
+                      "target:s merge:u" },
   [QS_STEP_JOB_FINALIZE] = { "job-finalize", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
                              "target:s merge:u" },
   [QS_STEP_JOB_DISMISS] = { "job-dismiss", NULL, QS_MAY_FINISH, "target:s merge:u" },
@@ -181,13 +182,14 @@ static const QsStepType step_types[] = {
      stay so; else the job is only begun. @drop: nodes that are not needed when the device has gone over
      to @node, @added: if it has not, those on top first. The rest is as of a commit of what the guest
      writes to */
-  [QS_STEP_MIRROR] = { "blockdev-mirror", "job-cancel", QS_MAY_PREPARE,
+  [QS_STEP_MIRROR] = { "blockdev-mirror", "job-cancel", QS_MAY_PREPARE | QS_CAN_RESUME,
                        "target:s job:s device:s node:s path:s image:u? file:(ssttx)? sync:s "
                        "copy-mode:s speed:t? until-ready:b drop:as added:as" },
   /* of step @merge, a mirror or a commit of what the guest writes to: until the caller says what is to
      come. Done: the device is to go over; not done: it is not, and what was written is a copy of the
      moment */
-  [QS_STEP_JOB_HOLD] = { "job-hold", "job-cancel", QS_MAY_PREPARE, "target:s merge:u" },
+  [QS_STEP_JOB_HOLD] = { "job-hold", "job-cancel", QS_MAY_PREPARE | QS_CAN_RESUME,
+                         "target:s merge:u" },
   /* node @node, whose file has the format @format, stands on node @backing */
   [QS_STEP_NODE_BACKING] = { "blockdev-backing", "blockdev-reopen", QS_MAY_PREPARE,
                              "target:s node:s format:s backing:s direct:b no-flush:b "

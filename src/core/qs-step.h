@@ -85,6 +85,8 @@ typedef enum
 #define QS_RELEASES_GUEST (16u << QS_N_PHASES)
 /* it changes nothing */
 #define QS_ONLY_LOOKS (32u << QS_N_PHASES)
+/* QEMU goes on with it by itself: done once more, it takes the work where it is */
+#define QS_CAN_RESUME (64u << QS_N_PHASES)
 
 /* stands where other steps and files have the target of a disk */
 #define QS_MEMORY_TARGET "@memory"

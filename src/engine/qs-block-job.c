@@ -122,6 +122,12 @@ check_patience (const QsBlockJobWait *wait, const char *id, gint64 deadline, GEr
       g_set_error (error, QS_ERROR, QS_ERROR_CANCELLED, "the job ‘%s’ of QEMU was cancelled", id);
       return FALSE;
     }
+  if (wait->may_be_left && wait->control != NULL && qs_control_is_left (wait->control))
+    {
+      g_set_error (error, QS_ERROR, QS_ERROR_CANCELLED,
+                   "the service ends, and the job ‘%s’ of QEMU goes on", id);
+      return FALSE;
+    }
   if (g_get_monotonic_time () < deadline)
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_TIMEOUT,
@@ -173,6 +179,29 @@ qs_block_job_release (QsQmp *qmp, const char *id, guint64 speed)
 {
   ask_speed (qmp, id, speed);
   ask_paused (qmp, id, FALSE);
+}
+
+/**
+ * qs_block_job_adopt:
+ *
+ * Best effort: what cannot be learnt is as if nobody had asked for it.
+ */
+void
+qs_block_job_adopt (QsQmp *qmp, const char *id, QsControl *control)
+{
+  g_autoptr (JsonNode) jobs =
+      qs_qmp_execute (qmp, "query-block-jobs", NULL, QS_QMP_COMMAND_SECONDS, NULL);
+  JsonArray *array =
+      jobs != NULL && JSON_NODE_HOLDS_ARRAY (jobs) ? json_node_get_array (jobs) : NULL;
+
+  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
+    {
+      JsonObject *job = qs_json_element (array, i);
+
+      if (job != NULL && g_strcmp0 (qs_json_string (job, "device"), id) == 0)
+        qs_control_adopt (control, qs_json_boolean (job, "paused"),
+                          MIN (read_bytes (job, "speed"), QS_MAX_JOB_SPEED));
+    }
 }
 
 static gint64

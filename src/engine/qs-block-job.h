@@ -44,6 +44,8 @@ gboolean qs_block_job_look (QsQmp *qmp, const char *id, QsBlockJob *job, GError 
  * @seconds: until a job must have got on that nobody has paused
  * @cancellable: (nullable)
  * @control: (nullable): looked at whenever the job is; NULL: nobody is allowed to pause it
+ * @may_be_left: the job goes on by itself if @control says that the service ends: then it is not waited
+ *   for any longer
  * @tell: (nullable): called each time that the job is looked at
  */
 typedef struct
@@ -51,6 +53,7 @@ typedef struct
   guint seconds;
   GCancellable *cancellable;
   QsControl *control;
+  gboolean may_be_left;
   void (*tell) (const QsBlockJob *job, gpointer user_data);
   gpointer user_data;
 } QsBlockJobWait;
@@ -77,6 +80,9 @@ gboolean qs_block_job_do (QsQmp *qmp, const char *command, const char *id, GErro
 /* takes back what a client that is gone has asked of it: nobody else would. @speed: bytes a second, 0:
    as fast as it goes */
 void qs_block_job_release (QsQmp *qmp, const char *id, guint64 speed);
+
+/* @control learns what somebody has asked of it earlier */
+void qs_block_job_adopt (QsQmp *qmp, const char *id, QsControl *control);
 
 /* ends it, whatever state it is in, and forgets it; one that is not there is as good */
 gboolean qs_block_job_complete (QsQmp *qmp, const char *id, GError **error);

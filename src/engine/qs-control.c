@@ -17,6 +17,8 @@ struct QsControl
 {
   atomic_int paused;
   atomic_ullong speed;
+  atomic_int has_paused; /* somebody has said so, or the contrary */
+  atomic_int left;
   atomic_int reach; /* QsControlReach */
   atomic_int hold;  /* QsControlReach */
   atomic_int end;   /* QsControlEnd */
@@ -35,6 +37,8 @@ qs_control_new (void)
 
   atomic_init (&control->paused, FALSE);
   atomic_init (&control->speed, NO_SPEED);
+  atomic_init (&control->has_paused, FALSE);
+  atomic_init (&control->left, FALSE);
   atomic_init (&control->reach, QS_CONTROL_NEVER);
   atomic_init (&control->hold, QS_CONTROL_NEVER);
   atomic_init (&control->end, QS_CONTROL_HOLD);
@@ -94,6 +98,7 @@ qs_control_set_paused (QsControl *control, gboolean paused, GError **error)
 {
   if (!check_reach (control, "paused", error))
     return FALSE;
+  atomic_store (&control->has_paused, TRUE);
   atomic_store (&control->paused, paused);
   return TRUE;
 }
@@ -210,4 +215,35 @@ qs_control_get_speed (const QsControl *control)
   guint64 speed = atomic_load (&control->speed);
 
   return speed != NO_SPEED ? speed : 0;
+}
+
+gboolean
+qs_control_get_paused (const QsControl *control)
+{
+  return atomic_load (&control->paused);
+}
+
+void
+qs_control_adopt (QsControl *control, gboolean paused, guint64 speed)
+{
+  unsigned long long none = NO_SPEED;
+  int nobody = FALSE;
+
+  control->told_paused = paused;
+  control->told_speed = speed;
+  atomic_compare_exchange_strong (&control->speed, &none, speed);
+  if (atomic_compare_exchange_strong (&control->has_paused, &nobody, TRUE))
+    atomic_store (&control->paused, paused);
+}
+
+void
+qs_control_leave (QsControl *control)
+{
+  atomic_store (&control->left, TRUE);
+}
+
+gboolean
+qs_control_is_left (const QsControl *control)
+{
+  return atomic_load (&control->left);
 }

@@ -54,6 +54,17 @@ QsPassage *qs_control_get_passage (QsControl *control);
 /* whether a step of this kind is one that can be paused */
 gboolean qs_control_reaches (QsStepKind kind);
 
+/**
+ * qs_control_leave:
+ *
+ * The service ends: what QEMU goes on with by itself is not waited for.
+ */
+void qs_control_leave (QsControl *control);
+gboolean qs_control_is_left (const QsControl *control);
+
+/* what was asked of the jobs, or was found with one that an earlier run of the service had begun */
+gboolean qs_control_get_paused (const QsControl *control);
+
 /* all below: in the thread of the operation. @step: (nullable): the one it is at */
 void qs_control_set_step (QsControl *control, const QsStep *step, QsControlReach reach);
 
@@ -63,6 +74,10 @@ QsControlEnd qs_control_get_end (const QsControl *control);
 
 /* QEMU begins a job. @speed: of those who asked for it; counts until somebody wishes for another one */
 void qs_control_begin (QsControl *control, guint64 speed);
+
+/* QEMU is at work on a job that an earlier run of the service began; this is what was asked of it then.
+   A wish that somebody has had since stays */
+void qs_control_adopt (QsControl *control, gboolean paused, guint64 speed);
 
 /* TRUE: it is not what was taken last for this job */
 gboolean qs_control_take_paused (QsControl *control, gboolean *paused);

@@ -46,6 +46,10 @@ struct QsTask
   GPtrArray *plans; /* of QsPlan, one a part, as far as they are planned */
   GPtrArray *notes; /* of char */
   QsControl *control;
+  guint64 found; /* what the store calls the operation, if an earlier run of the service began it;
+                         else 0 */
+  GPtrArray *records;  /* of QsPartRecord: what the journal has of a found one, else NULL */
+  gboolean left;       /* the service ends, and the operation stays open for the next start */
   GPtrArray *expected; /* of GVariant: changes that the parts before will have made, as long as not
                           even the first one has begun; else NULL */
 };
@@ -94,8 +98,14 @@ gboolean qs_candidate_hand_over (QsEngine *engine, const QsDomain *domain);
 gboolean qs_recovery_run (QsEngine *engine, GError **error);
 
 /* qs-task.c: the facts and the plan of one part */
+QsTask *qs_task_new (QsEngine *engine, const QsDomain *domain, QsRequest *request);
 void qs_task_add_note (QsTask *task, const char *note);
 void qs_task_drop_notes (QsTask *task, guint n);
+
+/* qs-task-found.c: of an operation that an earlier run of the service began */
+QsTask *qs_task_new_found (QsEngine *engine, const QsDomain *domain, const QsOpenOp *op);
+const QsPartRecord *qs_task_find_record (const QsTask *task, guint n);
+guint qs_task_find_first (const QsTask *task);
 
 /* qs-task-result.c */
 void qs_task_result_put (GVariantDict *result, const char *key, GVariant *value);

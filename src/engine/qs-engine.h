@@ -35,6 +35,9 @@ typedef struct QsTask QsTask;
  * @qemu_appeared: somebody listens again at the socket of an attached domain that is not connected:
  *   to be discovered, and attached as an operation of the domain's owner. Not before
  *   qs_engine_new() has returned
+ * @task_found: (transfer full): an operation that an earlier run of the service began and that goes on: to
+ *   be run as a job, in the name of the caller of its request, as soon as no other works on its domain.
+ *   Also before qs_engine_new() has returned
  * @guest_frozen: the guest's file systems are frozen, or thawed again after so many milliseconds
  */
 typedef struct
@@ -43,6 +46,7 @@ typedef struct
   void (*qemu_appeared) (const char *domain, gpointer user_data);
   void (*guest_frozen) (const char *domain, gboolean frozen, guint64 milliseconds,
                         gpointer user_data);
+  void (*task_found) (QsTask *task, gpointer user_data);
 } QsEngineSink;
 
 /**
@@ -160,6 +164,15 @@ gboolean qs_task_set_speed (QsTask *task, guint64 speed, GError **error);
    at work; @task waits until qs_task_leave_passage() before it goes on to what needs the guest */
 gboolean qs_task_enter_passage (QsTask *task);
 void qs_task_leave_passage (QsTask *task);
+/* what was wished last, or asked of a job that was found in QEMU. @speed: bytes a second, 0: no limit */
+void qs_task_get_wishes (QsTask *task, gboolean *paused, guint64 *speed);
+
+/* in any thread: the service ends. FALSE: this one does not go on after a restart. Else it ends as soon as
+   it can be found again where it is then, or has come to its end */
+gboolean qs_task_leave (QsTask *task);
+
+/* after qs_task_run(): it was left, and has neither come to its end nor failed */
+gboolean qs_task_is_left (QsTask *task);
 
 /* likewise, of one that is ready: the guest goes over to the copy, or it stays where it is and the copy is
    one of this moment. OPERATION_INVALID: it is not ready yet, or will not be */
@@ -185,6 +198,7 @@ GPtrArray *qs_task_get_notes (QsTask *task); /* of char */
 /* uuid of the snapshot that is made or worked on, or NULL */
 const char *qs_task_get_snapshot (QsTask *task);
 const char *qs_task_get_domain (QsTask *task); /* id of the domain */
+QsRequest *qs_task_get_request (QsTask *task);
 QsTask *qs_task_ref (QsTask *task);
 void qs_task_unref (QsTask *task);
 

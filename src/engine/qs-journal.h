@@ -18,6 +18,7 @@ typedef enum
   QS_PART_COMMITTED, /* finish steps are left */
   QS_PART_CLOSED,
   QS_PART_UNDONE,
+  QS_PART_UNDOING, /* it failed or was cancelled, or was given up: what was done is taken back */
 } QsPartState;
 
 /**

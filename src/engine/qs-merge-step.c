@@ -373,12 +373,27 @@ take_turn (const QsMerge *merge, QsGuest *guest, const QsBlockJob *job, GError *
          || qs_block_job_complete (qs_guest_get_qmp (guest), merge->job, error);
 }
 
-/* what a caller wished of it went with the daemon that had been told */
+/* of a job that a daemon began which has ended: what was asked of it holds if somebody can ask for
+   something else still */
 static void
 adopt (const QsMerge *merge, QsGuest *guest)
 {
-  if (merge->call->world->recovering)
-    qs_block_job_release (qs_guest_get_qmp (guest), merge->job, begin_control (merge));
+  QsControl *control = merge->call->world->world.control;
+
+  if (!merge->call->world->recovering)
+    return;
+  if (control != NULL)
+    qs_block_job_adopt (qs_guest_get_qmp (guest), merge->job, control);
+  else
+    qs_block_job_release (qs_guest_get_qmp (guest), merge->job, 0);
+}
+
+/* one that has been told to complete may hold the guest's requests when nobody is there any more */
+static gboolean
+may_be_left (const QsStep *step)
+{
+  return step->kind != QS_STEP_JOB_COMPLETE
+         && (qs_step_type (step->kind)->phases & QS_CAN_RESUME) != 0;
 }
 
 /**
@@ -413,6 +428,7 @@ qs_merge_reach (const QsMerge *merge, QsGuest *guest, QsBlockJobState wanted, GE
   const QsBlockJobWait wait = { .seconds = QS_TOOL_WORK_SECONDS,
                                 .cancellable = merge->call->cancellable,
                                 .control = merge->call->world->world.control,
+                                .may_be_left = may_be_left (merge->call->step),
                                 .tell = tell,
                                 .user_data = (gpointer)merge };
   g_auto (QsBlockJob) job = { 0 };

@@ -267,13 +267,14 @@ qs_step_call_tell (QsStepCall *call, const QsAmount *amount)
   world->world.tell (amount, world->world.user_data);
 }
 
-/* what turned out to be durable although it was not said so; after a restart it was loaded */
+/* what turned out to be durable although it was not said so; before a restart that was loaded. What a
+   job goes on with was not */
 static void
 show_late (QsStepCall *call, GVariant *changes)
 {
   g_autoptr (GError) error = NULL;
 
-  if (!call->world->recovering
+  if ((!call->world->recovering || call->world->world.control != NULL)
       && !qs_registry_apply (call->world->engine->registry, call->world->domain, changes, &error))
     g_warning ("domain %s: %s, ignoring", call->world->domain, error->message);
 }

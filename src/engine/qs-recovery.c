@@ -4,7 +4,8 @@
 
 #include "qs-change.h"
 #include "qs-error.h"
-#include "qs-real-world.h"
+#include "qs-main-call.h"
+#include "qs-merge-step.h"
 #include "qs-runner.h"
 
 /* how long the start of the service waits; what takes longer goes on, and its domain is busy */
@@ -14,11 +15,17 @@
 #define FIND_TRIES 3
 #define PAUSE_SECONDS 30
 
+/**
+ * Recovery:
+ * @ops: holds @op
+ * @goes_on: a job does the rest
+ */
 typedef struct
 {
   QsEngine *engine;
-  GPtrArray *ops; /* holds @op */
+  GPtrArray *ops;
   QsOpenOp *op;
+  gboolean goes_on;
 } Recovery;
 
 static Recovery *
@@ -26,7 +33,7 @@ new_recovery (QsEngine *engine, GPtrArray *ops, QsOpenOp *op)
 {
   Recovery *recovery = g_new0 (Recovery, 1);
 
-  *recovery = (Recovery){ engine, g_ptr_array_ref (ops), op };
+  *recovery = (Recovery){ .engine = engine, .ops = g_ptr_array_ref (ops), .op = op };
   return recovery;
 }
 
@@ -57,43 +64,130 @@ quarantine (QsEngine *engine, const char *domain, const GError *error)
   qs_registry_apply (engine->registry, domain, changes, NULL);
 }
 
+static gboolean
+can_resume (const QsPlan *plan, guint index)
+{
+  return index < plan->steps->len
+         && (qs_step_type (qs_plan_step (plan, index)->kind)->phases & QS_CAN_RESUME) != 0;
+}
+
+/* whether the process that does the merge of step @index has not ended, and can be asked */
+static gboolean
+merge_is_alive (QsRealWorld *world, const QsPartRecord *part, guint index)
+{
+  QsStepCall call = { .world = world,
+                      .plan = part->plan,
+                      .step = qs_plan_step (part->plan, index),
+                      .index = index,
+                      .results = part->results };
+  g_autoptr (QsGuest) guest = NULL;
+  g_autoptr (GError) error = NULL;
+  QsMerge merge;
+
+  if (qs_merge_read (&call, &merge, &error))
+    qs_merge_find_guest (&merge, &guest, &error);
+  if (error != NULL)
+    g_debug ("the merge is not gone on with: %s", error->message);
+  return guest != NULL;
+}
+
+/* whether what is at work on the part, or has been until @next, lives. After the commit that does not
+   matter */
+static gboolean
+is_alive (QsRealWorld *world, const QsPartRecord *part, guint next)
+{
+  if (next > qs_plan_commit_index (part->plan))
+    return TRUE;
+  while (next > 0 && !can_resume (part->plan, next))
+    next--;
+  return can_resume (part->plan, next) && merge_is_alive (world, part, next);
+}
+
+static gboolean
+may_go_on (const Recovery *recovery, QsRealWorld *world, const QsPartRecord *part)
+{
+  guint next;
+
+  return qs_operation_resumes (recovery->op->request) && qs_runner_may_go_on (part, &next)
+         && is_alive (world, part, next);
+}
+
+/* what was learnt is for the job that goes on */
 static QsOutcome
-resume_part (Recovery *recovery, const QsPartRecord *part, GError **error)
+bring_to_end (QsRealWorld *world, QsPartRecord *part, GError **error)
+{
+  const QsRunner runner = { .journal = world->journal, .world = &world->world, .part = part->n };
+  g_auto (GVariantDict) unused = G_VARIANT_DICT_INIT (NULL);
+  g_autoptr (GPtrArray) results = NULL;
+  QsOutcome outcome = qs_runner_resume (&runner, part, &results, error);
+
+  if (outcome == QS_OUTCOME_UNDONE)
+    part->state = QS_PART_UNDONE;
+  if (outcome != QS_OUTCOME_DONE)
+    return outcome;
+  part->state = QS_PART_CLOSED;
+  g_ptr_array_unref (part->results);
+  part->results = g_ptr_array_ref (results);
+  qs_plan_check_results (part->plan, results, &unused, error);
+  return outcome;
+}
+
+static QsOutcome
+resume_part (Recovery *recovery, QsPartRecord *part, GError **error)
 {
   QsOpenOp *op = recovery->op;
   g_autoptr (QsDomain) domain = qs_registry_get (recovery->engine->registry, op->domain);
   g_auto (QsRealWorld) world = { 0 };
-  g_auto (GVariantDict) unused = G_VARIANT_DICT_INIT (NULL);
-  g_autoptr (GPtrArray) results = NULL;
-  QsOutcome outcome;
-  QsRunner runner;
 
   qs_real_world_init (&world, recovery->engine, op->domain,
                       domain != NULL ? domain->owner : op->caller, op->id, part->n);
   world.recovering = TRUE;
-  runner = (QsRunner){ .journal = world.journal, .world = &world.world, .part = part->n };
-  outcome = qs_runner_resume (&runner, part, &results, error);
-  if (outcome == QS_OUTCOME_DONE)
-    qs_plan_check_results (part->plan, results, &unused, error);
+  recovery->goes_on = domain != NULL && may_go_on (recovery, &world, part);
+  return recovery->goes_on ? QS_OUTCOME_OPEN : bring_to_end (&world, part, error);
+}
+
+/* the outcome of a part that had ended says itself whether it goes on: one that was undone had failed or
+   was cancelled. Of several parts one that was only interrupted begins anew; of a single one the caller
+   saw nothing yet */
+static QsOutcome
+look_at_part (Recovery *recovery, QsPartRecord *part, gboolean *has_failed, GError **error)
+{
+  gboolean was_open = part->state == QS_PART_OPEN;
+  QsOutcome outcome = QS_OUTCOME_UNDONE;
+
+  if (part->state == QS_PART_CLOSED)
+    return QS_OUTCOME_DONE;
+  if (part->state != QS_PART_UNDONE)
+    outcome = resume_part (recovery, part, error);
+  if (outcome == QS_OUTCOME_UNDONE && !was_open)
+    *has_failed = TRUE;
   return outcome;
 }
 
-/* parts that were not begun are not begun now: then the operation has failed, whatever was done */
+/* whether what was not begun, or was only interrupted, is begun by a job: of a domain that is still there */
+static gboolean
+may_begin_rest (const Recovery *recovery)
+{
+  const QsOpenOp *op = recovery->op;
+  g_autoptr (QsDomain) domain = qs_registry_get (recovery->engine->registry, op->domain);
+
+  return domain != NULL && op->n_parts > 1 && qs_operation_resumes (op->request);
+}
+
+/* parts that were not begun are not begun here: then the operation has failed, whatever was done, unless
+   it goes on */
 static QsOutcome
 resume_parts (Recovery *recovery, GError **error)
 {
   const QsOpenOp *op = recovery->op;
+  gboolean has_failed = FALSE;
   guint n_done = 0;
 
   for (guint i = 0; i < op->parts->len; i++)
     {
-      const QsPartRecord *part = g_ptr_array_index (op->parts, i);
-      QsOutcome outcome = QS_OUTCOME_UNDONE;
+      QsOutcome outcome =
+          look_at_part (recovery, g_ptr_array_index (op->parts, i), &has_failed, error);
 
-      if (part->state == QS_PART_CLOSED)
-        outcome = QS_OUTCOME_DONE;
-      else if (part->state != QS_PART_UNDONE)
-        outcome = resume_part (recovery, part, error);
       if (outcome == QS_OUTCOME_OPEN || outcome == QS_OUTCOME_QUARANTINE)
         return outcome;
       if (outcome == QS_OUTCOME_DONE)
@@ -103,6 +197,9 @@ resume_parts (Recovery *recovery, GError **error)
     return QS_OUTCOME_DONE;
   if (error != NULL && *error != NULL)
     return QS_OUTCOME_UNDONE;
+  recovery->goes_on = !has_failed && may_begin_rest (recovery);
+  if (recovery->goes_on)
+    return QS_OUTCOME_OPEN;
   g_set_error (error, QS_ERROR, QS_ERROR_FAILED,
                "interrupted by the end of the service: %u of %u parts were done", n_done,
                op->n_parts);
@@ -148,6 +245,17 @@ is_out_of_reach (Recovery *recovery)
 }
 
 static void
+tell_found (gpointer data)
+{
+  Recovery *recovery = data;
+  QsEngine *engine = recovery->engine;
+  g_autoptr (QsDomain) domain = qs_registry_get (engine->registry, recovery->op->domain);
+
+  if (domain != NULL)
+    engine->sink.task_found (qs_task_new_found (engine, domain, recovery->op), engine->user_data);
+}
+
+static void
 recover (gpointer data)
 {
   Recovery *recovery = data;
@@ -162,7 +270,10 @@ recover (gpointer data)
       return;
     }
   outcome = resume_parts (recovery, &error);
-  settle (recovery, outcome, error);
+  if (recovery->goes_on)
+    qs_main_call (tell_found, recovery);
+  else
+    settle (recovery, outcome, error);
 }
 
 /**

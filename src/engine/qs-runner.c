@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
-#include "qs-runner.h"
+#include "qs-runner-private.h"
 
 #include "qs-error.h"
 
 /* of an undo or finish step, before the operation is left open for the next start */
 #define ATTEMPTS 3
-
-typedef struct
-{
-  const QsRunner *runner;
-  const QsPlan *plan;
-  guint commit;
-  QsStepState *states;
-  GPtrArray *results;
-  gboolean refused; /* the commit: nothing was tried */
-} Run;
 
 static void
 unref_result (gpointer result)
@@ -24,26 +14,25 @@ unref_result (gpointer result)
     g_variant_unref (result);
 }
 
-static void
-run_init (Run *run, const QsRunner *runner, const QsPlan *plan)
+void
+qs_part_run_init (QsPartRun *run, const QsRunner *runner, const QsPlan *plan)
 {
-  *run = (Run){ .runner = runner, .plan = plan };
+  *run = (QsPartRun){ .runner = runner, .plan = plan };
   run->commit = qs_plan_commit_index (plan);
   run->states = g_new0 (QsStepState, plan->steps->len);
   run->results = g_ptr_array_new_with_free_func (unref_result);
   g_ptr_array_set_size (run->results, plan->steps->len);
 }
 
-static void
-run_clear (Run *run)
+void
+qs_part_run_clear (QsPartRun *run)
 {
   g_clear_pointer (&run->states, g_free);
   g_clear_pointer (&run->results, g_ptr_array_unref);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Run, run_clear)
 
 static void
-prefix_step (const Run *run, guint index, const char *what, GError **error)
+prefix_step (const QsPartRun *run, guint index, const char *what, GError **error)
 {
   const QsStep *step = qs_plan_step (run->plan, index);
   gboolean has_target = *step->target != '\0';
@@ -53,7 +42,7 @@ prefix_step (const Run *run, guint index, const char *what, GError **error)
 }
 
 static void
-tell_step (const Run *run, guint index, gboolean undoing)
+tell_step (const QsPartRun *run, guint index, gboolean undoing)
 {
   const QsRunnerSink *sink = run->runner->sink;
 
@@ -62,7 +51,7 @@ tell_step (const Run *run, guint index, gboolean undoing)
 }
 
 static void
-tell_committed (const Run *run)
+tell_committed (const QsPartRun *run)
 {
   const QsRunnerSink *sink = run->runner->sink;
 
@@ -71,7 +60,7 @@ tell_committed (const Run *run)
 }
 
 static gboolean
-mark (Run *run, guint index, QsStepState state, GError **error)
+mark (QsPartRun *run, guint index, QsStepState state, GError **error)
 {
   QsJournal *journal = run->runner->journal;
   GVariant *result = g_ptr_array_index (run->results, index);
@@ -83,15 +72,18 @@ mark (Run *run, guint index, QsStepState state, GError **error)
 }
 
 static gboolean
-mark_part (Run *run, QsPartState state, GError **error)
+mark_part (QsPartRun *run, QsPartState state, GError **error)
 {
   QsJournal *journal = run->runner->journal;
 
-  return journal->vtable->part (journal, run->runner->part, state, error);
+  if (!journal->vtable->part (journal, run->runner->part, state, error))
+    return FALSE;
+  run->state = state;
+  return TRUE;
 }
 
 static gboolean
-carry_out (Run *run, guint index, GCancellable *cancellable, GError **error)
+carry_out (QsPartRun *run, guint index, GCancellable *cancellable, GError **error)
 {
   QsWorld *world = run->runner->world;
   GVariant *result = NULL;
@@ -111,14 +103,14 @@ carry_out (Run *run, guint index, GCancellable *cancellable, GError **error)
 
 /* intent before effect, result after it */
 static gboolean
-do_step (Run *run, guint index, GCancellable *cancellable, GError **error)
+do_step (QsPartRun *run, guint index, GCancellable *cancellable, GError **error)
 {
   return mark (run, index, QS_STEP_STATE_BEGUN, error) && carry_out (run, index, cancellable, error)
          && mark (run, index, QS_STEP_STATE_DONE, error);
 }
 
 static gboolean
-undo_step (Run *run, guint index, GError **error)
+undo_step (QsPartRun *run, guint index, GError **error)
 {
   QsWorld *world = run->runner->world;
   gboolean undone = FALSE;
@@ -149,20 +141,20 @@ leave_open (const GError *why, GError *failure, GError **error)
 }
 
 static gboolean
-has_trait (const Run *run, guint index, guint trait)
+has_trait (const QsPartRun *run, guint index, guint trait)
 {
   return (qs_step_type (qs_plan_step (run->plan, index)->kind)->phases & trait) != 0;
 }
 
 /* what a commit in vain leaves behind is cleared away first */
 static gboolean
-clears_commit (const Run *run)
+clears_commit (const QsPartRun *run)
 {
   return !run->refused && has_trait (run, run->commit, QS_CLEARS_COMMIT);
 }
 
 static gboolean
-is_begun (const Run *run, guint index)
+is_begun (const QsPartRun *run, guint index)
 {
   return run->states[index] == QS_STEP_STATE_BEGUN || run->states[index] == QS_STEP_STATE_DONE;
 }
@@ -171,7 +163,7 @@ is_begun (const Run *run, guint index)
    the next start because of it. That start takes the same back once more if this cannot be written, and
    then finds nothing to do */
 static void
-release_guest (Run *run, guint stuck)
+release_guest (QsPartRun *run, guint stuck)
 {
   for (guint i = stuck; i-- > 0;)
     {
@@ -186,18 +178,32 @@ release_guest (Run *run, guint stuck)
     }
 }
 
+/* what the next start would do with the record as it is: go on, and count with all that is done */
+static gboolean
+would_go_on (const QsPartRun *run)
+{
+  for (guint i = 0; i < run->commit; i++)
+    if (has_trait (run, i, QS_CAN_RESUME))
+      return TRUE;
+  return FALSE;
+}
+
 /*
  * backwards, and not past a step that stays: what came before it may be in use by it. Where the
  * journal cannot be written the effects are taken back all the same, and nothing more is written,
- * so that the next start finds the record as it was and takes them back once more
+ * so that the next start finds the record as it was and takes them back once more; unless it would
+ * go on
  */
-static QsOutcome
-take_back (Run *run, GError *reason, GError **error)
+QsOutcome
+qs_part_run_take_back (QsPartRun *run, GError *reason, GError **error)
 {
   g_autoptr (GError) why = reason;
   g_autoptr (GError) lost = NULL;
 
-  if (run->states[run->commit] == QS_STEP_STATE_BEGUN && !clears_commit (run))
+  if (run->state != QS_PART_UNDOING && !mark_part (run, QS_PART_UNDOING, &lost)
+      && would_go_on (run))
+    return leave_open (why, g_steal_pointer (&lost), error);
+  if (lost == NULL && run->states[run->commit] == QS_STEP_STATE_BEGUN && !clears_commit (run))
     mark (run, run->commit, QS_STEP_STATE_UNDONE, &lost);
   for (guint i = run->commit + (clears_commit (run) ? 1 : 0); i-- > 0;)
     {
@@ -223,11 +229,36 @@ take_back (Run *run, GError *reason, GError **error)
 }
 
 static gboolean
-finish_step (Run *run, guint index, GError **error)
+is_left (const QsPartRun *run)
+{
+  const QsControl *control = run->runner->world->control;
+
+  return control != NULL && qs_control_is_left (control);
+}
+
+/* the service ends, and this is the next step, or one that was just interrupted for it */
+static gboolean
+may_be_left (const QsPartRun *run, guint index)
+{
+  return is_left (run) && has_trait (run, index, QS_CAN_RESUME)
+         && run->states[index] != QS_STEP_STATE_DONE;
+}
+
+/* nothing is taken back, and what QEMU has begun goes on */
+static QsOutcome
+leave (GError **error)
+{
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_FAILED,
+                       "the service ends; the operation goes on when it is started again");
+  return QS_OUTCOME_OPEN;
+}
+
+static gboolean
+finish_step (QsPartRun *run, guint index, GError **error)
 {
   gboolean done = run->states[index] == QS_STEP_STATE_DONE;
 
-  for (guint i = 0; i < ATTEMPTS && !done; i++)
+  for (guint i = 0; i < ATTEMPTS && !done && (i == 0 || !is_left (run)); i++)
     {
       g_clear_error (error);
       done = do_step (run, index, NULL, error);
@@ -238,31 +269,39 @@ finish_step (Run *run, guint index, GError **error)
 }
 
 static QsOutcome
-finish (Run *run, GError **error)
+finish (QsPartRun *run, GError **error)
 {
   GError *failure = NULL;
 
   for (guint i = run->commit + 1; i < run->plan->steps->len; i++)
-    if (!finish_step (run, i, &failure))
-      return leave_open (NULL, failure, error);
+    {
+      if (may_be_left (run, i))
+        return leave (error);
+      if (finish_step (run, i, &failure))
+        continue;
+      if (!may_be_left (run, i))
+        return leave_open (NULL, failure, error);
+      g_clear_error (&failure);
+      return leave (error);
+    }
   return mark_part (run, QS_PART_CLOSED, error) ? QS_OUTCOME_DONE : QS_OUTCOME_OPEN;
 }
 
 /* the commit took effect */
-static QsOutcome
-go_forward (Run *run, GError **error)
+QsOutcome
+qs_part_run_go_forward (QsPartRun *run, GError **error)
 {
   if (run->states[run->commit] != QS_STEP_STATE_DONE
       && !mark (run, run->commit, QS_STEP_STATE_DONE, error))
     return QS_OUTCOME_OPEN;
-  if (!mark_part (run, QS_PART_COMMITTED, error))
+  if (run->state != QS_PART_COMMITTED && !mark_part (run, QS_PART_COMMITTED, error))
     return QS_OUTCOME_OPEN;
   tell_committed (run);
   return finish (run, error);
 }
 
-static QsOutcome
-quarantine (const char *what, GError *because, GError **error)
+QsOutcome
+qs_runner_quarantine (const char *what, GError *because, GError **error)
 {
   g_autoptr (GError) why = because;
 
@@ -280,8 +319,8 @@ is_silence (const GError *error)
 }
 
 /* did the commit take effect? Reality is asked, whatever was answered */
-static QsOutcome
-settle (Run *run, GError *reason, GError **error)
+QsOutcome
+qs_part_run_settle (QsPartRun *run, GError *reason, GError **error)
 {
   QsWorld *world = run->runner->world;
   g_autoptr (GError) why = reason;
@@ -292,18 +331,18 @@ settle (Run *run, GError *reason, GError **error)
     {
     case QS_PROBE_DONE:
       g_clear_error (&because);
-      return go_forward (run, error);
+      return qs_part_run_go_forward (run, error);
     case QS_PROBE_NOT_DONE:
       g_clear_error (&because);
-      return take_back (run, g_steal_pointer (&why), error);
+      return qs_part_run_take_back (run, g_steal_pointer (&why), error);
     case QS_PROBE_UNKNOWN:
       if (is_silence (because))
         {
           g_propagate_error (error, because);
           return QS_OUTCOME_OPEN;
         }
-      return quarantine ("it cannot be told whether the operation took effect",
-                         because != NULL ? because : g_steal_pointer (&why), error);
+      return qs_runner_quarantine ("it cannot be told whether the operation took effect",
+                                   because != NULL ? because : g_steal_pointer (&why), error);
     }
   g_assert_not_reached ();
 }
@@ -320,43 +359,65 @@ is_refusal (const GError *error)
 
 /* @index counts as begun even if that could not be written: it may be on the disk nevertheless */
 static QsOutcome
-fail_step (Run *run, guint index, GError *why, GError **error)
+fail_step (QsPartRun *run, guint index, GError *why, GError **error)
 {
   run->states[index] = QS_STEP_STATE_BEGUN;
-  return take_back (run, why, error);
+  return qs_part_run_take_back (run, why, error);
 }
 
 static QsOutcome
-do_commit (Run *run, GCancellable *cancellable, GError **error)
+do_commit (QsPartRun *run, GCancellable *cancellable, GError **error)
 {
   GError *why = NULL;
 
   if (g_cancellable_set_error_if_cancelled (cancellable, &why))
-    return take_back (run, why, error);
+    return qs_part_run_take_back (run, why, error);
   if (!mark (run, run->commit, QS_STEP_STATE_BEGUN, &why))
     return fail_step (run, run->commit, why, error);
   if (carry_out (run, run->commit, NULL, &why))
-    return go_forward (run, error);
+    return qs_part_run_go_forward (run, error);
   run->refused = is_refusal (why);
-  return run->refused ? take_back (run, why, error) : settle (run, why, error);
+  return run->refused ? qs_part_run_take_back (run, why, error)
+                      : qs_part_run_settle (run, why, error);
+}
+
+/* @index has failed, maybe because of the end of the service */
+static QsOutcome
+stop_at (QsPartRun *run, guint index, GCancellable *cancellable, GError *why, GError **error)
+{
+  if (!may_be_left (run, index) || g_cancellable_is_cancelled (cancellable))
+    return fail_step (run, index, why, error);
+  g_error_free (why);
+  return leave (error);
+}
+
+QsOutcome
+qs_part_run_go_on (QsPartRun *run, GCancellable *cancellable, GError **error)
+{
+  GError *why = NULL;
+
+  for (guint i = 0; i < run->commit; i++)
+    {
+      if (run->states[i] == QS_STEP_STATE_DONE)
+        continue;
+      if (g_cancellable_set_error_if_cancelled (cancellable, &why))
+        return qs_part_run_take_back (run, why, error);
+      if (may_be_left (run, i))
+        return leave (error);
+      if (!do_step (run, i, cancellable, &why))
+        return stop_at (run, i, cancellable, why, error);
+    }
+  return do_commit (run, cancellable, error);
 }
 
 static QsOutcome
-run_part (Run *run, GCancellable *cancellable, GError **error)
+run_part (QsPartRun *run, GCancellable *cancellable, GError **error)
 {
   QsJournal *journal = run->runner->journal;
-  GError *why = NULL;
 
   if (!journal->vtable->begin_part (journal, run->runner->part, run->plan, error))
     return QS_OUTCOME_UNDONE;
-  for (guint i = 0; i < run->commit; i++)
-    {
-      if (g_cancellable_set_error_if_cancelled (cancellable, &why))
-        return take_back (run, why, error);
-      if (!do_step (run, i, cancellable, &why))
-        return fail_step (run, i, why, error);
-    }
-  return do_commit (run, cancellable, error);
+  return qs_part_run_go_on (run, cancellable, error);
 }
 
 /**
@@ -373,111 +434,12 @@ QsOutcome
 qs_runner_run (const QsRunner *runner, const QsPlan *plan, GCancellable *cancellable,
                GPtrArray **results, GError **error)
 {
-  g_auto (Run) run = { 0 };
+  g_auto (QsPartRun) run = { 0 };
   QsOutcome outcome;
 
-  run_init (&run, runner, plan);
+  qs_part_run_init (&run, runner, plan);
   outcome = run_part (&run, cancellable, error);
   if (outcome != QS_OUTCOME_DONE)
-    qs_error_fold (error);
-  if (results != NULL)
-    *results = g_steal_pointer (&run.results);
-  return outcome;
-}
-
-/* what no crash of ours can have left behind */
-static gboolean
-is_contradictory (const QsPartRecord *record)
-{
-  const QsStepState *states = (const QsStepState *)(gpointer)record->steps->data;
-  guint commit = qs_plan_commit_index (record->plan);
-  gboolean reached;
-
-  if (commit == record->plan->steps->len || record->steps->len != record->plan->steps->len
-      || record->results->len != record->plan->steps->len)
-    return TRUE;
-  reached = states[commit] == QS_STEP_STATE_DONE;
-  if (record->state == QS_PART_COMMITTED && !reached)
-    return TRUE;
-  for (guint i = 0; i < record->steps->len; i++)
-    {
-      if (i < commit && (reached || states[commit] == QS_STEP_STATE_BEGUN)
-          && states[i] != QS_STEP_STATE_DONE)
-        return TRUE;
-      if (i > commit && states[i] != QS_STEP_STATE_NONE && !reached)
-        return TRUE;
-    }
-  return FALSE;
-}
-
-static void
-run_take_record (Run *run, const QsPartRecord *record)
-{
-  for (guint i = 0; i < record->steps->len; i++)
-    {
-      GVariant *result = g_ptr_array_index (record->results, i);
-
-      run->states[i] = g_array_index (record->steps, QsStepState, i);
-      g_ptr_array_index (run->results, i) = result == NULL ? NULL : g_variant_ref (result);
-    }
-}
-
-static QsOutcome
-resume_open (Run *run, GError **error)
-{
-  switch (run->states[run->commit])
-    {
-    case QS_STEP_STATE_DONE:
-      return go_forward (run, error);
-    case QS_STEP_STATE_BEGUN:
-      return settle (run, NULL, error);
-    case QS_STEP_STATE_NONE:
-    case QS_STEP_STATE_UNDONE:
-      return take_back (run, NULL, error);
-    }
-  g_assert_not_reached ();
-}
-
-static QsOutcome
-resume_part (Run *run, QsPartState state, GError **error)
-{
-  switch (state)
-    {
-    case QS_PART_OPEN:
-      return resume_open (run, error);
-    case QS_PART_COMMITTED:
-      return finish (run, error);
-    case QS_PART_CLOSED:
-      return QS_OUTCOME_DONE;
-    case QS_PART_UNDONE:
-      return QS_OUTCOME_UNDONE;
-    }
-  g_assert_not_reached ();
-}
-
-/**
- * qs_runner_resume:
- * @runner: its part is the record's
- * @record: what the journal has of a part that a previous run of the daemon began
- * @results: (out) (optional) (transfer full): as in qs_runner_run(); NULL if nothing was looked at
- *
- * Brings a part to its end, whichever is the right one. A second time it does nothing.
- *
- * Returns: DONE or UNDONE, without error; OPEN or QUARANTINE with why
- */
-QsOutcome
-qs_runner_resume (const QsRunner *runner, const QsPartRecord *record, GPtrArray **results,
-                  GError **error)
-{
-  g_auto (Run) run = { 0 };
-  QsOutcome outcome;
-
-  if (is_contradictory (record))
-    return quarantine ("the journal contradicts itself", NULL, error);
-  run_init (&run, runner, record->plan);
-  run_take_record (&run, record);
-  outcome = resume_part (&run, record->state, error);
-  if (outcome == QS_OUTCOME_OPEN || outcome == QS_OUTCOME_QUARANTINE)
     qs_error_fold (error);
   if (results != NULL)
     *results = g_steal_pointer (&run.results);

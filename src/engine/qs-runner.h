@@ -8,7 +8,8 @@
 /**
  * QsOutcome:
  *
- * How a part ended. OPEN: a finish step failed; nothing was undone, the next start goes on.
+ * How a part ended. OPEN: a finish step failed, or the service ends; nothing was undone, the next
+ * start goes on.
  */
 typedef enum
 {
@@ -41,5 +42,8 @@ typedef struct
 
 QsOutcome qs_runner_run (const QsRunner *runner, const QsPlan *plan, GCancellable *cancellable,
                          GPtrArray **results, GError **error);
+gboolean qs_runner_may_go_on (const QsPartRecord *record, guint *next);
+QsOutcome qs_runner_continue (const QsRunner *runner, const QsPartRecord *record,
+                              GCancellable *cancellable, GPtrArray **results, GError **error);
 QsOutcome qs_runner_resume (const QsRunner *runner, const QsPartRecord *record, GPtrArray **results,
                             GError **error);

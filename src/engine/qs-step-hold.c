@@ -32,6 +32,7 @@ wait_for_end (const QsMerge *merge, QsGuest *guest, QsControlEnd *end, GError **
 {
   const QsBlockJobWait wait = { .cancellable = merge->call->cancellable,
                                 .control = merge->call->world->world.control,
+                                .may_be_left = TRUE,
                                 .tell = tell,
                                 .user_data = (gpointer)merge };
   g_auto (QsBlockJob) job = { 0 };

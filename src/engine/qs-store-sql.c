@@ -192,7 +192,8 @@ static const char *const statements[] = {
   [QS_SQL_REQUEST_ADD] = "INSERT INTO op_request (op, n, request) VALUES (?1, ?2, ?3)",
   [QS_SQL_REQUEST_LIST] = "SELECT request FROM op_request WHERE op = ?1 ORDER BY n",
   [QS_SQL_REQUEST_DELETE] = "DELETE FROM op_request WHERE op = ?1",
-  [QS_SQL_PART_ADD] = "INSERT INTO op_part (op, n, plan, state) VALUES (?1, ?2, ?3, ?4)",
+  /* of one that was undone and begins anew the steps go with it */
+  [QS_SQL_PART_ADD] = "INSERT OR REPLACE INTO op_part (op, n, plan, state) VALUES (?1, ?2, ?3, ?4)",
   [QS_SQL_PART_STATE] = "UPDATE op_part SET state = ?3 WHERE op = ?1 AND n = ?2",
   [QS_SQL_PART_LIST] = "SELECT n, plan, state FROM op_part WHERE op = ?1 ORDER BY n",
   [QS_SQL_PART_DELETE] = "DELETE FROM op_part WHERE op = ?1",

@@ -40,6 +40,22 @@ qs_task_finish (QsTask *task, GError **error)
   return qs_control_set_end (task->control, QS_CONTROL_FINISH, error);
 }
 
+void
+qs_task_get_wishes (QsTask *task, gboolean *paused, guint64 *speed)
+{
+  *paused = qs_control_get_paused (task->control);
+  *speed = qs_control_get_speed (task->control);
+}
+
+gboolean
+qs_task_leave (QsTask *task)
+{
+  if (!qs_operation_resumes (task->request))
+    return FALSE;
+  qs_control_leave (task->control);
+  return TRUE;
+}
+
 /* without a QEMU a file is merged by qemu-img, which goes as it likes */
 static gboolean
 is_block_job (const QsStep *step, gboolean has_guest)
@@ -114,12 +130,13 @@ void
 qs_task_begin_control (QsTask *task)
 {
   QsControlReach reach = QS_CONTROL_NEVER;
+  guint first = qs_task_find_first (task);
 
-  if (task->plans->len > 0 && find_reach (task, 0, 0) != QS_CONTROL_NEVER)
+  if (first < task->plans->len && find_reach (task, first, 0) != QS_CONTROL_NEVER)
     reach = QS_CONTROL_LATER;
   qs_control_set_step (task->control, NULL, reach);
   qs_control_set_hold (task->control,
-                       task->plans->len > 0 ? find_hold (task, 0, 0) : QS_CONTROL_NEVER);
+                       first < task->plans->len ? find_hold (task, first, 0) : QS_CONTROL_NEVER);
 }
 
 /**

@@ -1,155 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
-#include "qs-engine-private.h"
+#include "qs-task-run.h"
 
 #include "qs-error.h"
-#include "qs-main-call.h"
 #include "qs-real-world.h"
-#include "qs-runner.h"
 #include "qs-safety.h"
-
-typedef struct
-{
-  QsTask *task;
-  const QsTaskSink *sink;
-  gpointer user_data;
-  GCancellable *cancellable;
-  GVariantDict *result;
-  guint part; /* the one at work */
-  guint step; /* of that, of @n_steps */
-  guint n_steps;
-} Run;
-
-typedef struct
-{
-  QsTask *task;
-  const QsTaskSink *sink;
-  gpointer user_data;
-  char *step;
-  gdouble progress;
-  gboolean undoing;
-  gboolean ready;
-  QsAmount amount;
-} Notice;
-
-static void
-free_notice (gpointer data)
-{
-  Notice *notice = data;
-
-  qs_task_unref (notice->task);
-  g_free (notice->step);
-  g_free (notice);
-}
-
-static Notice *
-make_notice (Run *run)
-{
-  Notice *notice = g_new0 (Notice, 1);
-
-  notice->task = qs_task_ref (run->task);
-  notice->sink = run->sink;
-  notice->user_data = run->user_data;
-  return notice;
-}
-
-static void
-tell_step (gpointer data)
-{
-  Notice *notice = data;
-
-  notice->sink->step (notice->task, notice->step, notice->progress, notice->undoing,
-                      notice->user_data);
-}
-
-static void
-tell_amount (gpointer data)
-{
-  Notice *notice = data;
-
-  notice->sink->amount (notice->task, &notice->amount, notice->progress, notice->user_data);
-}
-
-static void
-tell_ready (gpointer data)
-{
-  Notice *notice = data;
-
-  notice->sink->ready (notice->task, notice->ready, notice->user_data);
-}
-
-static void
-tell_committed (gpointer data)
-{
-  Notice *notice = data;
-
-  notice->sink->committed (notice->task, notice->user_data);
-}
-
-static void
-on_step (gpointer user_data, const QsPlan *plan, guint index, gboolean undoing)
-{
-  Run *run = user_data;
-  const QsStep *step = g_ptr_array_index (plan->steps, index);
-  Notice *notice;
-
-  run->step = index;
-  run->n_steps = plan->steps->len;
-  qs_task_steer (run->task, run->part, index, undoing);
-  if (run->sink == NULL || run->sink->step == NULL)
-    return;
-  notice = make_notice (run);
-  notice->step = g_strdup (qs_step_type (step->kind)->name);
-  notice->progress = (gdouble)index / plan->steps->len;
-  notice->undoing = undoing;
-  qs_main_post (tell_step, notice, free_notice);
-}
-
-/* a step has its share of the whole, however long it takes */
-static void
-on_amount (const QsAmount *amount, gpointer user_data)
-{
-  Run *run = user_data;
-  Notice *notice;
-
-  if (run->sink == NULL || run->sink->amount == NULL)
-    return;
-  notice = make_notice (run);
-  notice->amount = *amount;
-  notice->progress = run->step;
-  if (amount->total > 0)
-    notice->progress += MIN ((gdouble)amount->done / amount->total, 1);
-  notice->progress /= run->n_steps;
-  qs_main_post (tell_amount, notice, free_notice);
-}
-
-static void
-on_ready (gboolean ready, gpointer user_data)
-{
-  Run *run = user_data;
-  Notice *notice;
-
-  if (run->sink == NULL || run->sink->ready == NULL)
-    return;
-  notice = make_notice (run);
-  notice->ready = ready;
-  qs_main_post (tell_ready, notice, free_notice);
-}
-
-static void
-on_committed (gpointer user_data)
-{
-  Run *run = user_data;
-  const QsRequest *part = g_ptr_array_index (run->task->parts, run->part);
-
-  /* what was asked for is not done, and can be called off still */
-  if (qs_safety_is_create (part))
-    return;
-  if (run->sink != NULL && run->sink->committed != NULL)
-    qs_main_post (tell_committed, make_notice (run), free_notice);
-}
-
-static const QsRunnerSink runner_sink = { on_step, on_committed };
 
 /* the task's notes are read when it has come to its end */
 static void
@@ -201,31 +56,48 @@ quarantine (QsTask *task, const GError *error)
   qs_registry_apply (task->engine->registry, task->domain, changes, NULL);
 }
 
+static void
+add_part (QsTaskRun *run, const QsPlan *plan, GPtrArray *results)
+{
+  qs_task_result_add (run->result, plan);
+  qs_task_result_learn (run->result, results);
+  take_notes (run->task, results);
+}
+
+/* one that an earlier run of the service began, and that was looked at, is gone on with */
+static QsOutcome
+carry_out (QsTaskRun *run, QsRealWorld *world, GPtrArray **results, GError **error)
+{
+  const QsPartRecord *record = qs_task_find_record (run->task, run->part);
+  const QsRunner runner = { world->journal, &world->world, run->part, &qs_task_runner_sink, run };
+
+  world->recovering = record != NULL;
+  if (record != NULL)
+    return qs_runner_continue (&runner, record, run->cancellable, results, error);
+  return qs_runner_run (&runner, g_ptr_array_index (run->task->plans, run->part), run->cancellable,
+                        results, error);
+}
+
 static gboolean
-run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
+run_part (QsTaskRun *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
 {
   QsTask *task = run->task;
   const QsPlan *plan = g_ptr_array_index (task->plans, n);
   g_auto (QsRealWorld) world = { 0 };
-  QsRunner runner;
   g_autoptr (GPtrArray) results = NULL;
   g_autoptr (GError) failure = NULL;
   guint64 stopped = 0;
   g_autoptr (QsGuest) clock = find_clock (task, &stopped);
 
   qs_real_world_init (&world, task->engine, task->domain, task->owner, op, n);
-  run->part = n;
   world.world.control = task->control;
-  world.world.tell = on_amount;
-  world.world.tell_ready = on_ready;
+  world.world.tell = qs_task_tell_amount;
+  world.world.tell_ready = qs_task_tell_ready;
   world.world.user_data = run;
-  runner = (QsRunner){ world.journal, &world.world, n, &runner_sink, run };
-  *outcome = qs_runner_run (&runner, plan, run->cancellable, &results, &failure);
+  *outcome = carry_out (run, &world, &results, &failure);
   if (*outcome == QS_OUTCOME_DONE)
     {
-      qs_task_result_add (run->result, plan);
-      qs_task_result_learn (run->result, results);
-      take_notes (task, results);
+      add_part (run, plan, results);
       add_pause (run->result, clock, stopped);
       return qs_plan_check_results (plan, results, run->result, error);
     }
@@ -239,16 +111,18 @@ run_part (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
 static const QsStep *
 only_record (const QsTask *task)
 {
-  const QsPlan *plan = g_ptr_array_index (task->plans, 0);
-  const QsStep *step = plan->steps->len == 1 ? qs_plan_step (plan, 0) : NULL;
+  const QsPlan *plan = task->plans->len > 0 ? g_ptr_array_index (task->plans, 0) : NULL;
+  const QsStep *step = plan != NULL && plan->steps->len == 1 ? qs_plan_step (plan, 0) : NULL;
 
-  return task->parts->len == 1 && step != NULL && step->kind == QS_STEP_RECORD ? step : NULL;
+  return task->found == 0 && task->parts->len == 1 && step != NULL && step->kind == QS_STEP_RECORD
+             ? step
+             : NULL;
 }
 
 /* what changes the records alone is done by one transaction, or not at all: there is no intent to
    write down before it, and nothing to undo or to finish after a crash */
 static gboolean
-run_record (Run *run, const QsStep *step, GError **error)
+run_record (QsTaskRun *run, const QsStep *step, GError **error)
 {
   QsTask *task = run->task;
   const QsPlan *plan = g_ptr_array_index (task->plans, 0);
@@ -257,10 +131,10 @@ run_record (Run *run, const QsStep *step, GError **error)
 
   if (changes == NULL || g_cancellable_set_error_if_cancelled (run->cancellable, error))
     return FALSE;
-  on_step (run, plan, 0, FALSE);
+  qs_task_tell_step (run, plan, 0, FALSE);
   if (!qs_store_apply (task->engine->store, task->domain, changes, error))
     return FALSE;
-  on_committed (run);
+  qs_task_tell_committed (run);
   qs_task_result_add (run->result, plan);
   return qs_registry_apply (task->engine->registry, task->domain, changes, error);
 }
@@ -274,7 +148,7 @@ unref_result (gpointer result)
 
 /* the same of one step, while the journal belongs to another operation */
 static gboolean
-run_beside (Run *run, GError **error)
+run_beside (QsTaskRun *run, GError **error)
 {
   QsTask *task = run->task;
   const QsPlan *plan = g_ptr_array_index (task->plans, 0);
@@ -287,17 +161,17 @@ run_beside (Run *run, GError **error)
     return FALSE;
   qs_real_world_init (&world, task->engine, task->domain, task->owner, 0, 0);
   g_ptr_array_set_size (results, (gint)plan->steps->len);
-  on_step (run, plan, 0, FALSE);
+  qs_task_tell_step (run, plan, 0, FALSE);
   done = world.world.vtable->run (&world.world, plan, 0, results, &learnt, error);
   if (learnt != NULL)
     unref_result (g_variant_take_ref (learnt));
   if (done)
-    on_committed (run);
+    qs_task_tell_committed (run);
   return done;
 }
 
 static gboolean
-look (Run *run, QsRealWorld *world, guint index, GPtrArray *results, GError **error)
+look (QsTaskRun *run, QsRealWorld *world, guint index, GPtrArray *results, GError **error)
 {
   const QsPlan *plan = g_ptr_array_index (run->task->plans, 0);
   g_autoptr (GVariant) findings = NULL;
@@ -305,7 +179,7 @@ look (Run *run, QsRealWorld *world, guint index, GPtrArray *results, GError **er
 
   if (g_cancellable_set_error_if_cancelled (run->cancellable, error))
     return FALSE;
-  on_step (run, plan, index, FALSE);
+  qs_task_tell_step (run, plan, index, FALSE);
   if (!world->world.vtable->run (&world->world, plan, index, results, &learnt, error))
     return FALSE;
   if (learnt == NULL)
@@ -320,7 +194,7 @@ look (Run *run, QsRealWorld *world, guint index, GPtrArray *results, GError **er
 /* no step changes anything: there is nothing to write down, to undo or to finish, and it can be called
    off at any time */
 static gboolean
-run_looks (Run *run, GError **error)
+run_looks (QsTaskRun *run, GError **error)
 {
   QsTask *task = run->task;
   const QsPlan *plan = g_ptr_array_index (task->plans, 0);
@@ -328,7 +202,7 @@ run_looks (Run *run, GError **error)
   g_auto (QsRealWorld) world = { 0 };
 
   qs_real_world_init (&world, task->engine, task->domain, task->owner, 0, 0);
-  world.world.tell = on_amount;
+  world.world.tell = qs_task_tell_amount;
   world.world.user_data = run;
   world.world.cancellable = run->cancellable;
   g_ptr_array_set_size (results, (gint)plan->steps->len);
@@ -337,6 +211,16 @@ run_looks (Run *run, GError **error)
     if (!look (run, &world, i, results, error))
       return FALSE;
   return TRUE;
+}
+
+static void
+put_plan (QsTask *task, guint n, QsPlan *plan)
+{
+  if (n < task->plans->len)
+    qs_plan_unref (g_ptr_array_index (task->plans, n));
+  else
+    g_ptr_array_set_size (task->plans, (gint)n + 1);
+  g_ptr_array_index (task->plans, n) = plan;
 }
 
 /* the first part runs as it was shown to the caller; later ones are planned on what there is then.
@@ -348,7 +232,7 @@ plan_again (QsTask *task, guint n, gboolean *left_out, GError **error)
   g_autoptr (GError) refusal = NULL;
   QsPlan *plan;
 
-  if (n == 0)
+  if ((n == 0 && task->found == 0) || qs_task_find_record (task, n) != NULL)
     return TRUE;
   if (domain == NULL)
     {
@@ -362,8 +246,7 @@ plan_again (QsTask *task, guint n, gboolean *left_out, GError **error)
     g_propagate_error (error, g_steal_pointer (&refusal));
   if (plan == NULL)
     return *left_out;
-  qs_plan_unref (g_ptr_array_index (task->plans, n));
-  g_ptr_array_index (task->plans, n) = plan;
+  put_plan (task, n, plan);
   return TRUE;
 }
 
@@ -382,7 +265,7 @@ forgive (QsTask *task, guint n, QsOutcome *outcome, GError *error)
 }
 
 static gboolean
-run_one (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
+run_one (QsTaskRun *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
 {
   g_autoptr (GError) failure = NULL;
   gboolean left_out = FALSE;
@@ -398,17 +281,38 @@ run_one (Run *run, guint64 op, guint n, QsOutcome *outcome, GError **error)
   return FALSE;
 }
 
+/* between two parts */
 static gboolean
-run_parts (Run *run, guint64 op, QsOutcome *outcome, GError **error)
+may_begin (QsTaskRun *run, QsOutcome *outcome, GError **error)
 {
-  for (guint n = 0; n < run->task->parts->len; n++)
+  if (g_cancellable_set_error_if_cancelled (run->cancellable, error))
+    {
+      qs_error_fold (error);
+      return FALSE;
+    }
+  if (!qs_control_is_left (run->task->control))
+    return TRUE;
+  *outcome = QS_OUTCOME_OPEN;
+  g_set_error (error, QS_ERROR, QS_ERROR_FAILED,
+               "the service ends; part %u of the operation begins when it is started again",
+               run->part + 1);
+  return FALSE;
+}
+
+static gboolean
+run_parts (QsTaskRun *run, guint64 op, QsOutcome *outcome, GError **error)
+{
+  const QsTask *task = run->task;
+  guint first = qs_task_find_first (task);
+
+  for (guint n = 0; n < first; n++)
+    add_part (run, g_ptr_array_index (task->plans, n), qs_task_find_record (task, n)->results);
+  for (guint n = first; n < task->parts->len; n++)
     {
       *outcome = QS_OUTCOME_UNDONE;
-      if (n > 0 && g_cancellable_set_error_if_cancelled (run->cancellable, error))
-        {
-          qs_error_fold (error);
-          return FALSE;
-        }
+      run->part = n;
+      if (n > 0 && qs_task_find_record (task, n) == NULL && !may_begin (run, outcome, error))
+        return FALSE;
       if (!run_one (run, op, n, outcome, error))
         return FALSE;
     }
@@ -425,18 +329,21 @@ close_op (QsTask *task, guint64 op, QsOutcome outcome, const GError *failure, GE
 }
 
 static void
-run_journaled (Run *run, GError **error)
+run_journaled (QsTaskRun *run, GError **error)
 {
   QsTask *task = run->task;
   QsOutcome outcome = QS_OUTCOME_DONE;
   g_autoptr (GError) failure = NULL;
   g_autoptr (GError) closing = NULL;
-  guint64 op = qs_store_begin_op (task->engine->store, task->domain, task->op, task->request,
-                                  task->parts, error);
+  guint64 op = task->found;
 
+  if (op == 0)
+    op = qs_store_begin_op (task->engine->store, task->domain, task->op, task->request, task->parts,
+                            error);
   if (op == 0)
     return;
   run_parts (run, op, &outcome, &failure);
+  task->left = outcome == QS_OUTCOME_OPEN && qs_control_is_left (task->control);
   if (!close_op (task, op, outcome, failure, &closing))
     g_warning ("operation %s: %s, ignoring", task->op, closing->message);
   if (failure != NULL)
@@ -444,7 +351,7 @@ run_journaled (Run *run, GError **error)
 }
 
 static gboolean
-run_unjournaled (Run *run, const QsStep *record, GError **error)
+run_unjournaled (QsTaskRun *run, const QsStep *record, GError **error)
 {
   if (run->task->request->beside)
     return run_beside (run, error);
@@ -456,7 +363,7 @@ qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancella
              GVariant **result, GError **error)
 {
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
-  Run run = {
+  QsTaskRun run = {
     .task = task, .sink = sink, .user_data = user_data, .cancellable = cancellable, .result = &dict
   };
   gboolean looks = qs_operation_get (task->request->verb)->looks;
@@ -472,4 +379,10 @@ qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancella
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&failure));
   return FALSE;
+}
+
+gboolean
+qs_task_is_left (QsTask *task)
+{
+  return task->left;
 }

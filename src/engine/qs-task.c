@@ -22,6 +22,7 @@ clear_task (QsTask *task)
   g_ptr_array_unref (task->parts);
   g_ptr_array_unref (task->plans);
   g_ptr_array_unref (task->notes);
+  g_clear_pointer (&task->records, g_ptr_array_unref);
   qs_control_free (task->control);
 }
 
@@ -48,6 +49,12 @@ const char *
 qs_task_get_snapshot (QsTask *task)
 {
   return task->snapshot;
+}
+
+QsRequest *
+qs_task_get_request (QsTask *task)
+{
+  return task->request;
 }
 
 const char *
@@ -99,7 +106,7 @@ says (const QsPlan *plan, const char *note)
 void
 qs_task_drop_notes (QsTask *task, guint n)
 {
-  const QsPlan *plan = g_ptr_array_index (task->plans, n);
+  const QsPlan *plan = n < task->plans->len ? g_ptr_array_index (task->plans, n) : NULL;
 
   for (guint i = task->notes->len; i-- > 0;)
     {
@@ -281,8 +288,8 @@ plan_parts (QsTask *task, QsDomain *domain, GError **error)
   return planned;
 }
 
-static QsTask *
-task_new (QsEngine *engine, QsDomain *domain, QsRequest *request)
+QsTask *
+qs_task_new (QsEngine *engine, const QsDomain *domain, QsRequest *request)
 {
   QsTask *task = g_atomic_rc_box_new0 (QsTask);
 
@@ -353,7 +360,7 @@ QsTask *
 qs_engine_prepare (QsEngine *engine, QsDomain *domain, QsRequest *request, GError **error)
 {
   const QsOperation *operation = qs_operation_get (request->verb);
-  g_autoptr (QsTask) task = task_new (engine, domain, request);
+  g_autoptr (QsTask) task = qs_task_new (engine, domain, request);
   g_autoptr (QsQuestions) given = make_questions (task, domain, request);
   g_autoptr (GError) refusal = NULL;
   GPtrArray *parts = NULL;

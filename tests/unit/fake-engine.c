@@ -18,6 +18,8 @@ struct QsTask
   char *snapshot;
   GPtrArray *plans;
   GPtrArray *notes;
+  gboolean paused;
+  guint64 speed;
 };
 
 QsEngine *
@@ -368,13 +370,45 @@ check_block_job (const QsTask *task, GError **error)
 gboolean
 qs_task_set_paused (QsTask *task, gboolean paused, GError **error)
 {
-  return check_block_job (task, error);
+  if (!check_block_job (task, error))
+    return FALSE;
+  task->paused = paused;
+  return TRUE;
 }
 
 gboolean
 qs_task_set_speed (QsTask *task, guint64 speed, GError **error)
 {
-  return check_block_job (task, error);
+  if (!check_block_job (task, error))
+    return FALSE;
+  task->speed = speed;
+  return TRUE;
+}
+
+void
+qs_task_get_wishes (QsTask *task, gboolean *paused, guint64 *speed)
+{
+  *paused = task->paused;
+  *speed = task->speed;
+}
+
+/* none is found again */
+gboolean
+qs_task_leave (QsTask *task)
+{
+  return FALSE;
+}
+
+gboolean
+qs_task_is_left (QsTask *task)
+{
+  return FALSE;
+}
+
+QsRequest *
+qs_task_get_request (QsTask *task)
+{
+  return task->request;
 }
 
 /* none waits for a block job */

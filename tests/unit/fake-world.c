@@ -52,6 +52,8 @@ event (FakeWorld *fake, guint step, FakeEffect reached, GError **error)
   fake->clock++;
   if (fake->clock == trouble->cancel)
     g_cancellable_cancel (fake->cancellable);
+  if (fake->clock == trouble->leave)
+    qs_control_leave (fake->world.control);
   if (fake->clock == trouble->stuck)
     fake->stuck_step = step;
   if (fake->clock == trouble->mute)
@@ -123,8 +125,10 @@ journal_part (QsJournal *journal, guint part, QsPartState state, GError **error)
 
   if (!write_event (fake, FAKE_NONE, error))
     return FALSE;
-  expect (fake, 0, fake->state == QS_PART_OPEN || fake->state == QS_PART_COMMITTED,
+  expect (fake, 0, fake->state != QS_PART_CLOSED && fake->state != QS_PART_UNDONE,
           "a part ends once");
+  expect (fake, 0, (state == QS_PART_UNDONE) == (fake->state == QS_PART_UNDOING),
+          "what is taken back is marked before");
   fake->state = state;
   fake->n_changes++;
   return write_event (fake, FAKE_WHOLE, error);
@@ -194,6 +198,12 @@ run_half (FakeWorld *fake, guint index, GVariant *result, GError **error)
 }
 
 static gboolean
+can_resume (const QsStep *step)
+{
+  return (qs_step_type (step->kind)->phases & QS_CAN_RESUME) != 0;
+}
+
+static gboolean
 world_run (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, GVariant **result,
            GError **error)
 {
@@ -205,7 +215,8 @@ world_run (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, 
     return FALSE;
   expect_results (fake, index, results);
   expect_in_order (fake, index);
-  expect (fake, index, step->phase == QS_PHASE_FINISH || fake->effects[index] == FAKE_NONE,
+  expect (fake, index,
+          step->phase == QS_PHASE_FINISH || can_resume (step) || fake->effects[index] == FAKE_NONE,
           "no effect twice");
   expect (fake, index, step->phase == QS_PHASE_PREPARE || world->cancellable == NULL,
           "no cancelling from the commit on");
@@ -216,6 +227,11 @@ world_run (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, 
   *result = g_variant_ref_sink (g_variant_dict_end (&learnt));
   if (step->phase != QS_PHASE_COMMIT && !run_half (fake, index, *result, error))
     return FALSE;
+  if (can_resume (step) && qs_control_is_left (world->control))
+    {
+      g_set_error_literal (error, QS_ERROR, QS_ERROR_CANCELLED, "it goes on by itself");
+      return FALSE;
+    }
   if (fake->effects[index] != FAKE_WHOLE)
     change (fake, index, FAKE_WHOLE);
   return event (fake, index, FAKE_WHOLE, error);
@@ -294,6 +310,7 @@ fake_world_new (const QsPlan *plan)
   fake->results = g_ptr_array_new_with_free_func (unref_result);
   g_ptr_array_set_size (fake->results, plan->steps->len);
   fake->cancellable = g_cancellable_new ();
+  fake->world.control = qs_control_new ();
   return fake;
 }
 
@@ -307,6 +324,7 @@ fake_world_free (FakeWorld *fake)
   g_array_unref (fake->steps);
   g_ptr_array_unref (fake->results);
   g_object_unref (fake->cancellable);
+  qs_control_free (fake->world.control);
   g_free (fake);
 }
 
@@ -343,27 +361,63 @@ fake_world_run (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
   return outcome;
 }
 
-/* a new start of the daemon: all it has is the journal */
-QsOutcome
-fake_world_resume (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
+/* all that a new start of the daemon has */
+static QsPartRecord *
+read_journal (FakeWorld *fake)
 {
-  const QsRunner runner = { fake->journal, &fake->world, 7, NULL, NULL };
-  QsPartRecord record = { 7, (QsPlan *)fake->plan, fake->state, NULL, NULL };
-  g_autoptr (GArray) steps = g_array_copy (fake->steps);
-  g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func (unref_result);
+  QsPartRecord *record = qs_part_record_new (7, (QsPlan *)fake->plan);
 
-  start_clock (fake, trouble);
-  if (!fake->begun)
-    return QS_OUTCOME_UNDONE;
+  record->state = fake->state;
   for (guint i = 0; i < fake->results->len; i++)
     {
       GVariant *result = g_ptr_array_index (fake->results, i);
 
-      g_ptr_array_add (results, result == NULL ? NULL : g_variant_ref (result));
+      g_array_index (record->steps, QsStepState, i) = state_of (fake, i);
+      g_ptr_array_index (record->results, i) = result == NULL ? NULL : g_variant_ref (result);
     }
-  record.steps = steps;
-  record.results = results;
-  return qs_runner_resume (&runner, &record, NULL, error);
+  return record;
+}
+
+static void
+restart (FakeWorld *fake, const FakeTrouble *trouble)
+{
+  start_clock (fake, trouble);
+  qs_control_free (fake->world.control);
+  fake->world.control = qs_control_new ();
+  g_object_unref (fake->cancellable);
+  fake->cancellable = g_cancellable_new ();
+}
+
+QsOutcome
+fake_world_resume (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
+{
+  const QsRunner runner = { fake->journal, &fake->world, 7, NULL, NULL };
+  g_autoptr (QsPartRecord) record = read_journal (fake);
+
+  restart (fake, trouble);
+  return fake->begun ? qs_runner_resume (&runner, record, NULL, error) : QS_OUTCOME_UNDONE;
+}
+
+gboolean
+fake_world_may_go_on (FakeWorld *fake)
+{
+  g_autoptr (QsPartRecord) record = read_journal (fake);
+  guint next;
+
+  return fake->begun && qs_runner_may_go_on (record, &next);
+}
+
+QsOutcome
+fake_world_go_on (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
+{
+  const QsRunnerSink sink = { NULL, on_committed };
+  const QsRunner runner = { fake->journal, &fake->world, 7, &sink, fake };
+  g_autoptr (QsPartRecord) record = read_journal (fake);
+
+  if (!fake_world_may_go_on (fake))
+    return fake_world_resume (fake, trouble, error);
+  restart (fake, trouble);
+  return qs_runner_continue (&runner, record, fake->cancellable, NULL, error);
 }
 
 static gboolean

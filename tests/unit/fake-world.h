@@ -14,6 +14,7 @@
  * @mute: from this event on the journal cannot be written
  * @cancel: the caller cancels
  * @crash: nothing happens any more, as after SIGKILL
+ * @leave: the service ends
  */
 typedef struct
 {
@@ -22,6 +23,7 @@ typedef struct
   guint mute;
   guint cancel;
   guint crash;
+  guint leave;
 } FakeTrouble;
 
 typedef enum
@@ -68,6 +70,10 @@ FakeWorld *fake_world_new (const QsPlan *plan);
 void fake_world_free (FakeWorld *fake);
 QsOutcome fake_world_run (FakeWorld *fake, const FakeTrouble *trouble, GError **error);
 QsOutcome fake_world_resume (FakeWorld *fake, const FakeTrouble *trouble, GError **error);
+
+/* the same, and a job goes on with it if that is possible */
+gboolean fake_world_may_go_on (FakeWorld *fake);
+QsOutcome fake_world_go_on (FakeWorld *fake, const FakeTrouble *trouble, GError **error);
 gboolean fake_world_is_before (const FakeWorld *fake);
 gboolean fake_world_is_after (const FakeWorld *fake);
 
