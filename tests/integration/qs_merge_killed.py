@@ -140,6 +140,7 @@ class MergeKilledCase(unittest.TestCase):
         if died:
             self.session.start_daemon()
             self.domain = self.session.manager.domain(self.guest.name)
+            wait_until(lambda: self.domain['Job'] == '/', 20, 'what was found has ended')
         if who == QEMU:
             died = not self.lives(pid)
         if died and pid:
