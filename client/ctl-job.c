@@ -25,6 +25,8 @@ typedef struct
   gboolean shows;  /* a terminal is there, and the job is ours */
   gboolean drawn;
   gboolean is_done;
+  gboolean timed_out;
+  QsCtlJobWait how;
   GVariant *result;
   GError *error;
 } Wait;
@@ -98,9 +100,13 @@ take_word (GVariant *properties, const char *key, char **word)
 static void
 take_properties (Wait *wait, GVariant *properties)
 {
+  const char *state;
+
   take_word (properties, "Operation", &wait->operation);
   take_word (properties, "Step", &wait->step);
   g_variant_lookup (properties, "Progress", "d", &wait->progress);
+  if (g_variant_lookup (properties, "State", "&s", &state))
+    wait->how.is_ready = g_str_equal (state, "ready");
   draw (wait);
 }
 
@@ -154,6 +160,21 @@ leave (Wait *wait)
                  "interrupted while waiting for another job: %s", wait->path);
 }
 
+/* Ctrl-C, or the end of the time that there was */
+static guint
+count_wishes (const Wait *wait)
+{
+  guint wishes = wait->ctl->interrupts + (wait->timed_out ? 1 : 0);
+
+  return wishes > 0 && wait->how.leaves ? wishes + 1 : wishes;
+}
+
+static gboolean
+is_far_enough (const Wait *wait)
+{
+  return wait->how.until_ready && wait->how.is_ready;
+}
+
 /* until the job has ended or the user has left it */
 static void
 wait_until_done (Wait *wait, GCancellable *cancellable)
@@ -163,11 +184,11 @@ wait_until_done (Wait *wait, GCancellable *cancellable)
 
   while (!wait->is_done)
     {
-      if (wait->is_own && !asked && wait->ctl->interrupts > 0)
+      if (wait->is_own && !asked && count_wishes (wait) > 0)
         cancel (wait);
-      asked = asked || wait->ctl->interrupts > 0;
-      left = wait->ctl->interrupts > (wait->is_own ? 1 : 0);
-      if (left)
+      asked = asked || count_wishes (wait) > 0;
+      left = count_wishes (wait) > (wait->is_own ? 1 : 0);
+      if (left || is_far_enough (wait))
         g_cancellable_cancel (cancellable);
       if (!wait->is_done)
         g_main_context_iteration (NULL, TRUE);
@@ -186,11 +207,22 @@ read_properties (Wait *wait)
     take_properties (wait, properties);
 }
 
+static gboolean
+on_timeout (gpointer user_data)
+{
+  Wait *wait = user_data;
+
+  wait->timed_out = TRUE;
+  return G_SOURCE_CONTINUE;
+}
+
 static void
 run (Wait *wait)
 {
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   GDBusConnection *bus = wait->ctl->bus;
+  guint timeout =
+      wait->how.seconds > 0 ? g_timeout_add_seconds (wait->how.seconds, on_timeout, wait) : 0;
   guint subscription = g_dbus_connection_signal_subscribe (
       bus, QS_BUS_NAME, QS_PROPERTIES_INTERFACE, "PropertiesChanged", wait->path, QS_JOB_INTERFACE,
       G_DBUS_SIGNAL_FLAGS_NONE, on_changed, wait, NULL);
@@ -198,32 +230,53 @@ run (Wait *wait)
   g_dbus_connection_call (bus, QS_BUS_NAME, wait->path, QS_JOB_INTERFACE, "Wait", NULL,
                           G_VARIANT_TYPE ("(a{sv})"), G_DBUS_CALL_FLAGS_NONE, G_MAXINT, cancellable,
                           on_waited, wait);
-  if (wait->shows)
+  if (wait->shows || wait->how.until_ready)
     read_properties (wait);
   wait_until_done (wait, cancellable);
+  g_clear_handle_id (&timeout, g_source_remove);
   g_dbus_connection_signal_unsubscribe (bus, subscription);
+}
+
+/**
+ * qs_ctl_job_wait_for:
+ *
+ * Waits for a job that this command started, with a progress bar on a terminal. The first Ctrl-C
+ * cancels the job, the second leaves it.
+ *
+ * Returns: (transfer full) (nullable): a{sv}, the result; the job's error if it failed; NULL without
+ *   error: it is ready
+ */
+GVariant *
+qs_ctl_job_wait_for (QsCtl *ctl, const char *job, QsCtlJobWait *how, GError **error)
+{
+  g_auto (Wait) wait = { .ctl = ctl, .path = job, .progress = -1, .is_own = TRUE, .how = *how };
+
+  wait.shows = !ctl->quiet && isatty (STDERR_FILENO);
+  run (&wait);
+  how->is_ready =
+      is_far_enough (&wait) && g_error_matches (wait.error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  if (wait.error == NULL)
+    return g_steal_pointer (&wait.result);
+  if (how->is_ready)
+    return NULL;
+  qs_ctl_fold_error (&wait.error);
+  if (wait.timed_out)
+    g_prefix_error (&wait.error, "not done in %u seconds: ", how->seconds);
+  g_propagate_error (error, g_steal_pointer (&wait.error));
+  return NULL;
 }
 
 /**
  * qs_ctl_job_wait:
  *
- * Waits for a job that this command started, with a progress bar on a terminal. The first Ctrl-C
- * cancels the job, the second leaves it.
- *
- * Returns: (transfer full): a{sv}, the result; the job's error if it failed
+ * The same until it has ended.
  */
 GVariant *
 qs_ctl_job_wait (QsCtl *ctl, const char *job, GError **error)
 {
-  g_auto (Wait) wait = { .ctl = ctl, .path = job, .progress = -1, .is_own = TRUE };
+  QsCtlJobWait how = { FALSE };
 
-  wait.shows = !ctl->quiet && isatty (STDERR_FILENO);
-  run (&wait);
-  if (wait.error == NULL)
-    return g_steal_pointer (&wait.result);
-  qs_ctl_fold_error (&wait.error);
-  g_propagate_error (error, g_steal_pointer (&wait.error));
-  return NULL;
+  return qs_ctl_job_wait_for (ctl, job, &how, error);
 }
 
 /**

@@ -178,40 +178,72 @@ tell_result (GVariant *result, const char *const *notes)
 }
 
 /**
- * qs_ctl_operate:
+ * qs_ctl_operate_start:
  * @operation: its arguments may be floating
  *
- * Starts an operation and waits for its job; with --dry-run prints its plan instead. Waits for a
- * busy domain unless --no-wait was given. Prints the result with --json.
+ * Starts an operation; with --dry-run prints its plan instead. Waits for a busy domain unless
+ * --no-wait was given.
+ *
+ * Returns: (transfer full) (nullable): path of the job; NULL without error: it was a dry run
  */
-gboolean
-qs_ctl_operate (QsCtl *ctl, const QsCtlArguments *arguments, const QsCtlOperation *operation,
-                QsCtlOutcome *outcome, GError **error)
+char *
+qs_ctl_operate_start (QsCtl *ctl, const QsCtlArguments *arguments, const QsCtlOperation *operation,
+                      QsCtlOutcome *outcome, GError **error)
 {
   g_autoptr (GVariant) reply = NULL;
   g_autoptr (GVariant) kept = NULL;
-  g_auto (GStrv) notes = NULL;
-  g_autofree char *job = NULL;
 
   if (operation->arguments != NULL)
     kept = g_variant_ref_sink (operation->arguments);
   outcome->is_told = TRUE;
   if (qs_ctl_arguments_has (arguments, "dry-run"))
-    return print_plan (ctl, arguments, operation, error);
+    {
+      print_plan (ctl, arguments, operation, error);
+      return NULL;
+    }
   reply = call_when_free (ctl, arguments, operation, error);
-  if (reply == NULL)
-    return FALSE;
-  job = take_paths (reply, outcome);
-  outcome->result = qs_ctl_job_wait (ctl, job, error);
-  if (outcome->result == NULL)
-    return FALSE;
-  notes = qs_ctl_job_get_notes (ctl, job);
+  return reply != NULL ? take_paths (reply, outcome) : NULL;
+}
+
+/**
+ * qs_ctl_operate_end:
+ * @outcome: with the result of @job
+ *
+ * Prints the result with --json, else what people should know of it.
+ */
+void
+qs_ctl_operate_end (QsCtl *ctl, const QsCtlArguments *arguments, const char *job,
+                    QsCtlOutcome *outcome)
+{
+  g_auto (GStrv) notes = qs_ctl_job_get_notes (ctl, job);
+
   outcome->is_told = qs_ctl_arguments_has (arguments, "json");
   if (outcome->is_told)
     print_json (ctl, outcome, job, (const char *const *)notes);
   else if (!ctl->quiet)
     tell_result (outcome->result, (const char *const *)notes);
-  return TRUE;
+}
+
+/**
+ * qs_ctl_operate:
+ *
+ * Starts an operation and waits for its job. Prints the result with --json.
+ */
+gboolean
+qs_ctl_operate (QsCtl *ctl, const QsCtlArguments *arguments, const QsCtlOperation *operation,
+                QsCtlOutcome *outcome, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  g_autofree char *job = qs_ctl_operate_start (ctl, arguments, operation, outcome, &failure);
+
+  if (job != NULL)
+    outcome->result = qs_ctl_job_wait (ctl, job, &failure);
+  if (outcome->result != NULL)
+    qs_ctl_operate_end (ctl, arguments, job, outcome);
+  if (failure == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
 }
 
 static char *

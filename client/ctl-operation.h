@@ -32,6 +32,10 @@ typedef struct
   gboolean is_told;
 } QsCtlOutcome;
 
+char *qs_ctl_operate_start (QsCtl *ctl, const QsCtlArguments *arguments,
+                            const QsCtlOperation *operation, QsCtlOutcome *outcome, GError **error);
+void qs_ctl_operate_end (QsCtl *ctl, const QsCtlArguments *arguments, const char *job,
+                         QsCtlOutcome *outcome);
 gboolean qs_ctl_operate (QsCtl *ctl, const QsCtlArguments *arguments,
                          const QsCtlOperation *operation, QsCtlOutcome *outcome, GError **error);
 void qs_ctl_outcome_clear (QsCtlOutcome *outcome);

@@ -97,6 +97,7 @@ const QsProperty qs_domain_properties[] = {
   { "CurrentSnapshot", get_current_snapshot },
   { "SnapshotCount", get_snapshot_count },
   { "Disks", NULL },
+  { "BlockJobs", NULL },
   { "Job", get_job },
   { NULL, NULL },
 };

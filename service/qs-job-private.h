@@ -54,12 +54,25 @@ struct QsJob
   gboolean reverted; /* SnapshotReverted is sent */
   char *step;
   gdouble progress;
-  QsAmount amount;    /* of that step */
-  gboolean ready;     /* waits to be told how to end */
-  gboolean paused;    /* asked for */
-  guint64 bandwidth;  /* asked for: bytes a second, 0: no limit */
-  GPtrArray *waiting; /* of GDBusMethodInvocation */
+  QsAmount amount;       /* of that step */
+  gboolean ready;        /* waits to be told how to end */
+  gboolean paused;       /* asked for */
+  guint64 bandwidth;     /* asked for: bytes a second, 0: no limit */
+  GPtrArray *block_jobs; /* of QsBlockJobRow: those that it has in a QEMU now, or NULL */
+  GHashTable *amounts;   /* of QsAmount: how far they have come, by their ids */
+  GPtrArray *waiting;    /* of QsJobWaiter */
 };
+
+/* takes @invocation; the job has ended */
+typedef void (*QsJobAnswer) (const QsJob *job, GDBusMethodInvocation *invocation);
+
+typedef struct
+{
+  GDBusMethodInvocation *invocation;
+  QsJobAnswer answer;
+} QsJobWaiter;
+
+void qs_job_wait_with (QsJob *job, GDBusMethodInvocation *invocation, QsJobAnswer answer);
 
 QsJob *qs_job_new (QsService *service, const QsJobOrder *order);
 void qs_job_drop_candidate (QsJob *job);
@@ -76,6 +89,10 @@ gboolean qs_job_enter (QsJob *job, QsJob *holder);
 void qs_job_leave (QsJob *job);
 void qs_job_give_up_waiting (QsJob *job);
 char *qs_job_snapshot_path (const QsJob *job);
+
+/* qs-job-block.c */
+void qs_job_set_block_jobs (QsJob *job, GPtrArray *rows);
+void qs_job_note_amount (QsJob *job);
 
 /* qs-job-block.c */
 void qs_job_set_block_jobs (QsJob *job, GPtrArray *rows);

@@ -51,7 +51,8 @@ qs_job_new (QsService *service, const QsJobOrder *order)
   job->cancellable = g_cancellable_new ();
   job->step = g_strdup ("");
   job->progress = -1;
-  job->waiting = g_ptr_array_new ();
+  job->amounts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  job->waiting = g_ptr_array_new_with_free_func (g_free);
   return job;
 }
 
@@ -108,6 +109,8 @@ qs_job_unref (QsJob *job)
   g_clear_pointer (&job->notes, g_variant_unref);
   g_clear_error (&job->error);
   g_clear_object (&job->cancellable);
+  g_clear_pointer (&job->block_jobs, g_ptr_array_unref);
+  g_hash_table_unref (job->amounts);
   g_ptr_array_unref (job->waiting);
   g_free (job->domain_id);
   g_free (job->key);
@@ -360,6 +363,7 @@ on_amount (QsTask *task, const QsAmount *amount, gdouble progress, gpointer user
   take_wishes (job, task);
   job->amount = *amount;
   job->progress = progress;
+  qs_job_note_amount (job);
   qs_job_announce (job, names);
 }
 
@@ -384,18 +388,45 @@ on_ready (QsTask *task, gboolean ready, gpointer user_data)
   qs_job_announce (job, names);
 }
 
-const QsTaskSink qs_job_sink = { on_step, on_amount, on_committed, on_ready };
+static void
+on_block_jobs (QsTask *task, GPtrArray *rows, gpointer user_data)
+{
+  qs_job_set_block_jobs (user_data, rows);
+}
+
+const QsTaskSink qs_job_sink = { .step = on_step,
+                                 .amount = on_amount,
+                                 .committed = on_committed,
+                                 .ready = on_ready,
+                                 .block_jobs = on_block_jobs };
 
 static void
-answer_waiter (gpointer data, gpointer user_data)
+answer_result (const QsJob *job, GDBusMethodInvocation *invocation)
 {
-  GDBusMethodInvocation *invocation = data;
-  QsJob *job = user_data;
-
   if (job->error != NULL)
     qs_dbus_error_return (invocation, g_error_copy (job->error));
   else
     g_dbus_method_invocation_return_value (invocation, g_variant_new ("(@a{sv})", job->result));
+}
+
+static void
+answer_waiter (gpointer data, gpointer user_data)
+{
+  const QsJobWaiter *waiter = data;
+
+  waiter->answer (user_data, waiter->invocation);
+}
+
+/* @invocation: (transfer full): answered when the job has ended */
+void
+qs_job_wait_with (QsJob *job, GDBusMethodInvocation *invocation, QsJobAnswer answer)
+{
+  const QsJobWaiter waiter = { invocation, answer };
+
+  if (qs_job_is_ended (job))
+    answer (job, invocation);
+  else
+    g_ptr_array_add (job->waiting, g_memdup2 (&waiter, sizeof waiter));
 }
 
 /**
@@ -405,10 +436,7 @@ answer_waiter (gpointer data, gpointer user_data)
 void
 qs_job_wait (QsJob *job, GDBusMethodInvocation *invocation)
 {
-  if (qs_job_is_ended (job))
-    answer_waiter (invocation, job);
-  else
-    g_ptr_array_add (job->waiting, invocation);
+  qs_job_wait_with (job, invocation, answer_result);
 }
 
 static void
@@ -451,6 +479,7 @@ qs_job_complete (QsJob *job)
 
   if (job->error == NULL)
     announce_reverted (job);
+  qs_job_set_block_jobs (job, NULL);
   qs_job_announce (job, names);
   qs_announce_flush (job->service);
   announce_completed (job);

@@ -28,5 +28,10 @@ void qs_jobs_go_on (QsJobs *jobs, QsTask *task);
 gboolean qs_job_cancel (QsJob *job, GError **error);
 gboolean qs_job_set_paused (QsJob *job, gboolean paused, GError **error);
 gboolean qs_job_set_bandwidth (QsJob *job, guint64 speed, GError **error);
+/* @disk: as a caller names it; (transfer none) (nullable): the target of one with a block job of @job */
+const char *qs_job_find_disk (const QsJob *job, const QsDomain *domain, const char *disk);
+gboolean qs_job_abort_block_job (QsJob *job, guint flags, GError **error);
+void qs_job_wait_aborted (QsJob *job, guint flags, GDBusMethodInvocation *invocation);
+GVariant *qs_jobs_describe_block_jobs (QsJobs *jobs, const char *domain);
 void qs_job_wait (QsJob *job, GDBusMethodInvocation *invocation);
 char *qs_jobs_define_key (guint32 owner);

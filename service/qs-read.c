@@ -61,6 +61,7 @@ on_read (gpointer data)
   g_clear_pointer (&work->read.snapshot, qs_snapshot_unref);
   g_clear_pointer (&work->read.parameters, g_variant_unref);
   g_clear_pointer (&work->read.at_hand, g_variant_unref);
+  g_clear_pointer (&work->read.block_jobs, g_variant_unref);
   g_clear_object (&work->read.invocation);
   g_free (work);
 }
@@ -102,6 +103,9 @@ qs_read_start (GDBusMethodInvocation *invocation, QsReadFunc func, GVariant *at_
   work->read.domain = call->domain != NULL ? qs_domain_ref (call->domain) : NULL;
   work->read.snapshot = call->snapshot != NULL ? qs_snapshot_ref (call->snapshot) : NULL;
   work->read.parameters = g_variant_ref (g_dbus_method_invocation_get_parameters (invocation));
+  if (call->domain != NULL)
+    work->read.block_jobs =
+        g_variant_ref_sink (qs_jobs_describe_block_jobs (call->service->jobs, call->domain->id));
   work->read.at_hand = at_hand != NULL ? g_variant_ref_sink (at_hand) : NULL;
   work->timeout =
       g_timeout_add_seconds (at_hand != NULL ? QS_LOOK_SECONDS : QS_CALL_SECONDS, on_timeout, work);

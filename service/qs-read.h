@@ -16,7 +16,8 @@ typedef struct
   QsDomain *domain;     /* or NULL */
   QsSnapshot *snapshot; /* or NULL */
   GVariant *parameters;
-  GVariant *at_hand; /* what the main thread knew, or NULL */
+  GVariant *at_hand;    /* what the main thread knew, or NULL */
+  GVariant *block_jobs; /* aa{sv}: those of the operation at work on @domain, or NULL */
 } QsRead;
 
 /* in a thread; returns the tuple of the reply, or NULL with @error */

@@ -3,7 +3,7 @@
 #include "qs-slow-properties.h"
 
 static const char *const none[] = { NULL };
-static const char *const of_domain[] = { "Disks", NULL };
+static const char *const of_domain[] = { "Disks", "BlockJobs", NULL };
 static const char *const of_snapshot[] = { "Disks", "MemoryFile", NULL };
 
 const char *const *
@@ -46,6 +46,20 @@ describe_disks (const QsSnapshotDef *def)
   return g_variant_builder_end (&builder);
 }
 
+static GVariant *
+list_block_jobs (const QsRead *read)
+{
+  GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+
+  for (gsize i = 0; i < g_variant_n_children (read->block_jobs); i++)
+    {
+      g_autoptr (GVariant) row = g_variant_get_child_value (read->block_jobs, i);
+
+      g_variant_builder_add_value (&builder, row);
+    }
+  return g_variant_builder_end (&builder);
+}
+
 /**
  * qs_slow_property:
  *
@@ -57,6 +71,8 @@ qs_slow_property (const QsRead *read, const char *name, GError **error)
   g_autoptr (QsSnapshotDef) def = NULL;
   g_autofree char *document = NULL;
 
+  if (read->snapshot == NULL && g_str_equal (name, "BlockJobs"))
+    return list_block_jobs (read);
   if (read->snapshot == NULL)
     return qs_engine_disks (read->service->engine, read->domain, error);
   document =

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "qs-amount.h"
+#include "qs-block-jobs.h"
 #include "qs-operation.h"
 
 #include <gio/gio.h>
@@ -55,6 +56,7 @@ typedef struct
  * Progress of one task; called on the main context, @amount at most four times a second.
  *
  * @ready: the task waits for qs_task_pivot() or qs_task_finish(), or does so no more
+ * @block_jobs: those that there are now, after @step; of QsBlockJobRow
  */
 typedef struct
 {
@@ -63,6 +65,7 @@ typedef struct
   void (*amount) (QsTask *task, const QsAmount *amount, gdouble progress, gpointer user_data);
   void (*committed) (QsTask *task, gpointer user_data);
   void (*ready) (QsTask *task, gboolean ready, gpointer user_data);
+  void (*block_jobs) (QsTask *task, GPtrArray *rows, gpointer user_data);
 } QsTaskSink;
 
 /**

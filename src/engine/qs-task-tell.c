@@ -17,6 +17,7 @@ typedef struct
   gboolean undoing;
   gboolean ready;
   QsAmount amount;
+  GPtrArray *rows;
 } Notice;
 
 static void
@@ -26,6 +27,7 @@ free_notice (gpointer data)
 
   qs_task_unref (notice->task);
   g_free (notice->step);
+  g_clear_pointer (&notice->rows, g_ptr_array_unref);
   g_free (notice);
 }
 
@@ -73,6 +75,26 @@ tell_committed (gpointer data)
   notice->sink->committed (notice->task, notice->user_data);
 }
 
+static void
+tell_block_jobs (gpointer data)
+{
+  Notice *notice = data;
+
+  notice->sink->block_jobs (notice->task, notice->rows, notice->user_data);
+}
+
+static void
+post_block_jobs (QsTaskRun *run, const QsPlan *plan, guint index, gboolean undoing)
+{
+  Notice *notice;
+
+  if (run->sink->block_jobs == NULL)
+    return;
+  notice = make_notice (run);
+  notice->rows = qs_block_jobs_find (plan, index, undoing);
+  qs_main_post (tell_block_jobs, notice, free_notice);
+}
+
 void
 qs_task_tell_step (gpointer user_data, const QsPlan *plan, guint index, gboolean undoing)
 {
@@ -90,6 +112,7 @@ qs_task_tell_step (gpointer user_data, const QsPlan *plan, guint index, gboolean
   notice->progress = (gdouble)index / plan->steps->len;
   notice->undoing = undoing;
   qs_main_post (tell_step, notice, free_notice);
+  post_block_jobs (run, plan, index, undoing);
 }
 
 /* a step has its share of the whole, however long it takes */

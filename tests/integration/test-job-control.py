@@ -122,6 +122,33 @@ class Slow(CommitCase):
         self.assertEqual(self.names(), sorted(os.path.basename(path)
                                               for _, path, _ in self.guest.disks))
 
+    def test_block_job(self):
+        """The same by the disk, whoever's operation it is."""
+        job = self.begin(MIB)
+        boots = self.guest.serial.boots()
+        path = self.guest.disks[0][1]
+        rows = self.domain['BlockJobs']
+        self.assertEqual([(row['disk'], row['type'], row['state'], row['destination'], row['job'])
+                          for row in rows], [('vda', 'active-commit', 'running', path, job.path)])
+        self.assertGreater(rows[0]['end'], rows[0]['cur'])
+        for name, function, *arguments in (
+                ('OperationInvalid', self.domain.BlockJobAbort, 'vda', 0),  # it is committed
+                ('OperationInvalid', self.domain.BlockJobAbort, 'vda', 2),
+                ('InvalidArgument', self.domain.BlockJobSetSpeed, 'vda', 1 << 50, 0)):
+            with self.assertRaises(DBusError) as caught:
+                function(*arguments)
+            self.assertIn(name, caught.exception.name)
+        self.domain.BlockJobSetSpeed(self.sources()[0], 2, 0)
+        self.assertEqual((job['Bandwidth'], self.domain['BlockJobs'][0]['bandwidth']),
+                         (2 * MIB, 2 * MIB))
+        self.assertRegex(self.session.ctl('blockjob', 'guest', 'vda'),
+                         r'^Active Block Commit: \[ *\d+ %\] running\n    Bandwidth limit: 2097152')
+        self.session.ctl('blockjob', 'guest', self.sources()[0], '--bytes', '0')
+        self.finish(job, boots)
+        self.assertEqual(self.domain['BlockJobs'], [])
+        self.assertEqual(self.session.ctl('blockjob', 'guest', 'vda'),
+                         'No current block job for vda\n')
+
     def test_suspend_and_resume(self):
         """Of a guest whose files are being merged; whoever wants more waits."""
         job = self.begin(MIB)

@@ -166,6 +166,17 @@ check_request (const QsDomain *domain, const QsRequest *request, GError **error)
          && check_state (domain, request, error);
 }
 
+/* of what a guest on vda writes to */
+static void
+add_commit (QsPlan *plan)
+{
+  qs_plan_add (plan, QS_STEP_BLOCK_COMMIT, QS_PHASE_PREPARE, "vda",
+               g_variant_new_parsed ("{'target': <'vda'>, 'job': <'m0'>, 'base': <'old'>,"
+                                     " 'files': <[('/images/vda.new', 'qcow2', uint64 1, uint64 1,"
+                                     " int64 1), ('/images/vda.old', 'qcow2', uint64 1, uint64 2,"
+                                     " int64 1)]>}"));
+}
+
 static QsPlan *
 make_plan (const QsRequest *request)
 {
@@ -181,6 +192,8 @@ make_plan (const QsRequest *request)
       qs_plan_add (plan, QS_STEP_IMAGE_CREATE, QS_PHASE_PREPARE, "vda",
                    g_variant_dict_end (&image));
     }
+  if (request->verb == QS_VERB_SNAPSHOT_REVERT)
+    add_commit (plan);
   qs_plan_add (plan, QS_STEP_RECORD, QS_PHASE_COMMIT, "records", g_variant_dict_end (&record));
   if (request->verb == QS_VERB_SNAPSHOT_DELETE)
     {
@@ -220,6 +233,7 @@ typedef struct
   gpointer user_data;
   QsTask *task;
   const char *step; /* NULL: committed */
+  GPtrArray *rows;  /* NULL: nothing is said of them */
   gboolean undoing;
   QsAmount amount;
 } Word;
@@ -228,8 +242,11 @@ static gboolean
 on_word (gpointer data)
 {
   g_autofree Word *word = data;
+  g_autoptr (GPtrArray) rows = word->rows;
 
-  if (word->step == NULL)
+  if (word->rows != NULL)
+    word->sink->block_jobs (word->task, word->rows, word->user_data);
+  else if (word->step == NULL)
     word->sink->committed (word->task, word->user_data);
   else if (word->amount.total > 0)
     word->sink->amount (word->task, &word->amount, 0.75, word->user_data);
@@ -253,12 +270,14 @@ gboolean
 qs_task_run (QsTask *task, const QsTaskSink *sink, gpointer user_data, GCancellable *cancellable,
              GVariant **result, GError **error)
 {
-  Word word = { sink, user_data, task, "image-create", FALSE, { 0 } };
+  Word word = { sink, user_data, task, "image-create" };
+  g_autoptr (GPtrArray) rows = qs_block_jobs_find (g_ptr_array_index (task->plans, 0), 0, FALSE);
   const char *const files[] = { "/images/vda.new", NULL };
   GVariantDict dict = G_VARIANT_DICT_INIT (NULL);
   QsEngine *engine = task->engine;
 
   say (word);
+  say ((Word){ sink, user_data, task, NULL, g_ptr_array_ref (rows) });
   word.amount = (QsAmount){ 512, 1024, 256 };
   say (word);
   word.amount = (QsAmount){ 0 };
@@ -409,6 +428,26 @@ QsRequest *
 qs_task_get_request (QsTask *task)
 {
   return task->request;
+}
+
+static gboolean
+refuse_end (const QsTask *task, GError **error)
+{
+  if (check_block_job (task, error))
+    g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "not ready yet");
+  return FALSE;
+}
+
+gboolean
+qs_task_pivot (QsTask *task, GError **error)
+{
+  return refuse_end (task, error);
+}
+
+gboolean
+qs_task_finish (QsTask *task, GError **error)
+{
+  return refuse_end (task, error);
 }
 
 /* none waits for a block job */
