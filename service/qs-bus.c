@@ -23,7 +23,7 @@ static const struct
   { QS_OBJECT_DOMAIN,
     (gpointer)qs_dbus_domain_skeleton_new,
     { qs_domain_life_connect, qs_domain_create_connect, qs_domain_block_job_connect,
-      qs_domain_lists_connect } },
+      qs_domain_block_merge_connect, qs_domain_lists_connect } },
   { QS_OBJECT_SNAPSHOT,
     (gpointer)qs_dbus_domain_snapshot_skeleton_new,
     { qs_snapshot_connect, qs_snapshot_lists_connect } },

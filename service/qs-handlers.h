@@ -12,6 +12,7 @@ void qs_attach_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_define_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_domain_life_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_domain_block_job_connect (GDBusInterfaceSkeleton *skeleton);
+void qs_domain_block_merge_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_domain_create_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_domain_lists_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_snapshot_connect (GDBusInterfaceSkeleton *skeleton);

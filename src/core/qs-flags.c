@@ -43,6 +43,16 @@ static const QsFlagRule block_copy_rules[] = {
   { 0 },
 };
 
+/* a pull has no destination */
+static const QsFlagRule block_rebase_rules[] = {
+  { .when = QS_BLOCK_REBASE_COPY, .excludes = QS_BLOCK_REBASE_RELATIVE },
+  { .when = QS_BLOCK_REBASE_SHALLOW, .needs = QS_BLOCK_REBASE_COPY },
+  { .when = QS_BLOCK_REBASE_REUSE_EXT, .needs = QS_BLOCK_REBASE_COPY },
+  { .when = QS_BLOCK_REBASE_COPY_RAW, .needs = QS_BLOCK_REBASE_COPY },
+  { .when = QS_BLOCK_REBASE_COPY_DEV, .needs = QS_BLOCK_REBASE_COPY },
+  { 0 },
+};
+
 static const QsFlagRule no_rules[] = { { 0 } };
 
 static const char *const create_bits[QS_FLAG_BITS] = { "REDEFINE", "CURRENT",   "NO_METADATA",
@@ -83,6 +93,16 @@ static const char *const block_job_abort_bits[QS_FLAG_BITS] = { "ASYNC", "PIVOT"
 
 static const char *const block_job_speed_bits[QS_FLAG_BITS] = { "BANDWIDTH_BYTES" };
 
+static const char *const block_rebase_bits[QS_FLAG_BITS] = {
+  "SHALLOW", "REUSE_EXT", "COPY_RAW", "COPY", "RELATIVE", "COPY_DEV", "BANDWIDTH_BYTES",
+};
+
+static const char *const block_pull_bits[QS_FLAG_BITS] = { [6] = "BANDWIDTH_BYTES" };
+
+static const char *const block_commit_bits[QS_FLAG_BITS] = {
+  "SHALLOW", "DELETE", "ACTIVE", "RELATIVE", "BANDWIDTH_BYTES", [16] = "FORCE",
+};
+
 const QsFlagSet qs_create_flag_set = { "create", QS_CREATE_ALL, create_bits, create_rules };
 const QsFlagSet qs_list_flag_set = { "list", QS_LIST_ALL, list_bits, no_rules };
 const QsFlagSet qs_delete_flag_set = { "delete", QS_DELETE_ALL, delete_bits, delete_rules };
@@ -98,6 +118,12 @@ const QsFlagSet qs_block_job_abort_flag_set = { "block job abort", QS_BLOCK_JOB_
                                                 block_job_abort_bits, no_rules };
 const QsFlagSet qs_block_job_speed_flag_set = { "block job speed", QS_BLOCK_JOB_SPEED_ALL,
                                                 block_job_speed_bits, no_rules };
+const QsFlagSet qs_block_rebase_flag_set = { "block rebase", QS_BLOCK_REBASE_ALL, block_rebase_bits,
+                                             block_rebase_rules };
+const QsFlagSet qs_block_pull_flag_set = { "block pull", QS_BLOCK_PULL_ALL, block_pull_bits,
+                                           no_rules };
+const QsFlagSet qs_block_commit_flag_set = { "block commit", QS_BLOCK_COMMIT_ALL, block_commit_bits,
+                                             no_rules };
 
 static char *
 join_names (const QsFlagSet *set, guint flags, const char *separator)

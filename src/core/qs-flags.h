@@ -115,6 +115,35 @@ typedef enum
 } QsBlockJobSpeedFlags;
 #define QS_BLOCK_JOB_SPEED_ALL 1u
 
+typedef enum
+{
+  QS_BLOCK_REBASE_SHALLOW = 1 << 0,
+  QS_BLOCK_REBASE_REUSE_EXT = 1 << 1,
+  QS_BLOCK_REBASE_COPY_RAW = 1 << 2,
+  QS_BLOCK_REBASE_COPY = 1 << 3,
+  QS_BLOCK_REBASE_RELATIVE = 1 << 4,
+  QS_BLOCK_REBASE_COPY_DEV = 1 << 5,
+  QS_BLOCK_REBASE_BANDWIDTH_BYTES = 1 << 6,
+} QsBlockRebaseFlags;
+#define QS_BLOCK_REBASE_ALL ((1u << 7) - 1)
+
+typedef enum
+{
+  QS_BLOCK_PULL_BANDWIDTH_BYTES = 1 << 6,
+} QsBlockPullFlags;
+#define QS_BLOCK_PULL_ALL (1u << 6)
+
+typedef enum
+{
+  QS_BLOCK_COMMIT_SHALLOW = 1 << 0,
+  QS_BLOCK_COMMIT_DELETE = 1 << 1,
+  QS_BLOCK_COMMIT_ACTIVE = 1 << 2,
+  QS_BLOCK_COMMIT_RELATIVE = 1 << 3,
+  QS_BLOCK_COMMIT_BANDWIDTH_BYTES = 1 << 4,
+  QS_BLOCK_COMMIT_FORCE = 1 << 16, /* ours */
+} QsBlockCommitFlags;
+#define QS_BLOCK_COMMIT_ALL (((1u << 5) - 1) | QS_BLOCK_COMMIT_FORCE)
+
 /**
  * QsFlagRule:
  *
@@ -154,5 +183,8 @@ extern const QsFlagSet qs_domains_flag_set;
 extern const QsFlagSet qs_block_copy_flag_set;
 extern const QsFlagSet qs_block_job_abort_flag_set;
 extern const QsFlagSet qs_block_job_speed_flag_set;
+extern const QsFlagSet qs_block_rebase_flag_set;
+extern const QsFlagSet qs_block_pull_flag_set;
+extern const QsFlagSet qs_block_commit_flag_set;
 
 gboolean qs_flags_check (const QsFlagSet *set, guint flags, GError **error);

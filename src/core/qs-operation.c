@@ -20,6 +20,8 @@ static const QsOperation operations[] = {
   [QS_VERB_DETACH] = { "detach", qs_ask_detach, qs_plan_detach, NULL },
   [QS_VERB_REPAIR] = { "repair", qs_ask_repair, qs_plan_repair, qs_parts_repair },
   [QS_VERB_VERIFY] = { "verify", qs_ask_verify, qs_plan_verify, NULL, .looks = TRUE },
+  [QS_VERB_BLOCK_PULL] = { "block-pull", qs_ask_block_pull, qs_plan_block_pull, NULL,
+                           .resumes = TRUE },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (operations) == QS_N_VERBS);
 

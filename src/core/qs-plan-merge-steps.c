@@ -135,11 +135,62 @@ name_from (const QsImage *image, const char *path)
              : g_strdup (path);
 }
 
+/* (nullable): what all headers from the first of the images on say together, if each is a relative name,
+   and that leads to the second */
+static char *
+compose_name (const GPtrArray *chain, guint from, guint to)
+{
+  const QsImage *image = g_ptr_array_index (chain, from);
+  const QsImage *backing = g_ptr_array_index (chain, to);
+  g_autofree char *top = g_path_get_dirname (image->path);
+  g_autofree char *name = g_strdup (image->backing_name);
+  g_autofree char *path = NULL;
+
+  for (guint i = from + 1; name != NULL && i < to; i++)
+    {
+      const char *next = ((const QsImage *)g_ptr_array_index (chain, i))->backing_name;
+      g_autofree char *folder = g_path_get_dirname (name);
+
+      g_free (name);
+      name = next != NULL && !g_path_is_absolute (next) && !g_str_equal (folder, ".")
+                 ? g_build_filename (folder, next, NULL)
+                 : g_strdup (next);
+    }
+  if (name == NULL || g_path_is_absolute (name) || strchr (name, ':') != NULL || name[0] == '-')
+    return NULL;
+  path = g_canonicalize_filename (name, top);
+  return g_str_equal (path, backing->path) ? g_steal_pointer (&name) : NULL;
+}
+
+/**
+ * qs_merging_backing_name:
+ * @index: from the topmost file that is merged, -1: the one above it
+ * @place: of a file below, likewise
+ *
+ * Returns: (transfer full): what the header of the one calls the other if it stands on it
+ */
+char *
+qs_merging_backing_name (const QsMerging *merge, gint index, guint place)
+{
+  guint from = (guint)((gint)merge->first + index);
+  const QsImage *image = g_ptr_array_index (merge->chain, from);
+  char *name = name_from (image, qs_merging_image (merge, place)->path);
+  char *composed = g_path_is_absolute (name) && image->backing_name != NULL
+                           && !g_path_is_absolute (image->backing_name)
+                       ? compose_name (merge->chain, from, merge->first + place)
+                       : NULL;
+
+  if (composed == NULL)
+    return name;
+  g_free (name);
+  return composed;
+}
+
 /* what the header of @image says of its backing file, and what it is to say */
 static void
-add_header (GVariantBuilder *arguments, const QsImage *image, const QsImage *backing)
+add_header (GVariantBuilder *arguments, const QsImage *image, const char *name,
+            const QsImage *backing)
 {
-  g_autofree char *name = backing != NULL ? name_from (image, backing->path) : g_strdup ("");
   const char *old_format = image->backing_format;
 
   g_variant_builder_add_parsed (arguments, "{'backing', <%s>}", name);
@@ -178,6 +229,7 @@ commit_arguments (const QsMerging *merge, const QsFacts *facts)
 {
   g_auto (GVariantBuilder) arguments = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
   const QsImage *above = qs_merging_above (merge);
+  g_autofree char *name = NULL;
 
   add_common (merge, &arguments, facts);
   add_name (&arguments, "device", merge, merge->node != NULL ? -(gint)merge->first : 0);
@@ -189,7 +241,8 @@ commit_arguments (const QsMerging *merge, const QsFacts *facts)
     {
       add_name (&arguments, "above", merge, -1);
       g_variant_builder_add (&arguments, "{sv}", "above-file", file_row (above));
-      add_header (&arguments, above, qs_merging_base (merge));
+      name = qs_merging_backing_name (merge, -1, merge->layers);
+      add_header (&arguments, above, name, qs_merging_base (merge));
     }
   return g_variant_builder_end (&arguments);
 }
@@ -199,13 +252,15 @@ stream_arguments (const QsMerging *merge, const QsFacts *facts)
 {
   g_auto (GVariantBuilder) arguments = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
   const QsImage *below = qs_merging_below (merge);
+  g_autofree char *name =
+      below != NULL ? qs_merging_backing_name (merge, 0, merge->layers + 1) : g_strdup ("");
 
   add_common (merge, &arguments, facts);
   add_name (&arguments, "node", merge, 0);
   if (below != NULL)
     add_name (&arguments, "base", merge, (gint)merge->layers + 1);
   g_variant_builder_add (&arguments, "{sv}", "files", file_rows (merge, merge->layers + 1));
-  add_header (&arguments, qs_merging_image (merge, 0), below);
+  add_header (&arguments, qs_merging_image (merge, 0), name, below);
   return g_variant_builder_end (&arguments);
 }
 
@@ -288,11 +343,12 @@ qs_merging_plan_rebase (const QsMerging *merge, const QsImage *image, const QsIm
                         QsPlan *plan)
 {
   g_auto (GVariantBuilder) arguments = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+  g_autofree char *name = name_from (image, backing->path);
   GVariant *row = file_row (image);
 
   g_variant_builder_add_parsed (&arguments, "{'target', <%s>}", merge->target);
   g_variant_builder_add (&arguments, "{sv}", "files", g_variant_new_array (NULL, &row, 1));
-  add_header (&arguments, image, backing);
+  add_header (&arguments, image, name, backing);
   qs_plan_add (plan, QS_STEP_IMAGE_REBASE, QS_PHASE_FINISH, merge->target,
                g_variant_builder_end (&arguments));
 }

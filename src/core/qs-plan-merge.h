@@ -61,6 +61,7 @@ gboolean qs_merging_check (const QsMerging *merge, const QsDomain *domain, const
 const char *qs_merging_find_standing (const QsFacts *facts, const QsFile *file, const char *target);
 
 /* qs-plan-merge-steps.c */
+char *qs_merging_backing_name (const QsMerging *merge, gint index, guint place);
 void qs_merging_plan_mode (const QsMerging *merge, const QsImage *image, const QsFacts *facts,
                            QsPlan *plan, QsChangeList *changes);
 void qs_merging_plan_protection (const QsMerging *merge, const QsImage *image, const QsFacts *facts,

@@ -347,6 +347,23 @@ check_loaded (const QsStep *step, GVariant *learnt, GError **error)
   return FALSE;
 }
 
+/* the guest's QEMU has ended after it had ended the job, and before that was durable. Where the merge is
+   only a part of what was asked for, what it leaves is for later */
+static gboolean
+check_merged (const QsPlan *plan, const QsStep *step, GVariant *learnt, GError **error)
+{
+  const char *why = "";
+
+  if (step->kind != QS_STEP_JOB_DISMISS || qs_change_is_step_done (learnt)
+      || qs_plan_step (plan, qs_plan_commit_index (plan))->kind != QS_STEP_JOB_FINALIZE)
+    return TRUE;
+  (void)g_variant_lookup (learnt, "error", "&s", &why);
+  g_set_error (error, QS_ERROR, QS_ERROR_MONITOR_FAILED,
+               "disk ‘%s’: %s; it stands on the files that it had, and lacks nothing", step->target,
+               why);
+  return FALSE;
+}
+
 /**
  * qs_plan_check_results:
  * @results: (element-type GVariant): what each step learnt
@@ -369,7 +386,7 @@ qs_plan_check_results (const QsPlan *plan, GPtrArray *results, GVariantDict *res
       const QsStep *step = qs_plan_step (plan, i);
       GVariant *learnt = g_ptr_array_index (results, i);
 
-      if (!check_loaded (step, learnt, error))
+      if (!check_loaded (step, learnt, error) || !check_merged (plan, step, learnt, error))
         return FALSE;
       if (step->kind != QS_STEP_BLOCKDEV_SNAPSHOT_SYNC)
         continue;

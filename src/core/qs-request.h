@@ -21,8 +21,9 @@ typedef enum
   QS_VERB_DETACH,
   QS_VERB_REPAIR,
   QS_VERB_VERIFY,
+  QS_VERB_BLOCK_PULL,
 } QsVerb;
-#define QS_N_VERBS (QS_VERB_VERIFY + 1)
+#define QS_N_VERBS (QS_VERB_BLOCK_PULL + 1)
 
 /**
  * QsRequest:

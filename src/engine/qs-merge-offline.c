@@ -162,7 +162,7 @@ qs_merge_offline (const QsMerge *merge, GVariant **result, GError **error)
     {
       *result = g_variant_ref_sink (g_variant_new_parsed (
           "{'offline': <true>, 'done': <false>,"
-          " 'error': <'QEMU ended before the merge was complete; the file below is kept'>}"));
+          " 'error': <'QEMU ended before the merge was complete; the files below are kept'>}"));
       return qs_merge_put_back (merge, error);
     }
   *result = g_variant_ref_sink (g_variant_new_parsed ("{'offline': <true>, 'done': <true>}"));

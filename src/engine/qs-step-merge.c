@@ -144,7 +144,7 @@ wait_concluded (const QsMerge *merge, QsGuest *guest, GError **error)
 static gboolean
 reach_pending (const QsMerge *merge, QsGuest *guest, GError **error)
 {
-  if (merge->header != NULL && merge->call->step->phase == QS_PHASE_FINISH)
+  if (merge->header != NULL)
     return reach_flushed (merge, guest, error);
   return qs_merge_reach (merge, guest, QS_BLOCK_JOB_PENDING, error);
 }

@@ -95,6 +95,19 @@ static const Case cases[] = {
 
   { &qs_block_job_speed_flag_set, QS_BLOCK_JOB_SPEED_BANDWIDTH_BYTES, NULL },
   { &qs_block_job_speed_flag_set, 2, "unknown block job speed flags 0x2" },
+
+  { &qs_block_rebase_flag_set, QS_BLOCK_REBASE_ALL & ~(guint)QS_BLOCK_REBASE_RELATIVE, NULL },
+  { &qs_block_rebase_flag_set, QS_BLOCK_REBASE_RELATIVE, NULL },
+  { &qs_block_rebase_flag_set, 128, "unknown block rebase flags 0x80" },
+  { &qs_block_rebase_flag_set, QS_BLOCK_REBASE_COPY | QS_BLOCK_REBASE_RELATIVE,
+    "block rebase flag COPY excludes RELATIVE" },
+  { &qs_block_rebase_flag_set, QS_BLOCK_REBASE_COPY_DEV, "block rebase flag COPY_DEV needs COPY" },
+
+  { &qs_block_pull_flag_set, QS_BLOCK_PULL_BANDWIDTH_BYTES, NULL },
+  { &qs_block_pull_flag_set, 1, "unknown block pull flags 0x1" },
+
+  { &qs_block_commit_flag_set, QS_BLOCK_COMMIT_ALL, NULL },
+  { &qs_block_commit_flag_set, 32, "unknown block commit flags 0x20" },
 };
 
 static void
@@ -122,10 +135,11 @@ static void
 test_names (void)
 {
   const QsFlagSet *sets[] = {
-    &qs_create_flag_set,         &qs_list_flag_set,       &qs_delete_flag_set,
-    &qs_revert_flag_set,         &qs_xml_flag_set,        &qs_undefine_flag_set,
-    &qs_domains_flag_set,        &qs_block_copy_flag_set, &qs_block_job_abort_flag_set,
-    &qs_block_job_speed_flag_set
+    &qs_create_flag_set,          &qs_list_flag_set,         &qs_delete_flag_set,
+    &qs_revert_flag_set,          &qs_xml_flag_set,          &qs_undefine_flag_set,
+    &qs_domains_flag_set,         &qs_block_copy_flag_set,   &qs_block_job_abort_flag_set,
+    &qs_block_job_speed_flag_set, &qs_block_rebase_flag_set, &qs_block_pull_flag_set,
+    &qs_block_commit_flag_set
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (sets); i++)
