@@ -96,9 +96,9 @@ qs_exchange_is_protected (const QsImage *image, guint32 owner)
   return qs_exchange_is_protectable (image, owner) && (image->mode & WRITE_BITS) != 0;
 }
 
-/* @step: of the switch it depends on; G_MAXUINT: none */
+/* @step: that it depends on, as argument @key; G_MAXUINT: none */
 static void
-add_mode (QsPlan *plan, QsPhase phase, const QsProtection *file, guint step)
+add_mode (QsPlan *plan, QsPhase phase, const QsProtection *file, const char *key, guint step)
 {
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
   guint32 mode = file->image->mode & 07777u;
@@ -111,7 +111,7 @@ add_mode (QsPlan *plan, QsPhase phase, const QsProtection *file, guint step)
   g_variant_dict_insert (&dict, "mode", "u", mode & ~WRITE_BITS);
   g_variant_dict_insert (&dict, "before", "u", mode);
   if (step != G_MAXUINT)
-    g_variant_dict_insert (&dict, "switch", "u", step);
+    g_variant_dict_insert (&dict, key, "u", step);
   qs_plan_add (plan, QS_STEP_FILE_MODE, phase, file->target, g_variant_dict_end (&dict));
 }
 
@@ -126,7 +126,7 @@ gboolean
 qs_exchange_add_protection (QsPlan *plan, const QsProtection *file, guint32 owner)
 {
   if (qs_exchange_is_protected (file->image, owner))
-    add_mode (plan, QS_PHASE_PREPARE, file, G_MAXUINT);
+    add_mode (plan, QS_PHASE_PREPARE, file, NULL, G_MAXUINT);
   return qs_exchange_is_protectable (file->image, owner);
 }
 
@@ -140,8 +140,20 @@ gboolean
 qs_exchange_add_late_protection (QsPlan *plan, const QsProtection *file, guint32 owner, guint step)
 {
   if (qs_exchange_is_protected (file->image, owner))
-    add_mode (plan, QS_PHASE_FINISH, file, step);
+    add_mode (plan, QS_PHASE_FINISH, file, "switch", step);
   return qs_exchange_is_protectable (file->image, owner);
+}
+
+/**
+ * qs_exchange_add_protection_if:
+ * @step: index of a step that says whether it was done; G_MAXUINT: there is none
+ *
+ * Of a file that qs_exchange_is_protected(), when no disk is on it any more.
+ */
+void
+qs_exchange_add_protection_if (QsPlan *plan, const QsProtection *file, guint step)
+{
+  add_mode (plan, QS_PHASE_FINISH, file, "if-done", step);
 }
 
 /**

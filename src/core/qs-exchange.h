@@ -41,6 +41,7 @@ void qs_exchange_add_link (QsPlan *plan, const QsExchange *exchange);
 gboolean qs_exchange_add_protection (QsPlan *plan, const QsProtection *file, guint32 owner);
 gboolean qs_exchange_add_late_protection (QsPlan *plan, const QsProtection *file, guint32 owner,
                                           guint step);
+void qs_exchange_add_protection_if (QsPlan *plan, const QsProtection *file, guint step);
 void qs_exchange_add_rename (QsPlan *plan, QsPhase phase, const QsExchange *exchange, guint step,
                              gboolean off);
 gboolean qs_exchange_is_protectable (const QsImage *image, guint32 owner);

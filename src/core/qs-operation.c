@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
+#include "qs-flags.h"
 #include "qs-planners.h"
 
 static const QsOperation operations[] = {
@@ -20,6 +21,8 @@ static const QsOperation operations[] = {
   [QS_VERB_DETACH] = { "detach", qs_ask_detach, qs_plan_detach, NULL },
   [QS_VERB_REPAIR] = { "repair", qs_ask_repair, qs_plan_repair, qs_parts_repair },
   [QS_VERB_VERIFY] = { "verify", qs_ask_verify, qs_plan_verify, NULL, .looks = TRUE },
+  [QS_VERB_BLOCK_COPY] = { "block-copy", qs_ask_block_copy, qs_plan_block_copy, qs_parts_block_copy,
+                           .resumes = TRUE },
   [QS_VERB_BLOCK_PULL] = { "block-pull", qs_ask_block_pull, qs_plan_block_pull, NULL,
                            .resumes = TRUE },
 };
@@ -53,5 +56,8 @@ qs_operation_passes_quarantine (QsVerb verb)
 gboolean
 qs_operation_resumes (const QsRequest *request)
 {
-  return operations[request->verb].resumes;
+  gboolean is_transient =
+      request->verb == QS_VERB_BLOCK_COPY && (request->flags & QS_BLOCK_COPY_TRANSIENT_JOB) != 0;
+
+  return operations[request->verb].resumes && !is_transient;
 }

@@ -61,14 +61,40 @@ bury (QsBlock *block, const QsFile *file, QsChangeList *changes)
                   qs_block_condition (block), NULL);
 }
 
+static gboolean
+is_left (const QsBlock *block, const QsImage *image)
+{
+  return block->leaves && image == g_ptr_array_index (block->disk->chain, 0);
+}
+
 static QsFileFate
-find_fate (const QsBlock *block, const QsFile *file)
+find_fate (const QsBlock *block, const QsImage *image, const QsFile *file)
 {
   const QsFileBook book = { .files = block->facts->files,
                             .gone = (const char *const *)block->settled->pdata,
                             .foreign = block->facts->foreign_images };
+  QsFile as_then = *file;
 
-  return qs_file_book_fate (&book, file);
+  if (is_left (block, image))
+    as_then.active_of = NULL;
+  return qs_file_book_fate (&book, &as_then);
+}
+
+/* what a disk is on counts as named by the definition as long as it is on it */
+static gboolean
+is_named (const QsBlock *block, const QsImage *image)
+{
+  const QsDomainDef *const defs[] = { block->domain->def, block->domain->live_def };
+
+  if (!is_left (block, image))
+    return qs_users_is_here (block->facts, image->path);
+  for (guint i = 0; i < G_N_ELEMENTS (defs); i++)
+    for (guint n = 0; defs[i] != NULL && n < defs[i]->disks->len; n++)
+      if (g_strcmp0 (((const QsDiskDef *)g_ptr_array_index (defs[i]->disks, n))->source,
+                     image->path)
+          == 0)
+        return TRUE;
+  return FALSE;
 }
 
 /* (nullable) (transfer full): why a file that nobody is recorded to need stays nevertheless */
@@ -81,13 +107,15 @@ find_obstacle (const QsBlock *block, const QsImage *image, const QsFile *file)
     return g_strconcat (user, " uses it", NULL);
   if (file == NULL || !file->ours)
     return g_strdup ("it was not made here; the disk does not need it any more");
-  if (qs_users_is_here (block->facts, image->path))
+  if (is_named (block, image))
     return g_strdup ("the definition of the domain names it");
   if (image->n_links > 1)
     return g_strdup ("it has other names");
   if (image->tags->len > 0)
     return g_strdup ("it holds internal snapshots that are not recorded");
-  return qs_merging_find_standing (block->facts, file, NULL) != NULL
+  return qs_merging_find_standing (block->facts, file,
+                                   is_left (block, image) ? block->disk->target : NULL)
+                 != NULL
              ? g_strdup ("another disk stands on it, or it cannot be seen whether it does")
              : NULL;
 }
@@ -112,7 +140,7 @@ static gboolean
 settle (QsBlock *block, const QsImage *image, const char **left, QsChangeList *changes)
 {
   const QsFile *file = qs_facts_find_file (block->facts, image->path);
-  QsFileFate fate = file != NULL ? find_fate (block, file) : QS_FILE_LEAVE;
+  QsFileFate fate = file != NULL ? find_fate (block, image, file) : QS_FILE_LEAVE;
   g_autofree char *why = NULL;
 
   if (fate == QS_FILE_HIDE || fate == QS_FILE_MERGE)
@@ -123,7 +151,7 @@ settle (QsBlock *block, const QsImage *image, const char **left, QsChangeList *c
       qs_block_keep (block, image->path, why);
       return FALSE;
     }
-  why = find_obstacle (block, image, file);
+  why = block->stay != NULL ? g_strdup (block->stay) : find_obstacle (block, image, file);
   if (why == NULL && *left != NULL)
     why = g_strdup_printf ("‘%s’ stands on it", *left);
   if (why == NULL)
@@ -150,6 +178,23 @@ qs_block_settle_below (QsBlock *block, QsChangeList *changes)
   add_settled (block, qs_merging_written (merging)->path);
   for (guint i = 1; i <= merging->layers; i++)
     if (!settle (block, qs_merging_image (merging, i), &left, changes))
+      return;
+}
+
+/**
+ * qs_block_settle_left:
+ * @n: how many
+ *
+ * Of a copy: the first files of the chain, which the guest does not stand on afterwards.
+ */
+void
+qs_block_settle_left (QsBlock *block, guint n, QsChangeList *changes)
+{
+  const char *left = NULL;
+
+  block->leaves = TRUE;
+  for (guint i = 0; i < n; i++)
+    if (!settle (block, g_ptr_array_index (block->disk->chain, i), &left, changes))
       return;
 }
 

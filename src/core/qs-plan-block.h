@@ -14,6 +14,8 @@
  * @merging: what is done to its chain; first: which chain that is
  * @goners: of const QsFile: they are unlinked
  * @settled: of char: paths of files that the disk does not stand on any more, NULL-terminated
+ * @leaves: the guest's own file is none of the disk's afterwards
+ * @stay: (nullable): why files that nobody needs stay nevertheless, for people
  * @condition: index of the step that tells whether it was done, G_MAXUINT: there is none
  *
  * A block call on its way to a plan.
@@ -30,6 +32,8 @@ typedef struct
   GPtrArray *settled;
   GStrvBuilder *removed;
   GStrvBuilder *kept;
+  gboolean leaves;
+  const char *stay;
   guint condition;
 } QsBlock;
 
@@ -49,6 +53,7 @@ void qs_block_add_nothing (QsBlock *block, const char *why);
 /* qs-plan-block-left.c */
 void qs_block_keep (QsBlock *block, const char *path, const char *why);
 void qs_block_settle_below (QsBlock *block, QsChangeList *changes);
+void qs_block_settle_left (QsBlock *block, guint n, QsChangeList *changes);
 void qs_block_add_unlinks (QsBlock *block);
 void qs_block_add_result (QsBlock *block, guint from, guint to);
 GVariant *qs_block_condition (const QsBlock *block);

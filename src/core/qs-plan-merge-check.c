@@ -273,10 +273,14 @@ check_room (const QsMerging *merge, const QsFacts *facts, GError **error)
   return FALSE;
 }
 
-/* nodes are told apart by their place in the chain, so that it must be the chain that was walked. What
-   a QEMU of somebody else was told of backing files only its open files tell */
-static gboolean
-is_chain (const QsMerging *merge, const QsDomain *domain, const QsFacts *facts)
+/**
+ * qs_merging_is_chain:
+ *
+ * Nodes are told apart by their place in the chain, so that it must be the chain that was walked. What
+ * a QEMU of somebody else was told of backing files only its open files tell.
+ */
+gboolean
+qs_merging_is_chain (const QsMerging *merge, const QsDomain *domain, const QsFacts *facts)
 {
   if (merge->node->below == NULL || g_strv_length (merge->node->below) + 1 != merge->chain->len
       || !qs_facts_has_open (facts, g_ptr_array_index (merge->chain, 0)))
@@ -304,7 +308,7 @@ check_node (const QsMerging *merge, const QsDomain *domain, const QsFacts *facts
     g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
                  "disk ‘%s’: this QEMU is too old to merge files; shut the guest down first",
                  merge->target);
-  else if (!is_chain (merge, domain, facts))
+  else if (!qs_merging_is_chain (merge, domain, facts))
     g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
                  "disk ‘%s’: the running QEMU does not have the files open that are recorded, or "
                  "it cannot be seen which; shut the guest down first",

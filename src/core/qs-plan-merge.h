@@ -54,6 +54,7 @@ guint64 qs_merging_bytes (const QsMerging *merge);
 gboolean qs_merging_loses_tags (const QsMerging *merge, guint first);
 const char *qs_merging_header_obstacle (const QsImage *image, const QsFacts *facts);
 const char *qs_merging_obstacle (const QsMerging *merge, const QsFacts *facts);
+gboolean qs_merging_is_chain (const QsMerging *merge, const QsDomain *domain, const QsFacts *facts);
 gboolean qs_merging_check (const QsMerging *merge, const QsDomain *domain, const QsFacts *facts,
                            GError **error);
 

@@ -81,6 +81,13 @@ gboolean qs_ask_verify (const QsDomain *domain, const QsRequest *request, QsQues
 QsPlan *qs_plan_verify (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                         GError **error);
 
+gboolean qs_ask_block_copy (const QsDomain *domain, const QsRequest *request,
+                            QsQuestions *questions, GError **error);
+QsPlan *qs_plan_block_copy (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                            GError **error);
+GPtrArray *qs_parts_block_copy (const QsDomain *domain, const QsRequest *request,
+                                const QsQuestions *given, GError **error);
+
 gboolean qs_ask_block_pull (const QsDomain *domain, const QsRequest *request,
                             QsQuestions *questions, GError **error);
 QsPlan *qs_plan_block_pull (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,

@@ -22,8 +22,9 @@ typedef enum
   QS_VERB_REPAIR,
   QS_VERB_VERIFY,
   QS_VERB_BLOCK_PULL,
+  QS_VERB_BLOCK_COPY,
 } QsVerb;
-#define QS_N_VERBS (QS_VERB_BLOCK_PULL + 1)
+#define QS_N_VERBS (QS_VERB_BLOCK_COPY + 1)
 
 /**
  * QsRequest:

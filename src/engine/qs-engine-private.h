@@ -109,6 +109,7 @@ guint qs_task_find_first (const QsTask *task);
 
 /* qs-task-result.c */
 void qs_task_result_put (GVariantDict *result, const char *key, GVariant *value);
+gboolean qs_task_result_replace (GVariantDict *result, GPtrArray *results);
 void qs_task_result_add (GVariantDict *result, const QsPlan *plan);
 void qs_task_result_learn (GVariantDict *result, GPtrArray *results);
 QsPlan *qs_task_plan_part (QsTask *task, QsDomain *domain, const QsRequest *part, GError **error);

@@ -63,25 +63,44 @@ hold (const QsMerge *merge, QsGuest *guest, QsControlEnd *end, GError **error)
 }
 
 static GVariant *
-make_result (gboolean done)
+done_result (void)
 {
-  return g_variant_ref_sink (g_variant_new_parsed ("{'done': <%b>}", done));
+  return g_variant_ref_sink (g_variant_new_parsed ("{'done': <true>}"));
+}
+
+/* of a commit the file that was written is one of the guest's chain */
+static GVariant *
+finished_result (const QsMerge *merge)
+{
+  const char *path = merge->is_mirror ? qs_step_string (merge->step, "path") : NULL;
+  const char *const files[] = { path, NULL };
+  g_autofree char *note =
+      path != NULL
+          ? g_strdup_printf ("‘%s’ is a copy of the disk of the moment at which the job was "
+                             "told to end; the guest goes on with the files it had",
+                             path)
+          : g_strdup ("the guest goes on with the file it had, and what that held at the "
+                      "moment at which the job was told to end is in the one below, too");
+
+  return g_variant_ref_sink (g_variant_new_parsed (
+      "{'done': <false>, 'note': <%s>, 'instead': <{'pivoted': <false>, 'files': <%^as>}>}", note,
+      files));
 }
 
 /* written down before, so that another try does not take the job for one that somebody else has ended */
 static gboolean
-note_finish (QsStepCall *call, GError **error)
+note_finish (const QsMerge *merge, GError **error)
 {
-  g_autoptr (GVariant) learnt = make_result (FALSE);
+  g_autoptr (GVariant) learnt = finished_result (merge);
 
-  return qs_step_call_note (call, learnt, error);
+  return qs_step_call_note (merge->call, learnt, error);
 }
 
 /* of a commit the guest's own file stays on the one that was written */
 static gboolean
 finish (const QsMerge *merge, QsGuest *guest, GError **error)
 {
-  if (!note_finish (merge->call, error)
+  if (!note_finish (merge, error)
       || !qs_block_job_finish (qs_guest_get_qmp (guest), merge->job, error))
     return FALSE;
   if (!merge->is_mirror)
@@ -118,6 +137,6 @@ qs_run_job_hold (QsStepCall *call, GVariant **result, GError **error)
       && (!qs_merge_reach (&merge, guest, QS_BLOCK_JOB_READY, error)
           || !hold (&merge, guest, &end, error)))
     return FALSE;
-  *result = make_result (end == QS_CONTROL_PIVOT);
+  *result = end == QS_CONTROL_PIVOT ? done_result () : finished_result (&merge);
   return end == QS_CONTROL_PIVOT || finish (&merge, guest, error);
 }

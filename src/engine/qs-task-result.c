@@ -58,6 +58,18 @@ qs_task_result_put (GVariantDict *result, const char *key, GVariant *value)
   g_variant_dict_insert_value (result, key, combine (key, before, value));
 }
 
+static void
+put_all (GVariantDict *result, GVariant *values)
+{
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  g_variant_iter_init (&iter, values);
+  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
+    qs_task_result_put (result, key, value);
+}
+
 /**
  * qs_task_result_add:
  * @plan: of a part that is done
@@ -65,15 +77,33 @@ qs_task_result_put (GVariantDict *result, const char *key, GVariant *value)
 void
 qs_task_result_add (GVariantDict *result, const QsPlan *plan)
 {
-  GVariantIter iter;
-  const char *key;
-  GVariant *value;
+  if (plan->result != NULL)
+    put_all (result, plan->result);
+}
 
-  if (plan->result == NULL)
-    return;
-  g_variant_iter_init (&iter, plan->result);
-  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
-    qs_task_result_put (result, key, value);
+/**
+ * qs_task_result_replace:
+ * @results: of the steps
+ *
+ * Returns: whether one of them says what came of the part `instead` of what was planned
+ */
+gboolean
+qs_task_result_replace (GVariantDict *result, GPtrArray *results)
+{
+  gboolean found = FALSE;
+
+  for (guint i = 0; i < results->len; i++)
+    {
+      GVariant *learnt = g_ptr_array_index (results, i);
+      g_autoptr (GVariant) instead =
+          learnt != NULL ? g_variant_lookup_value (learnt, "instead", G_VARIANT_TYPE_VARDICT)
+                         : NULL;
+
+      if (instead != NULL)
+        put_all (result, instead);
+      found = found || instead != NULL;
+    }
+  return found;
 }
 
 /* what steps have learnt that the caller is told; the last one that knows it says it */

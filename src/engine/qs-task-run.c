@@ -56,10 +56,14 @@ quarantine (QsTask *task, const GError *error)
   qs_registry_apply (task->engine->registry, task->domain, changes, NULL);
 }
 
+/* what was foreseen of a part does not hold if one of its steps says what came of it instead */
 static void
-add_part (QsTaskRun *run, const QsPlan *plan, GPtrArray *results)
+add_part (QsTaskRun *run, guint n, GPtrArray *results)
 {
-  qs_task_result_add (run->result, plan);
+  if (qs_task_result_replace (run->result, results))
+    qs_task_drop_notes (run->task, n);
+  else
+    qs_task_result_add (run->result, g_ptr_array_index (run->task->plans, n));
   qs_task_result_learn (run->result, results);
   take_notes (run->task, results);
 }
@@ -97,7 +101,7 @@ run_part (QsTaskRun *run, guint64 op, guint n, QsOutcome *outcome, GError **erro
   *outcome = carry_out (run, &world, &results, &failure);
   if (*outcome == QS_OUTCOME_DONE)
     {
-      add_part (run, plan, results);
+      add_part (run, n, results);
       add_pause (run->result, clock, stopped);
       return qs_plan_check_results (plan, results, run->result, error);
     }
@@ -306,7 +310,7 @@ run_parts (QsTaskRun *run, guint64 op, QsOutcome *outcome, GError **error)
   guint first = qs_task_find_first (task);
 
   for (guint n = 0; n < first; n++)
-    add_part (run, g_ptr_array_index (task->plans, n), qs_task_find_record (task, n)->results);
+    add_part (run, n, qs_task_find_record (task, n)->results);
   for (guint n = first; n < task->parts->len; n++)
     {
       *outcome = QS_OUTCOME_UNDONE;
