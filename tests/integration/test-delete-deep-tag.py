@@ -106,6 +106,34 @@ class Deep(CommitCase):
                 self.domain.snapshot('s2').revert(COMMIT)
 
 
+    def check_last(self, bases):
+        """Nothing but the disks is left, each of one file."""
+        self.assertEqual(self.world().names, [])
+        self.assertEqual([images.tags(base) for base in bases], [[], []])
+        self.assertEqual(self.sources(), bases)
+        self.assertEqual(self.chains(), [[base] for base in bases])
+        self.assertEqual(self.names(), sorted(os.path.basename(base) for base in bases))
+        self.assertFalse(self.domain['Quarantined'])
+
+    def make_last(self, fresh):
+        """The only one that is left, in a file that the overlay needs besides."""
+        bases = self.make(fresh)
+        self.domain.snapshot('s2').delete()
+        self.assertEqual([len(chain) for chain in self.chains()], [2, 2])
+        return bases
+
+    def test_last(self):
+        """There will be no other delete that could merge what is left."""
+        for fresh in (False, True):
+            bases, boots = self.make_last(fresh), self.guest.serial.boots()
+            result = self.domain.snapshot('s1').delete()
+            self.assertEqual((result['direction'], result['kept']), ('down', []))
+            self.check_last(bases)
+            self.check_goes_on(boots)
+            self.domain.destroy()
+            self.check_disks()
+
+
 class Foreign(StablePathCase):
     def test_drive(self):
         """Names of nodes that QEMU gave cannot be opened anew."""

@@ -6,9 +6,11 @@ import os
 
 import qs_tap
 from qs_killed import BOTH, DAEMON, QEMU
-from qs_merge_killed import MergeKilledCase
+from qs_merge_killed import DISK_ONLY, MergeKilledCase
+from qs_testing import document
 
 KIB = 1024
+CHILDREN, SNAPSHOTS_FULL = 1, 65536
 
 
 class Case(MergeKilledCase):
@@ -132,6 +134,39 @@ class Plain(Case):
         self.check_below(self.delete(name), 'up', 3)
 
 
+    def story_children(self, on):
+        """One delete after the other; the last one is held to what those before it will leave."""
+        self.lay()
+        if on:
+            self.start()
+        first = self.leave(2)
+        for _ in range(2):
+            self.take_and_work()
+        result = self.domain.snapshot(first).delete(CHILDREN)
+        self.names.clear()
+        records = self.check()
+        self.assertEqual(len(result['removed']), 5)
+        self.assertEqual(set(records.files), set(records.active.values()))
+
+    def test_children_off(self):
+        self.story_children(False)
+
+    def test_children_on(self):
+        self.story_children(True)
+
+    def test_undefine(self):
+        """The files below are not in the way, nor left."""
+        self.lay()
+        self.leave(2)
+        found = self.contents(self.records().active)
+        self.domain.wait(self.domain.Undefine(SNAPSHOTS_FULL))
+        names = [name for name in os.listdir(self.guest.folder) if not name.endswith('.log')]
+        self.assertEqual(names, ['disk0.qcow2'])
+        path = os.path.join(self.guest.folder, names[0])
+        self.assertEqual(self.reader.chain(path), [path])
+        self.assertEqual(self.reader.content(path), found['vda'])
+
+
 class Killed(Case):
     """In the middle of such a merge."""
 
@@ -143,9 +178,24 @@ class Killed(Case):
         self.lay()
         self.each_moment(self.prepare, DAEMON)
 
-    def test_both(self):
+    def inside(self):
+        """The last snapshot lies inside of the lowest file of the running guest."""
+        self.restart()
+        name = f'inside{self.number}'
+        self.domain.create(document(name, vda='internal'), DISK_ONLY)
+        self.names.append(name)
+        self.states[name] = {}
+        outside = [self.take_and_work() for _ in range(2)]
+        with self.held():
+            for other in outside:
+                self.domain.snapshot(other).delete()
+                self.names.remove(other)
+        self.assertEqual(len(self.left()), 1)
+        return name
+
+    def test_inside(self):
         self.lay()
-        self.each_moment(self.prepare, BOTH)
+        self.each_moment(self.inside, BOTH)
 
     def test_given_up(self):
         """A merge up does not go on without QEMU: the next delete has all the files to merge."""
