@@ -11,6 +11,7 @@ const QsCtlGroup qs_ctl_groups[] = {
   { "One snapshot", qs_ctl_snapshot_show_commands },
   { "Taking snapshots", qs_ctl_create_commands },
   { "Going back, deleting, renaming", qs_ctl_snapshot_change_commands },
+  { "Copying disks", qs_ctl_block_copy_commands },
   { "Block jobs", qs_ctl_block_job_commands },
   { "Jobs", qs_ctl_watch_commands },
   { "About snapshotctl", qs_ctl_help_commands },

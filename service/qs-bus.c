@@ -15,15 +15,15 @@ static const struct
 {
   QsObjectKind kind;
   GDBusInterfaceSkeleton *(*create) (void);
-  void (*connect[6]) (GDBusInterfaceSkeleton *skeleton);
+  void (*connect[8]) (GDBusInterfaceSkeleton *skeleton);
 } skeleton_table[] = {
   { QS_OBJECT_MANAGER,
     (gpointer)qs_dbus_manager_skeleton_new,
     { qs_manager_connect, qs_define_connect, qs_attach_connect } },
   { QS_OBJECT_DOMAIN,
     (gpointer)qs_dbus_domain_skeleton_new,
-    { qs_domain_life_connect, qs_domain_create_connect, qs_domain_block_job_connect,
-      qs_domain_block_merge_connect, qs_domain_lists_connect } },
+    { qs_domain_life_connect, qs_domain_create_connect, qs_domain_block_copy_connect,
+      qs_domain_block_job_connect, qs_domain_block_merge_connect, qs_domain_lists_connect } },
   { QS_OBJECT_SNAPSHOT,
     (gpointer)qs_dbus_domain_snapshot_skeleton_new,
     { qs_snapshot_connect, qs_snapshot_lists_connect } },

@@ -11,6 +11,7 @@ void qs_manager_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_attach_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_define_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_domain_life_connect (GDBusInterfaceSkeleton *skeleton);
+void qs_domain_block_copy_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_domain_block_job_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_domain_block_merge_connect (GDBusInterfaceSkeleton *skeleton);
 void qs_domain_create_connect (GDBusInterfaceSkeleton *skeleton);

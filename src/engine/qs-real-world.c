@@ -124,6 +124,8 @@ run_step (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, G
       return TRUE;
     }
   call.cancellable = world->cancellable;
+  /* the first word of each step is passed on */
+  call.world->told_at = 0;
   done = executors[call.step->kind].run (&call, result, error);
   if (!done)
     prefix_disk (call.step, error);
