@@ -9,17 +9,29 @@
 /* files of which each is needed by the next one alone, and the one that stands on them: by the records,
    and where they were found */
 
-/* what only the record of a snapshot was deleted of is its user's, and stays as it is */
-static gboolean
-may_join (const QsDelete *delete, const QsFile *file)
+/**
+ * qs_delete_is_left:
+ *
+ * Whether only the record of a file's snapshot was deleted, some time ago: nobody is recorded to need
+ * it, but it was to stay, and as it is.
+ */
+gboolean
+qs_delete_is_left (const QsDelete *delete, const QsFile *file)
 {
   const char *uuid = delete->snapshot->uuid;
   const QsFileBook book = qs_delete_book (delete);
 
-  if (!qs_file_is_layer (file) && !qs_file_is_of (file, uuid)
-      && !g_ptr_array_find_with_equal_func (file->tip_of, uuid, g_str_equal, NULL))
-    return FALSE;
-  return qs_file_book_fate (&book, file) == QS_FILE_MERGE;
+  return !qs_file_is_layer (file) && !qs_file_is_of (file, uuid)
+         && !g_ptr_array_find_with_equal_func (file->tip_of, uuid, g_str_equal, NULL)
+         && qs_file_book_fate (&book, file) != QS_FILE_KEEP;
+}
+
+static gboolean
+may_join (const QsDelete *delete, const QsFile *file)
+{
+  const QsFileBook book = qs_delete_book (delete);
+
+  return qs_file_book_fate (&book, file) == QS_FILE_MERGE && !qs_delete_is_left (delete, file);
 }
 
 static void

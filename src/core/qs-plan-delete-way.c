@@ -102,6 +102,8 @@ find_down_obstacle (const QsDelete *delete, const QsDeleteMerge *merge)
 
   if (takes_name (delete, merge))
     return "a start script knows the name of the file above";
+  if (qs_delete_is_left (delete, merge->above))
+    return "only the record of the snapshot of the file above was deleted";
   if (leaves_behind (merge))
     return "the file above was not made here";
   if (qs_merging_find_standing (delete->facts, merge->above, merge->merging.target) != NULL)

@@ -77,6 +77,7 @@ void qs_delete_look_at_layers (QsDelete *delete, QsChangeList *changes);
 
 /* qs-plan-delete-run.c: files that may become one, and where they are */
 GPtrArray *qs_delete_find_run (const QsDelete *delete, const QsFile *file);
+gboolean qs_delete_is_left (const QsDelete *delete, const QsFile *file);
 gboolean qs_delete_is_at (const GPtrArray *chain, guint index, const QsFile *file);
 void qs_delete_merge_init (QsDeleteMerge *merge, const GPtrArray *files, guint from, guint n);
 void qs_delete_merge_clear (QsDeleteMerge *merge);

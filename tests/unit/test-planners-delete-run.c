@@ -122,6 +122,12 @@ static const struct
       "s2",
       { "/base ! =s1 @900", "/m</base @10", "/f</m =s2 @10", "/a</f *vda @100" } },
     "up: /f; " },
+  { { "record-only-above",
+      { "s1", "s2<s1" },
+      "s2",
+      "s2",
+      { "/base ! =s1 @900", "/f</base =s2 @100", "/m</f @10", "/a</m *vda @100" } },
+    "up: /f; " },
   /* between two of ours */
   { { "not-ours", { "s1" }, "s1", "s1", { "/b =s1 @900", "/l</b ! ~ @900", "/a</l *vda @100" } },
     "up: /b; /l" },
