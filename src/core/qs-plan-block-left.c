@@ -80,20 +80,18 @@ find_fate (const QsBlock *block, const QsImage *image, const QsFile *file)
   return qs_file_book_fate (&book, &as_then);
 }
 
-/* what a disk is on counts as named by the definition as long as it is on it */
+/* what a disk is on counts as named by the definition as long as it is on it, and as it was when the
+   guest was started */
 static gboolean
 is_named (const QsBlock *block, const QsImage *image)
 {
-  const QsDomainDef *const defs[] = { block->domain->def, block->domain->live_def };
+  const GPtrArray *disks = block->domain->def->disks;
 
   if (!is_left (block, image))
     return qs_users_is_here (block->facts, image->path);
-  for (guint i = 0; i < G_N_ELEMENTS (defs); i++)
-    for (guint n = 0; defs[i] != NULL && n < defs[i]->disks->len; n++)
-      if (g_strcmp0 (((const QsDiskDef *)g_ptr_array_index (defs[i]->disks, n))->source,
-                     image->path)
-          == 0)
-        return TRUE;
+  for (guint i = 0; i < disks->len; i++)
+    if (g_strcmp0 (((const QsDiskDef *)g_ptr_array_index (disks, i))->source, image->path) == 0)
+      return TRUE;
   return FALSE;
 }
 

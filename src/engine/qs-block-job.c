@@ -10,6 +10,8 @@
 /* events may be lost, so that a waiter looks once in a while without one */
 #define LOOK_AGAIN (G_USEC_PER_SEC / 4)
 
+#define TELL_TIMES 4
+
 /* more than a job may have to wait for at once, when its speed is limited */
 #define MAX_PIECE (64 * 1024 * 1024)
 
@@ -265,12 +267,18 @@ is_held (const QsBlockJob *job)
   return job->state == QS_BLOCK_JOB_READY || (job->state == QS_BLOCK_JOB_RUNNING && job->is_paused);
 }
 
+/* what has changed is told some times, for not all that is told is passed on; then no more, for this may
+   go on for days */
 static void
-tell_change (const QsBlockJobWait *wait, const QsBlockJob *job, QsBlockJob *told)
+tell_change (const QsBlockJobWait *wait, const QsBlockJob *job, QsBlockJob *told, guint *times)
 {
-  if (wait->tell != NULL && (job->done != told->done || job->total != told->total))
-    wait->tell (job, wait->user_data);
+  if (job->done != told->done || job->total != told->total)
+    *times = TELL_TIMES;
+  if (wait->tell == NULL || *times == 0)
+    return;
+  wait->tell (job, wait->user_data);
   *told = (QsBlockJob){ .done = job->done, .total = job->total };
+  (*times)--;
 }
 
 static gboolean
@@ -278,10 +286,11 @@ wait_held (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlockJob *j
            QsControlEnd *end, GError **error)
 {
   QsBlockJob told = { 0 };
+  guint times = 0;
 
   while (qs_block_job_look (qmp, id, job, error))
     {
-      tell_change (wait, job, &told);
+      tell_change (wait, job, &told, &times);
       if (!is_held (job))
         return TRUE;
       steer (qmp, id, wait->control);

@@ -42,6 +42,19 @@ wait_for_end (const QsMerge *merge, QsGuest *guest, QsControlEnd *end, GError **
   return *end != QS_CONTROL_HOLD || fail (merge, guest, &job, error);
 }
 
+/* at once, and then what changes: how far it has come is the same for as long as the guest writes nothing */
+static gboolean
+tell_first (const QsMerge *merge, QsGuest *guest, GError **error)
+{
+  g_auto (QsBlockJob) job = { 0 };
+
+  if (!qs_block_job_look (qs_guest_get_qmp (guest), merge->job, &job, error))
+    return FALSE;
+  merge->call->world->told_at = 0;
+  tell (&job, (gpointer)merge);
+  return TRUE;
+}
+
 static gboolean
 hold (const QsMerge *merge, QsGuest *guest, QsControlEnd *end, GError **error)
 {
@@ -54,6 +67,8 @@ hold (const QsMerge *merge, QsGuest *guest, QsControlEnd *end, GError **error)
                    "nobody is there who could say how the job ‘%s’ is to end", merge->job);
       return FALSE;
     }
+  if (!tell_first (merge, guest, error))
+    return FALSE;
   qs_control_set_hold (control, QS_CONTROL_NOW);
   qs_step_call_tell_ready (merge->call, TRUE);
   told = wait_for_end (merge, guest, end, error);
@@ -118,6 +133,15 @@ is_finishing (const QsStepCall *call)
   return learnt != NULL && g_variant_lookup (learnt, "done", "b", &done) && !done;
 }
 
+static gboolean
+run (const QsMerge *merge, QsGuest *guest, QsControlEnd *end, GError **error)
+{
+  if (qs_merge_reach (merge, guest, QS_BLOCK_JOB_READY, error) && hold (merge, guest, end, error))
+    return TRUE;
+  qs_step_call_explain_end (merge->call, error);
+  return FALSE;
+}
+
 gboolean
 qs_run_job_hold (QsStepCall *call, GVariant **result, GError **error)
 {
@@ -133,9 +157,7 @@ qs_run_job_hold (QsStepCall *call, GVariant **result, GError **error)
                    qs_merge_program (&merge));
       return FALSE;
     }
-  if (!is_finishing (call)
-      && (!qs_merge_reach (&merge, guest, QS_BLOCK_JOB_READY, error)
-          || !hold (&merge, guest, &end, error)))
+  if (!is_finishing (call) && !run (&merge, guest, &end, error))
     return FALSE;
   *result = end == QS_CONTROL_PIVOT ? done_result () : finished_result (&merge);
   return end == QS_CONTROL_PIVOT || finish (&merge, guest, error);

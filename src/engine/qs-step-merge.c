@@ -53,9 +53,12 @@ qs_run_mirror (QsStepCall *call, GVariant **result, GError **error)
     return FALSE;
   if (guest == NULL)
     return without_guest (&merge, result, error);
-  return qs_step_boolean (call->step, "until-ready")
-             ? qs_merge_reach (&merge, guest, QS_BLOCK_JOB_READY, error)
-             : qs_merge_begin (&merge, guest, error);
+  if (qs_step_boolean (call->step, "until-ready")
+          ? qs_merge_reach (&merge, guest, QS_BLOCK_JOB_READY, error)
+          : qs_merge_begin (&merge, guest, error))
+    return TRUE;
+  qs_step_call_explain_end (call, error);
+  return FALSE;
 }
 
 /* a destination that has lost its name would go with the guest's next end */
