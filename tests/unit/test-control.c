@@ -191,6 +191,40 @@ test_threads (void)
   g_assert_false (paused);
 }
 
+/* what a job in QEMU has is neither asked for again nor overruled, unless somebody wishes it */
+static void
+test_adopt (void)
+{
+  g_autoptr (QsControl) control = qs_control_new ();
+  guint64 speed = 0;
+  gboolean paused = FALSE;
+
+  qs_control_set_step (control, NULL, QS_CONTROL_NOW);
+  qs_control_adopt (control, TRUE, 7);
+  g_assert_false (qs_control_take_paused (control, &paused));
+  g_assert_false (qs_control_take_speed (control, &speed));
+  g_assert_true (qs_control_get_paused (control));
+  g_assert_cmpuint (qs_control_get_speed (control), ==, 7);
+
+  g_assert_true (qs_control_set_paused (control, FALSE, NULL));
+  g_assert_true (qs_control_set_speed (control, 9, NULL));
+  qs_control_adopt (control, TRUE, 8);
+  g_assert_true (qs_control_take_paused (control, &paused));
+  g_assert_false (paused);
+  g_assert_true (qs_control_take_speed (control, &speed));
+  g_assert_cmpuint (speed, ==, 9);
+}
+
+static void
+test_leave (void)
+{
+  g_autoptr (QsControl) control = qs_control_new ();
+
+  g_assert_false (qs_control_is_left (control));
+  qs_control_leave (control);
+  g_assert_true (qs_control_is_left (control));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -202,5 +236,7 @@ main (int argc, char **argv)
   g_test_add_func ("/control/end", test_end);
   g_test_add_func ("/control/limit", test_limit);
   g_test_add_func ("/control/threads", test_threads);
+  g_test_add_func ("/control/adopt", test_adopt);
+  g_test_add_func ("/control/leave", test_leave);
   return g_test_run ();
 }

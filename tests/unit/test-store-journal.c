@@ -157,6 +157,38 @@ test_parts (void)
                    QS_PART_COMMITTED);
 }
 
+/* as if it had never been begun before */
+static void
+test_part_anew (void)
+{
+  g_auto (StoreFixture) fixture = { 0 };
+  g_autoptr (GPtrArray) ops = NULL;
+  g_autoptr (Journal) journal = NULL;
+  g_autoptr (QsPlan) plan = make_plan ();
+  g_autoptr (GVariant) result = g_variant_ref_sink (g_variant_new_parsed ("{'ino': <uint64 5>}"));
+  const QsPartRecord *record;
+
+  store_fixture_open (&fixture);
+  journal = qs_store_get_journal (fixture.store, begin (fixture.store, "n"));
+  for (guint i = 0; i < 2; i++)
+    {
+      g_assert_true (journal->vtable->begin_part (journal, i, plan, NULL));
+      g_assert_true (journal->vtable->step (journal, i, 0, QS_STEP_STATE_DONE, result, NULL));
+    }
+  g_assert_true (journal->vtable->part (journal, 1, QS_PART_UNDOING, NULL));
+  g_assert_true (journal->vtable->part (journal, 1, QS_PART_UNDONE, NULL));
+  g_assert_true (journal->vtable->begin_part (journal, 1, plan, NULL));
+  store_reopen (&fixture);
+
+  ops = load (&fixture);
+  record = g_ptr_array_index (((QsOpenOp *)g_ptr_array_index (ops, 0))->parts, 1);
+  g_assert_cmpint (record->state, ==, QS_PART_OPEN);
+  g_assert_cmpint (step_state (record, 0), ==, QS_STEP_STATE_NONE);
+  g_assert_null (g_ptr_array_index (record->results, 0));
+  record = g_ptr_array_index (((QsOpenOp *)g_ptr_array_index (ops, 0))->parts, 0);
+  g_assert_cmpint (step_state (record, 0), ==, QS_STEP_STATE_DONE);
+}
+
 /* nothing of a part is taken without its intent */
 static void
 test_step_without_part (void)
@@ -309,6 +341,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/store-journal/reopen", test_reopen);
   g_test_add_func ("/store-journal/parts", test_parts);
+  g_test_add_func ("/store-journal/part-anew", test_part_anew);
   g_test_add_func ("/store-journal/step-without-part", test_step_without_part);
   g_test_add_func ("/store-journal/pending", test_pending);
   g_test_add_func ("/store-journal/busy", test_busy);
