@@ -50,14 +50,16 @@ qs_operation_passes_quarantine (QsVerb verb)
 
 /**
  * qs_operation_resumes:
+ * @part: of it, or @request itself
  *
- * Returns: whether what @request asks for is gone on with after a restart of the service
+ * Returns: whether this part of what @request asks for is begun, or gone on with, after a restart of the
+ *   service
  */
 gboolean
-qs_operation_resumes (const QsRequest *request)
+qs_operation_resumes (const QsRequest *request, const QsRequest *part)
 {
   gboolean is_transient =
       request->verb == QS_VERB_BLOCK_COPY && (request->flags & QS_BLOCK_COPY_TRANSIENT_JOB) != 0;
 
-  return operations[request->verb].resumes && !is_transient;
+  return operations[part->verb].resumes && !is_transient;
 }

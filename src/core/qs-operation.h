@@ -40,4 +40,4 @@ typedef struct
 
 const QsOperation *qs_operation_get (QsVerb verb);
 gboolean qs_operation_passes_quarantine (QsVerb verb);
-gboolean qs_operation_resumes (const QsRequest *request);
+gboolean qs_operation_resumes (const QsRequest *request, const QsRequest *part);

@@ -103,12 +103,31 @@ is_alive (QsRealWorld *world, const QsPartRecord *part, guint next)
   return can_resume (part->plan, next) && merge_is_alive (world, part, next);
 }
 
+/* FALSE: some part was found to be not needed */
+static gboolean
+has_all_parts (const QsOpenOp *op)
+{
+  for (guint i = 0; i < op->parts->len; i++)
+    if (((const QsPartRecord *)g_ptr_array_index (op->parts, i))->n != i)
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+resumes (const Recovery *recovery, guint n)
+{
+  const QsOpenOp *op = recovery->op;
+
+  return n < op->requests->len && has_all_parts (op)
+         && qs_operation_resumes (op->request, g_ptr_array_index (op->requests, n));
+}
+
 static gboolean
 may_go_on (const Recovery *recovery, QsRealWorld *world, const QsPartRecord *part)
 {
   guint next;
 
-  return qs_operation_resumes (recovery->op->request) && qs_runner_may_go_on (part, &next)
+  return resumes (recovery, part->n) && qs_runner_may_go_on (part, &next)
          && is_alive (world, part, next);
 }
 
@@ -164,14 +183,15 @@ look_at_part (Recovery *recovery, QsPartRecord *part, gboolean *has_failed, GErr
   return outcome;
 }
 
-/* whether what was not begun, or was only interrupted, is begun by a job: of a domain that is still there */
+/* whether part @n, which was not begun or was only interrupted, is begun by a job: of a domain that is
+   still there */
 static gboolean
-may_begin_rest (const Recovery *recovery)
+may_begin (const Recovery *recovery, guint n)
 {
   const QsOpenOp *op = recovery->op;
   g_autoptr (QsDomain) domain = qs_registry_get (recovery->engine->registry, op->domain);
 
-  return domain != NULL && op->n_parts > 1 && qs_operation_resumes (op->request);
+  return domain != NULL && op->n_parts > 1 && resumes (recovery, n);
 }
 
 /* parts that were not begun are not begun here: then the operation has failed, whatever was done, unless
@@ -197,7 +217,7 @@ resume_parts (Recovery *recovery, GError **error)
     return QS_OUTCOME_DONE;
   if (error != NULL && *error != NULL)
     return QS_OUTCOME_UNDONE;
-  recovery->goes_on = !has_failed && may_begin_rest (recovery);
+  recovery->goes_on = !has_failed && may_begin (recovery, n_done);
   if (recovery->goes_on)
     return QS_OUTCOME_OPEN;
   g_set_error (error, QS_ERROR, QS_ERROR_FAILED,

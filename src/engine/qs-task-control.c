@@ -50,7 +50,7 @@ qs_task_get_wishes (QsTask *task, gboolean *paused, guint64 *speed)
 gboolean
 qs_task_leave (QsTask *task)
 {
-  if (!qs_operation_resumes (task->request))
+  if (!qs_operation_resumes (task->request, task->request))
     return FALSE;
   qs_control_leave (task->control);
   return TRUE;

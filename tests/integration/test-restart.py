@@ -12,6 +12,7 @@ from qs_client import DBusError
 from qs_merge_killed import CHILDREN, MergeKilledCase
 from qs_restore import Monitor, command_line
 from qs_testing import wait_until
+from qs_tree_maker import GUEST_END
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -19,6 +20,7 @@ SIZE = 128 * MIB
 SMALL, LARGE = 24 * MIB, 32 * MIB
 SPEED = 2 * MIB
 SNAPSHOTS_FULL = 1 << 16
+DISCARD = 16
 FAST = 5    # seconds: what does not wait for a merge
 
 
@@ -249,6 +251,27 @@ class Moment(RestartCase):
             return True
 
         self.assertGreater(self.moments(delete, is_done, 4), 4)
+
+    def test_discard(self):
+        """The revert is done or not; only if it is what was to be discarded goes, and all of it."""
+        def revert():
+            self.domain.snapshot('s2').revert(DISCARD)
+
+        def is_done():
+            self.find()
+            if self.domain['Job'] != '/':
+                return False
+            found = self.records().names
+            ends.append(len(found))
+            self.assertIn(found, ({'s1', 's2'}, set(self.names)))
+            if len(found) == 2:
+                self.names, self.written = ['s1', 's2'], {'vda': self.states['s2']['vda'][GUEST_END:]}
+            self.check()
+            return True
+
+        ends = []
+        self.moments(revert, is_done, 3)
+        self.assertEqual(set(ends), {2, 4})
 
     def test_undefine(self):
         def undefine():
