@@ -2,7 +2,6 @@
 """The daemon ends, by a signal or by kill -9, in the middle of what takes long; the next one finds
 it where it is, goes on, and tells of it by a job."""
 import os
-import re
 import signal
 import time
 
@@ -10,7 +9,7 @@ import qs_images as images
 import qs_tap
 from qs_client import DBusError
 from qs_merge_killed import CHILDREN, MergeKilledCase
-from qs_restore import Monitor, command_line
+from qs_restart import FAST, Restarts
 from qs_testing import wait_until
 from qs_tree_maker import GUEST_END
 
@@ -21,10 +20,9 @@ SMALL, LARGE = 24 * MIB, 32 * MIB
 SPEED = 2 * MIB
 SNAPSHOTS_FULL = 1 << 16
 DISCARD = 16
-FAST = 5    # seconds: what does not wait for a merge
 
 
-class RestartCase(MergeKilledCase):
+class RestartCase(Restarts, MergeKilledCase):
     def lay(self, *lengths):
         """Of each length a layer with so much in it, side by side; a snapshot below each."""
         self.begin()
@@ -36,24 +34,9 @@ class RestartCase(MergeKilledCase):
             at += length
         self.learn()
 
-    def find(self):
-        self.domain = self.session.manager.domain(self.guest.name)
-
-    def end(self, how):
-        """One that is asked to leaves what takes long; the next one is not started yet."""
-        begun = time.monotonic()
-        status = self.session.stop_daemon(how)
-        self.assertEqual(status, 0 if how == signal.SIGTERM else -how)
-        self.assertLess(time.monotonic() - begun, FAST)
-
     def again(self):
         """The next start: what it has found."""
-        self.session.start_daemon()
-        self.find()
-        self.assertNotEqual(self.domain['Job'], '/')
-        job = self.domain.job(self.domain['Job'])
-        self.assertEqual((job['Operation'], job['StartedByUID']), ('snapshot-delete', os.getuid()))
-        return job
+        return self.found('snapshot-delete')
 
     def slow(self, name, flags=0, step=r'block-\w+'):
         """A delete that has begun to move bytes and will for some time: its job."""
@@ -61,28 +44,6 @@ class RestartCase(MergeKilledCase):
         job.SetSpeed(SPEED)
         self.wait_moving(job, step)
         return job
-
-    @staticmethod
-    def wait_moving(job, step=r'block-\w+', beyond=0):
-        wait_until(lambda: re.fullmatch(step, job['Step']) and job['BytesDone'] > beyond, 20,
-                   'bytes are moved')
-
-    def ask(self, program='qemu-system'):
-        """The block jobs of a QEMU that no daemon talks to: id -> offset."""
-        words = command_line(self.processes(program)[0])
-        path = re.search(r'path=([^,]*qmp\.sock)', ' '.join(words)).group(1)
-        monitor = Monitor(path)
-        jobs = {job['device']: job['offset'] for job in monitor.execute('query-block-jobs')}
-        monitor.file.close()
-        monitor.socket.close()
-        return jobs
-
-    def check_moving(self, jobs, program='qemu-system'):
-        """QEMU is at work on the same job still, which has not begun anew."""
-        now = self.ask(program)
-        self.assertEqual(set(now), set(jobs))
-        for job, offset in jobs.items():
-            self.assertGreaterEqual(now[job], offset)
 
     def finish_job(self, job, *gone):
         job.SetSpeed(0)
@@ -265,7 +226,8 @@ class Moment(RestartCase):
             ends.append(len(found))
             self.assertIn(found, ({'s1', 's2'}, set(self.names)))
             if len(found) == 2:
-                self.names, self.written = ['s1', 's2'], {'vda': self.states['s2']['vda'][GUEST_END:]}
+                self.names = ['s1', 's2']
+                self.written = {'vda': self.states['s2']['vda'][GUEST_END:]}
             self.check()
             return True
 
