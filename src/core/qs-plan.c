@@ -189,6 +189,24 @@ qs_plan_commit_index (const QsPlan *plan)
   return index;
 }
 
+/**
+ * qs_plan_is_needless:
+ * @results: of GVariant or NULL: what the steps have learnt
+ *
+ * Whether another step has done already what a finish step is for. Then it has no intent either.
+ */
+gboolean
+qs_plan_is_needless (const QsPlan *plan, guint index, const GPtrArray *results)
+{
+  guint32 load = G_MAXUINT32;
+  gboolean loaded = FALSE;
+  GVariant *learnt;
+
+  (void)g_variant_lookup (qs_plan_step (plan, index)->arguments, "load", "u", &load);
+  learnt = load < results->len ? g_ptr_array_index (results, load) : NULL;
+  return learnt != NULL && g_variant_lookup (learnt, QS_RESULT_LOADED, "b", &loaded) && loaded;
+}
+
 /* the name that a file made at @path has in the end */
 static const char *
 final_path (const QsPlan *plan, const char *path)

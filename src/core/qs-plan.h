@@ -20,6 +20,9 @@ typedef struct
   guint64 memory_bytes; /* that memory may take when it is saved; not kept in the journal */
 } QsPlan;
 
+/* in the result of a load: QEMU has brought the memory back, and the disks before it */
+#define QS_RESULT_LOADED "loaded"
+
 QsPlan *qs_plan_new (void);
 void qs_plan_add (QsPlan *plan, QsStepKind kind, QsPhase phase, const char *target,
                   GVariant *arguments);
@@ -33,6 +36,7 @@ QsPlan *qs_plan_ref (QsPlan *plan);
 void qs_plan_unref (QsPlan *plan);
 const QsStep *qs_plan_step (const QsPlan *plan, guint index);
 guint qs_plan_commit_index (const QsPlan *plan);
+gboolean qs_plan_is_needless (const QsPlan *plan, guint index, const GPtrArray *results);
 char *qs_plan_to_text (const QsPlan *plan); /* for the journal */
 QsPlan *qs_plan_from_text (const char *text, GError **error);
 char *qs_plan_describe (const QsPlan *plan); /* for people and golden files */

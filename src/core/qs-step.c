@@ -27,7 +27,7 @@ static const QsStepType step_types[] = {
   [QS_STEP_IMAGE_SNAPSHOT_DELETE] = { "image-snapshot-delete", NULL,
                                       QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL, IMAGE_SNAPSHOT },
   /* @backing: an existing node that it stands on; left out, or "": none, whatever its header says */
-  [QS_STEP_NODE_ADD] = { "blockdev-add", "blockdev-del", QS_MAY_PREPARE,
+  [QS_STEP_NODE_ADD] = { "blockdev-add", "blockdev-del", QS_MAY_PREPARE | QS_INTENT_MAY_WAIT,
                          "target:s node:s path:s format:s direct:b no-flush:b detect-zeroes:s? "
                          "auto-read-only:b? open-backing:b? backing:s? read-only:b?" },
   /* all disks at one point in time. A row has one of: `overlay`, which the guest goes over to; `tag`,
@@ -53,13 +53,16 @@ static const QsStepType step_types[] = {
   [QS_STEP_SPAWN] = { "spawn", "kill", QS_MAY_PREPARE | QS_MAY_FINISH,
                       "id:s definition:s chains:a(sa(ss)) incoming:b? beside:b?" },
   [QS_STEP_STOP] = { "stop", "cont",
-                     QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH | QS_RELEASES_GUEST, "" },
+                     QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH | QS_RELEASES_GUEST
+                         | QS_INTENT_MAY_WAIT,
+                     "" },
   /* @stop: only if that step has paused the guest */
   [QS_STEP_CONT] = { "cont", "stop", QS_MAY_PREPARE | QS_MAY_COMMIT | QS_MAY_FINISH, "stop:u?" },
   [QS_STEP_POWERDOWN] = { "system_powerdown", NULL, QS_MAY_COMMIT | QS_IS_FINAL, "" },
   [QS_STEP_QUIT] = { "quit", NULL, QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL,
                      "pid:x start-time:t boot-id:s unit:s" },
-  [QS_STEP_RECORD] = { "record", NULL, QS_MAY_COMMIT | QS_MAY_FINISH, "changes:a(sa{sv})" },
+  [QS_STEP_RECORD] = { "record", NULL, QS_MAY_COMMIT | QS_MAY_FINISH | QS_INTENT_MAY_WAIT,
+                       "changes:a(sa{sv})" },
   /* @keep: only while the file has this name as well */
   [QS_STEP_FILE_UNLINK] = { "file-unlink", NULL,
                             QS_MAY_COMMIT | QS_MAY_FINISH | QS_IS_FINAL | QS_REMOVES_FILE,
@@ -83,12 +86,12 @@ static const QsStepType step_types[] = {
                             "target:s node:s format:s backing:s path:s backing-format:s old:s "
                             "direct:b no-flush:b detect-zeroes:s" },
   /* node @node keeps @old alive while no device stands on that */
-  [QS_STEP_NODE_HOLD] = { "blockdev-hold", "blockdev-del", QS_MAY_PREPARE,
+  [QS_STEP_NODE_HOLD] = { "blockdev-hold", "blockdev-del", QS_MAY_PREPARE | QS_INTENT_MAY_WAIT,
                           "target:s node:s old:s" },
   /* the @device of a guest that stands still goes from @old to @node */
-  [QS_STEP_NODE_SWITCH] = { "qom-set", "qom-set", QS_MAY_PREPARE,
+  [QS_STEP_NODE_SWITCH] = { "qom-set", "qom-set", QS_MAY_PREPARE | QS_INTENT_MAY_WAIT,
                             "target:s device:s node:s old:s" },
-  [QS_STEP_NODE_RELEASE] = { "blockdev-del", NULL, QS_MAY_FINISH,
+  [QS_STEP_NODE_RELEASE] = { "blockdev-del", NULL, QS_MAY_FINISH | QS_INTENT_MAY_WAIT,
                              "target:s node:s? old:s holder:s?" },
   [QS_STEP_RESET] = { "system_reset", NULL, QS_MAY_FINISH, "" },
   /* to the QEMU that somebody else has started, or to that of step @spawn */

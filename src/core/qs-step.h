@@ -87,6 +87,9 @@ typedef enum
 #define QS_ONLY_LOOKS (32u << QS_N_PHASES)
 /* QEMU goes on with it by itself: done once more, it takes the work where it is */
 #define QS_CAN_RESUME (64u << QS_N_PHASES)
+/* a power failure takes its effect along, with QEMU or with the record: its intent is not synchronized
+   before it */
+#define QS_INTENT_MAY_WAIT (128u << QS_N_PHASES)
 
 /* stands where other steps and files have the target of a disk */
 #define QS_MEMORY_TARGET "@memory"

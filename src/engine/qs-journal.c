@@ -11,6 +11,23 @@ unref_result (gpointer result)
 }
 
 /**
+ * qs_journal_intend:
+ * @result: (nullable): what the step has learnt before its effect
+ *
+ * That a step is about to have an effect.
+ */
+gboolean
+qs_journal_intend (QsJournal *journal, guint part, const QsPlan *plan, guint index,
+                   GVariant *result, GError **error)
+{
+  gboolean waits =
+      (qs_step_type (qs_plan_step (plan, index)->kind)->phases & QS_INTENT_MAY_WAIT) != 0;
+
+  return (waits ? journal->vtable->step_later
+                : journal->vtable->step) (journal, part, index, QS_STEP_STATE_BEGUN, result, error);
+}
+
+/**
  * qs_part_record_new:
  * @plan: (transfer none)
  *

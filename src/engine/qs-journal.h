@@ -24,10 +24,11 @@ typedef enum
 /**
  * QsJournal:
  *
- * Intent before effect. Every call is one COMMIT when it returns TRUE, durable but for three: that a
- * part begins, that a step is DONE, that a part is CLOSED. These are so with the next COMMIT, which
- * comes before the next effect or is the end of the operation: without them the journal is as after
- * a crash just before them. The store implements it, tests have one in memory.
+ * Intent before effect. Every call is one COMMIT when it returns TRUE. Durable are the intents and what
+ * is taken back. That a part begins, that a step is DONE, that a part is COMMITTED or CLOSED is so with
+ * the next durable COMMIT, which comes before the next effect that outlives a power failure, or is the
+ * end of the operation: without them the journal is as after a crash just before them. @step_later: an
+ * intent that waits in the same way. The store implements it, tests have one in memory.
  */
 typedef struct QsJournal QsJournal;
 
@@ -36,6 +37,8 @@ typedef struct
   gboolean (*begin_part) (QsJournal *journal, guint part, const QsPlan *plan, GError **error);
   gboolean (*step) (QsJournal *journal, guint part, guint index, QsStepState state,
                     GVariant *result, GError **error);
+  gboolean (*step_later) (QsJournal *journal, guint part, guint index, QsStepState state,
+                          GVariant *result, GError **error);
   gboolean (*part) (QsJournal *journal, guint part, QsPartState state, GError **error);
 } QsJournalVTable;
 
@@ -43,6 +46,9 @@ struct QsJournal
 {
   const QsJournalVTable *vtable;
 };
+
+gboolean qs_journal_intend (QsJournal *journal, guint part, const QsPlan *plan, guint index,
+                            GVariant *result, GError **error);
 
 /**
  * QsPartRecord:

@@ -248,8 +248,7 @@ qs_step_call_note (QsStepCall *call, GVariant *learnt, GError **error)
 {
   QsJournal *journal = call->world->journal;
 
-  return journal->vtable->step (journal, call->world->part, call->index, QS_STEP_STATE_BEGUN,
-                                learnt, error);
+  return qs_journal_intend (journal, call->world->part, call->plan, call->index, learnt, error);
 }
 
 /**

@@ -64,8 +64,11 @@ mark (QsPartRun *run, guint index, QsStepState state, GError **error)
 {
   QsJournal *journal = run->runner->journal;
   GVariant *result = g_ptr_array_index (run->results, index);
+  guint part = run->runner->part;
 
-  if (!journal->vtable->step (journal, run->runner->part, index, state, result, error))
+  if (!(state == QS_STEP_STATE_BEGUN
+            ? qs_journal_intend (journal, part, run->plan, index, result, error)
+            : journal->vtable->step (journal, part, index, state, result, error)))
     return FALSE;
   run->states[index] = state;
   return TRUE;
@@ -256,7 +259,8 @@ leave (GError **error)
 static gboolean
 finish_step (QsPartRun *run, guint index, GError **error)
 {
-  gboolean done = run->states[index] == QS_STEP_STATE_DONE;
+  gboolean done = run->states[index] == QS_STEP_STATE_DONE
+                  || qs_plan_is_needless (run->plan, index, run->results);
 
   for (guint i = 0; i < ATTEMPTS && !done && (i == 0 || !is_left (run)); i++)
     {

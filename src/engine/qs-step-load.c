@@ -11,7 +11,6 @@
    is looked at before */
 
 /* in the result: how it ended */
-#define LOADED "loaded"
 #define LOST "memory-lost" /* why, for people */
 #define PARTIAL "partial"  /* some disks are reverted, and perhaps not all */
 
@@ -193,7 +192,7 @@ void
 qs_step_load_note (QsStepCall *call, QsGuest *guest)
 {
   g_autoptr (GVariant) learnt =
-      g_variant_ref_sink (g_variant_new_parsed ("{'" LOADED "': <true>}"));
+      g_variant_ref_sink (g_variant_new_parsed ("{'" QS_RESULT_LOADED "': <true>}"));
   g_autoptr (GError) error = NULL;
 
   note (call, QS_STEP_STATE_DONE, learnt, &error);
@@ -365,7 +364,7 @@ probe_standing (QsStepCall *call, GError **error)
 gboolean
 qs_step_load_is_done (const QsStepCall *call)
 {
-  return has_flag (qs_step_call_result (call), LOADED);
+  return has_flag (qs_step_call_result (call), QS_RESULT_LOADED);
 }
 
 QsProbe
@@ -410,7 +409,7 @@ qs_step_load_find (QsStepCall *call, gboolean *loaded, GError **error)
   index = g_variant_get_uint32 (load);
   if (index >= call->results->len)
     return TRUE;
-  *loaded = has_flag (g_ptr_array_index (call->results, index), LOADED);
+  *loaded = has_flag (g_ptr_array_index (call->results, index), QS_RESULT_LOADED);
   if (*loaded || !is_into_guest (qs_plan_step (call->plan, index)))
     return TRUE;
   if (!find_guest (call, qs_plan_step (call->plan, index), &guest, error))

@@ -75,8 +75,8 @@ begin_op (QsDb *db, gpointer data, GError **error)
  * @name: 8 hex digits
  * @parts: (element-type QsRequest) (nullable): NULL: @request is the one part
  *
- * The intent, durable with that of the first step. Refused with DOMAIN_BUSY while another operation
- * of the domain is open.
+ * The intent, durable with the first of a step that does not wait. Refused with DOMAIN_BUSY while
+ * another operation of the domain is open.
  *
  * Returns: what the operation is called from now on; 0 if it could not be recorded
  */
@@ -199,6 +199,18 @@ journal_step (QsJournal *journal, guint part, guint index, QsStepState state, GV
 }
 
 static gboolean
+journal_step_later (QsJournal *journal, guint part, guint index, QsStepState state,
+                    GVariant *result, GError **error)
+{
+  StoreJournal *self = (StoreJournal *)journal;
+  JournalCall call = { .step = { self->op, part, index },
+                       .state = (gint64)state,
+                       .result = result };
+
+  return qs_store_write_lazily (self->store, put_step, &call, error);
+}
+
+static gboolean
 set_part_state (QsDb *db, gpointer data, GError **error)
 {
   const JournalCall *call = data;
@@ -212,13 +224,15 @@ journal_part (QsJournal *journal, guint part, QsPartState state, GError **error)
   StoreJournal *self = (StoreJournal *)journal;
   JournalCall call = { .step = { self->op, part }, .state = (gint64)state };
 
-  return (state == QS_PART_CLOSED ? qs_store_write_lazily
-                                  : qs_store_write) (self->store, set_part_state, &call, error);
+  return (state == QS_PART_UNDONE || state == QS_PART_UNDOING
+              ? qs_store_write
+              : qs_store_write_lazily) (self->store, set_part_state, &call, error);
 }
 
 static const QsJournalVTable journal_vtable = {
   .begin_part = journal_begin_part,
   .step = journal_step,
+  .step_later = journal_step_later,
   .part = journal_part,
 };
 

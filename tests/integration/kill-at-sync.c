@@ -10,14 +10,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* preloaded into the daemon: it dies at one of the moments at which its journal becomes durable, so
-   that a test can end it between any two steps. The file QS_KILL_FILE, once it is there, says at
-   which one, counted from then on, and which other process dies with it: "4 0", "4 12345"; or alone,
-   and has ended before the daemon goes on: "4 -12345" */
+/* preloaded into the daemon: it dies at one of the moments at which its journal is written to, so that
+   a test can end it between any two steps: when a transaction is in the log, durable or not. The file
+   QS_KILL_FILE, once it is there, says at which one, counted from then on, and which other process
+   dies with it: "4 0", "4 12345"; or alone, and has ended before the daemon goes on: "4 -12345" */
 
 #define END_MILLISECONDS 10000
 
-static int n_syncs;
+/* the log has a page after each header; that of the last one of a transaction has the number of pages
+   of the database in its second word */
+#define HEADER_BYTES 24
+
+static int n_commits;
+static int is_last_page;
 
 /* workers and tools inherit the environment, not the name */
 static int
@@ -52,7 +57,7 @@ strike (int also)
     pause ();
 }
 
-/* one thread writes the journal, and no other synchronizes anything */
+/* one thread writes the journal, and no other a database */
 static void
 count (void)
 {
@@ -63,19 +68,36 @@ count (void)
 
   if (file == NULL)
     {
-      n_syncs = 0;
+      n_commits = 0;
       return;
     }
-  if (fscanf (file, "%d %d", &at, &also) == 2 && ++n_syncs == at)
+  if (fscanf (file, "%d %d", &at, &also) == 2 && ++n_commits == at)
     strike (also);
   (void)fclose (file);
 }
 
-int
-fdatasync (int fd)
+static int
+ends_transaction (const void *data, size_t length)
 {
-  int (*real) (int) = (int (*) (int))dlsym (RTLD_NEXT, "fdatasync");
+  static const char none[4];
 
-  count ();
-  return real (fd);
+  return length == HEADER_BYTES && memcmp ((const char *)data + 4, none, sizeof none) != 0;
+}
+
+/* SQLite knows it by this name */
+ssize_t pwrite64 (int fd, const void *data, size_t length, off_t offset);
+
+ssize_t
+pwrite64 (int fd, const void *data, size_t length, off_t offset)
+{
+  ssize_t (*real) (int, const void *, size_t, off_t) =
+      (ssize_t (*) (int, const void *, size_t, off_t))dlsym (RTLD_NEXT, "pwrite64");
+  ssize_t written = real (fd, data, length, offset);
+
+  if (!is_daemon ())
+    return written;
+  if (is_last_page)
+    count ();
+  is_last_page = ends_transaction (data, length);
+  return written;
 }

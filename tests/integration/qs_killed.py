@@ -46,7 +46,7 @@ class Killer:
 @unittest.skipIf(PRELOAD == '', 'the preload library is not built')
 class KilledCase(StablePathCase):
     # that an operation has no more moments than this is checked
-    MOST = 40
+    MOST = 80
 
     def setUp(self):
         super().setUp()

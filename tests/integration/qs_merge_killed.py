@@ -14,7 +14,7 @@ from qs_tree_maker import GUEST_END
 
 CHILDREN, DISK_ONLY = 1, 16
 # that an operation has no more moments than this is checked
-MOST = 60
+MOST = 90
 # what the guest wrote and never flushed may die with QEMU
 LOST = 20
 

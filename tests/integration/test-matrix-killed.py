@@ -16,7 +16,7 @@ from qs_moments import Moments
 from qs_testing import end_process, wait_until
 
 # that an operation has no more moments than this is checked
-MOST = 60
+MOST = 90
 # what the guest wrote where there was a snapshot just before, and never flushed, may die with QEMU
 LOST = 20
 ROUNDS = int(os.environ.get('QS_CRASH_ROUNDS', '8'))

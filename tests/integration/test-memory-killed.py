@@ -16,7 +16,7 @@ from qs_testing import wait_until
 @unittest.skipIf(os.environ.get('QS_KILL_AT_SYNC', '') == '', 'the preload library is not built')
 class Killed(Base):
     # that an operation has no more moments than this is checked
-    MOST = 40
+    MOST = 80
 
     def setUp(self):
         super().setUp()

@@ -15,7 +15,7 @@ RUNNING, DISCARD, TIP, BRANCH = 1, 16, 64, 512
 EXTERNAL = "<disks><disk name='vda' snapshot='external'/><disk name='vdb' snapshot='external'/>" \
            '</disks>'
 # that an operation has no more moments than this is checked
-MOST = 60
+MOST = 90
 # so far from the snapshot the guest goes before each revert; where disks stay on their files, only
 # what it counts tells whether it was reverted
 FAR = {'internal': 25, 'side-car': 12, 'stream': 12, 'disks': 12}

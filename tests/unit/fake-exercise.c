@@ -18,12 +18,12 @@ assert_outcome (const FakeWorld *fake, QsOutcome outcome, const GError *error)
     case QS_OUTCOME_DONE:
       g_assert_no_error (error);
       g_assert_true (fake_world_is_after (fake));
-      g_assert_cmpint (fake->state, ==, QS_PART_CLOSED);
+      g_assert_cmpint (fake->pages.state, ==, QS_PART_CLOSED);
       return;
     case QS_OUTCOME_UNDONE:
       g_assert_true (fake_world_is_before (fake));
-      g_assert_true (!fake->begun || fake->state == QS_PART_UNDONE || fake->state == QS_PART_OPEN
-                     || fake->state == QS_PART_UNDOING);
+      g_assert_true (!fake->pages.begun || fake->pages.state == QS_PART_UNDONE || fake->pages.state == QS_PART_OPEN
+                     || fake->pages.state == QS_PART_UNDOING);
       return;
     case QS_OUTCOME_OPEN:
       g_assert_nonnull (error);
@@ -46,8 +46,8 @@ assert_settled (FakeWorld *fake)
   g_assert_true (after || fake_world_is_before (fake));
   g_assert_cmpint (outcome, ==, after ? QS_OUTCOME_DONE : QS_OUTCOME_UNDONE);
   g_assert_cmpuint (fake->n_changes, ==, n_changes);
-  if (fake->begun)
-    g_assert_cmpint (fake->state, ==, after ? QS_PART_CLOSED : QS_PART_UNDONE);
+  if (fake->pages.begun)
+    g_assert_cmpint (fake->pages.state, ==, after ? QS_PART_CLOSED : QS_PART_UNDONE);
 }
 
 /* starts the daemon again until it stays up */
@@ -99,7 +99,12 @@ crash_after (const QsPlan *plan, FakeTrouble first, guint from)
   guint n_events = live_through (plan, &first, &no_trouble);
 
   for (first.crash = from + 1; first.crash <= n_events; first.crash += stride (n_events))
-    live_through (plan, &first, &no_trouble);
+    {
+      first.power = FALSE;
+      live_through (plan, &first, &no_trouble);
+      first.power = TRUE;
+      live_through (plan, &first, &no_trouble);
+    }
 }
 
 static void
@@ -129,6 +134,7 @@ trouble_at (const QsPlan *plan, guint now)
   live_through (plan, &(FakeTrouble){ .mute = now }, &no_trouble);
   live_through (plan, &(FakeTrouble){ .fail = now, .mute = now + 1 }, &no_trouble);
   live_through (plan, &(FakeTrouble){ .stuck = now, .crash = now + 4 }, &no_trouble);
+  live_through (plan, &(FakeTrouble){ .crash = now, .power = TRUE }, &no_trouble);
   crash_twice (plan, now);
 }
 

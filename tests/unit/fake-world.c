@@ -10,14 +10,50 @@ typedef struct
   FakeWorld *fake;
 } FakeJournal;
 
+static void
+unref_result (gpointer result)
+{
+  if (result != NULL)
+    g_variant_unref (result);
+}
+
+static GPtrArray *
+copy_results (const GPtrArray *results)
+{
+  GPtrArray *copy = g_ptr_array_new_with_free_func (unref_result);
+
+  for (guint i = 0; i < results->len; i++)
+    {
+      GVariant *result = g_ptr_array_index (results, i);
+
+      g_ptr_array_add (copy, result == NULL ? NULL : g_variant_ref (result));
+    }
+  return copy;
+}
+
+static void
+clear_pages (FakePages *pages)
+{
+  g_clear_pointer (&pages->steps, g_array_unref);
+  g_clear_pointer (&pages->results, g_ptr_array_unref);
+}
+
+static void
+copy_pages (FakePages *to, const FakePages *from)
+{
+  clear_pages (to);
+  *to = (FakePages){ from->begun, from->state, g_array_copy (from->steps),
+                     copy_results (from->results) };
+}
+
 static G_NORETURN void
 violate (const FakeWorld *fake, guint step, const char *rule)
 {
   g_autofree char *plan = qs_plan_describe (fake->plan);
 
-  g_error ("step %u: %s (fail %u, stuck %u, mute %u, cancel %u, crash %u, now %u) in\n%s", step,
+  g_error ("step %u: %s (fail %u, stuck %u, mute %u, cancel %u, crash %u%s, now %u) in\n%s", step,
            rule, fake->trouble.fail, fake->trouble.stuck, fake->trouble.mute, fake->trouble.cancel,
-           fake->trouble.crash, fake->clock, plan);
+           fake->trouble.crash, fake->trouble.power ? " with power" : "", fake->clock, plan);
 }
 
 static void
@@ -43,6 +79,21 @@ fail (const FakeWorld *fake, FakeEffect reached, GError **error)
   return FALSE;
 }
 
+/* what was not synchronized is lost, and the effects that nobody has to take back are gone */
+static void
+lose_power (FakeWorld *fake)
+{
+  copy_pages (&fake->pages, &fake->disk);
+  for (guint i = 0; i < fake->plan->steps->len; i++)
+    {
+      guint traits = qs_step_type (qs_plan_step (fake->plan, i)->kind)->phases;
+      QsStepState state = g_array_index (fake->pages.steps, QsStepState, i);
+
+      if ((traits & QS_INTENT_MAY_WAIT) != 0)
+        fake->effects[i] = state == QS_STEP_STATE_DONE ? FAKE_WHOLE : FAKE_NONE;
+    }
+}
+
 /* a point at which something may go wrong; nothing happens between a crash and the next start */
 static gboolean
 event (FakeWorld *fake, guint step, FakeEffect reached, GError **error)
@@ -58,6 +109,8 @@ event (FakeWorld *fake, guint step, FakeEffect reached, GError **error)
     fake->stuck_step = step;
   if (fake->clock == trouble->mute)
     fake->muted = TRUE;
+  if (fake->clock == trouble->crash && trouble->power)
+    lose_power (fake);
   if (fake->clock == trouble->crash)
     fake->crashed = TRUE;
   if (fake->crashed || fake->clock == trouble->fail || fake->stuck_step == step)
@@ -68,7 +121,7 @@ event (FakeWorld *fake, guint step, FakeEffect reached, GError **error)
 static QsStepState
 state_of (const FakeWorld *fake, guint step)
 {
-  return g_array_index (fake->steps, QsStepState, step);
+  return g_array_index (fake->pages.steps, QsStepState, step);
 }
 
 static gboolean
@@ -85,11 +138,20 @@ write_event (FakeWorld *fake, FakeEffect reached, GError **error)
 static void
 write_step (FakeWorld *fake, guint step, QsStepState state, GVariant *result)
 {
-  g_array_index (fake->steps, QsStepState, step) = state;
-  if (g_ptr_array_index (fake->results, step) != NULL)
-    g_variant_unref (g_ptr_array_index (fake->results, step));
-  g_ptr_array_index (fake->results, step) = result == NULL ? NULL : g_variant_ref (result);
+  g_array_index (fake->pages.steps, QsStepState, step) = state;
+  if (g_ptr_array_index (fake->pages.results, step) != NULL)
+    g_variant_unref (g_ptr_array_index (fake->pages.results, step));
+  g_ptr_array_index (fake->pages.results, step) = result == NULL ? NULL : g_variant_ref (result);
+}
+
+/* the end of a write: a COMMIT, durable if it is not to wait for the next one */
+static gboolean
+commit (FakeWorld *fake, gboolean waits, GError **error)
+{
   fake->n_changes++;
+  if (!waits)
+    copy_pages (&fake->disk, &fake->pages);
+  return write_event (fake, FAKE_WHOLE, error);
 }
 
 static gboolean
@@ -99,23 +161,38 @@ journal_begin_part (QsJournal *journal, guint part, const QsPlan *plan, GError *
 
   if (!write_event (fake, FAKE_NONE, error))
     return FALSE;
-  expect (fake, 0, !fake->begun && plan == fake->plan, "a part is begun once");
-  fake->begun = TRUE;
-  fake->n_changes++;
-  return write_event (fake, FAKE_WHOLE, error);
+  expect (fake, 0, !fake->pages.begun && plan == fake->plan, "a part is begun once");
+  fake->pages.begun = TRUE;
+  return commit (fake, TRUE, error);
+}
+
+static gboolean
+put_step (QsJournal *journal, guint index, QsStepState state, GVariant *result, gboolean waits,
+          GError **error)
+{
+  FakeWorld *fake = ((FakeJournal *)journal)->fake;
+
+  if (!write_event (fake, FAKE_NONE, error))
+    return FALSE;
+  expect (fake, index, fake->pages.begun, "its part is begun");
+  write_step (fake, index, state, result);
+  return commit (fake, waits, error);
 }
 
 static gboolean
 journal_step (QsJournal *journal, guint part, guint index, QsStepState state, GVariant *result,
               GError **error)
 {
-  FakeWorld *fake = ((FakeJournal *)journal)->fake;
+  g_assert_cmpuint (part, ==, 7);
+  return put_step (journal, index, state, result, state == QS_STEP_STATE_DONE, error);
+}
 
-  if (!write_event (fake, FAKE_NONE, error))
-    return FALSE;
-  expect (fake, index, fake->begun && part == 7, "its part is begun");
-  write_step (fake, index, state, result);
-  return write_event (fake, FAKE_WHOLE, error);
+static gboolean
+journal_step_later (QsJournal *journal, guint part, guint index, QsStepState state,
+                    GVariant *result, GError **error)
+{
+  g_assert_cmpuint (part, ==, 7);
+  return put_step (journal, index, state, result, TRUE, error);
 }
 
 static gboolean
@@ -125,16 +202,16 @@ journal_part (QsJournal *journal, guint part, QsPartState state, GError **error)
 
   if (!write_event (fake, FAKE_NONE, error))
     return FALSE;
-  expect (fake, 0, fake->state != QS_PART_CLOSED && fake->state != QS_PART_UNDONE,
+  expect (fake, 0, fake->pages.state != QS_PART_CLOSED && fake->pages.state != QS_PART_UNDONE,
           "a part ends once");
-  expect (fake, 0, (state == QS_PART_UNDONE) == (fake->state == QS_PART_UNDOING),
+  expect (fake, 0, (state == QS_PART_UNDONE) == (fake->pages.state == QS_PART_UNDOING),
           "what is taken back is marked before");
-  fake->state = state;
-  fake->n_changes++;
-  return write_event (fake, FAKE_WHOLE, error);
+  fake->pages.state = state;
+  return commit (fake, state != QS_PART_UNDONE && state != QS_PART_UNDOING, error);
 }
 
-static const QsJournalVTable journal_vtable = { journal_begin_part, journal_step, journal_part };
+static const QsJournalVTable journal_vtable = { journal_begin_part, journal_step,
+                                                journal_step_later, journal_part };
 
 /* what a step learnt must reach all that come after it, also over a restart. A commit that was only
    found done teaches nothing */
@@ -144,7 +221,8 @@ expect_results (const FakeWorld *fake, guint index, GPtrArray *results)
   for (guint i = 0; i < index; i++)
     {
       GVariant *result = g_ptr_array_index (results, i);
-      gboolean teaches = i != fake->commit && qs_plan_step (fake->plan, i)->kind != QS_STEP_RECORD;
+      gboolean teaches = i != fake->commit && qs_plan_step (fake->plan, i)->kind != QS_STEP_RECORD
+                         && !qs_plan_is_needless (fake->plan, i, results);
       guint32 learnt = teaches ? G_MAXUINT32 : i;
 
       if (result != NULL)
@@ -156,12 +234,13 @@ expect_results (const FakeWorld *fake, guint index, GPtrArray *results)
 static void
 expect_in_order (const FakeWorld *fake, guint index)
 {
-  expect (fake, index, fake->begun && state_of (fake, index) != QS_STEP_STATE_NONE,
+  expect (fake, index, fake->pages.begun && state_of (fake, index) != QS_STEP_STATE_NONE,
           "intent before effect");
   for (guint i = 0; i < fake->plan->steps->len; i++)
     if (i < index)
       expect (fake, index,
-              fake->effects[i] == FAKE_WHOLE && state_of (fake, i) == QS_STEP_STATE_DONE,
+              (fake->effects[i] == FAKE_WHOLE && state_of (fake, i) == QS_STEP_STATE_DONE)
+                  || qs_plan_is_needless (fake->plan, i, fake->pages.results),
               "all steps before it done");
     else if (i > index)
       expect (fake, index, fake->effects[i] == FAKE_NONE, "no step after it begun");
@@ -181,6 +260,8 @@ run_record (FakeWorld *fake, guint index, GError **error)
   if (fake->effects[index] != FAKE_WHOLE)
     change (fake, index, FAKE_WHOLE);
   write_step (fake, index, QS_STEP_STATE_DONE, NULL);
+  fake->n_changes++;
+  copy_pages (&fake->disk, &fake->pages);
   return event (fake, index, FAKE_WHOLE, error);
 }
 
@@ -197,6 +278,14 @@ run_half (FakeWorld *fake, guint index, GVariant *result, GError **error)
   return event (fake, index, FAKE_HALF, error);
 }
 
+static GVariant *
+learn (const FakeWorld *fake, guint index)
+{
+  if (index == fake->commit && fake->commit_learns != NULL)
+    return g_variant_ref_sink (g_variant_new_parsed (fake->commit_learns));
+  return g_variant_ref_sink (g_variant_new_parsed ("{'learnt': <%u>}", index));
+}
+
 static gboolean
 can_resume (const QsStep *step)
 {
@@ -209,7 +298,6 @@ world_run (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, 
 {
   FakeWorld *fake = (FakeWorld *)world;
   const QsStep *step = qs_plan_step (plan, index);
-  GVariantDict learnt;
 
   if (!event (fake, index, FAKE_NONE, error))
     return FALSE;
@@ -222,9 +310,7 @@ world_run (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results, 
           "no cancelling from the commit on");
   if (step->kind == QS_STEP_RECORD)
     return run_record (fake, index, error);
-  g_variant_dict_init (&learnt, NULL);
-  g_variant_dict_insert (&learnt, "learnt", "u", index);
-  *result = g_variant_ref_sink (g_variant_dict_end (&learnt));
+  *result = learn (fake, index);
   if (step->phase != QS_PHASE_COMMIT && !run_half (fake, index, *result, error))
     return FALSE;
   if (can_resume (step) && qs_control_is_left (world->control))
@@ -284,13 +370,6 @@ world_probe (QsWorld *world, const QsPlan *plan, guint index, GPtrArray *results
 
 static const QsWorldVTable world_vtable = { world_run, world_undo, world_probe };
 
-static void
-unref_result (gpointer result)
-{
-  if (result != NULL)
-    g_variant_unref (result);
-}
-
 FakeWorld *
 fake_world_new (const QsPlan *plan)
 {
@@ -305,12 +384,13 @@ fake_world_new (const QsPlan *plan)
   fake->commit = qs_plan_commit_index (plan);
   fake->stuck_step = G_MAXUINT;
   fake->effects = g_new0 (FakeEffect, plan->steps->len);
-  fake->steps = g_array_new (FALSE, TRUE, sizeof (QsStepState));
-  g_array_set_size (fake->steps, plan->steps->len);
-  fake->results = g_ptr_array_new_with_free_func (unref_result);
-  g_ptr_array_set_size (fake->results, plan->steps->len);
+  fake->pages.steps = g_array_new (FALSE, TRUE, sizeof (QsStepState));
+  g_array_set_size (fake->pages.steps, plan->steps->len);
+  fake->pages.results = g_ptr_array_new_with_free_func (unref_result);
+  g_ptr_array_set_size (fake->pages.results, plan->steps->len);
   fake->cancellable = g_cancellable_new ();
   fake->world.control = qs_control_new ();
+  copy_pages (&fake->disk, &fake->pages);
   return fake;
 }
 
@@ -321,8 +401,8 @@ fake_world_free (FakeWorld *fake)
     return;
   g_free (fake->journal);
   g_free (fake->effects);
-  g_array_unref (fake->steps);
-  g_ptr_array_unref (fake->results);
+  clear_pages (&fake->pages);
+  clear_pages (&fake->disk);
   g_object_unref (fake->cancellable);
   qs_control_free (fake->world.control);
   g_free (fake);
@@ -367,10 +447,10 @@ read_journal (FakeWorld *fake)
 {
   QsPartRecord *record = qs_part_record_new (7, (QsPlan *)fake->plan);
 
-  record->state = fake->state;
-  for (guint i = 0; i < fake->results->len; i++)
+  record->state = fake->pages.state;
+  for (guint i = 0; i < fake->pages.results->len; i++)
     {
-      GVariant *result = g_ptr_array_index (fake->results, i);
+      GVariant *result = g_ptr_array_index (fake->pages.results, i);
 
       g_array_index (record->steps, QsStepState, i) = state_of (fake, i);
       g_ptr_array_index (record->results, i) = result == NULL ? NULL : g_variant_ref (result);
@@ -395,7 +475,7 @@ fake_world_resume (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
   g_autoptr (QsPartRecord) record = read_journal (fake);
 
   restart (fake, trouble);
-  return fake->begun ? qs_runner_resume (&runner, record, NULL, error) : QS_OUTCOME_UNDONE;
+  return fake->pages.begun ? qs_runner_resume (&runner, record, NULL, error) : QS_OUTCOME_UNDONE;
 }
 
 gboolean
@@ -404,7 +484,7 @@ fake_world_may_go_on (FakeWorld *fake)
   g_autoptr (QsPartRecord) record = read_journal (fake);
   guint next;
 
-  return fake->begun && qs_runner_may_go_on (record, &next);
+  return fake->pages.begun && qs_runner_may_go_on (record, &next);
 }
 
 QsOutcome

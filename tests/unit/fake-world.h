@@ -15,6 +15,7 @@
  * @cancel: the caller cancels
  * @crash: nothing happens any more, as after SIGKILL
  * @leave: the service ends
+ * @power: at the crash what was not synchronized is lost, and QEMU with what only it has
  */
 typedef struct
 {
@@ -24,6 +25,7 @@ typedef struct
   guint cancel;
   guint crash;
   guint leave;
+  gboolean power;
 } FakeTrouble;
 
 typedef enum
@@ -32,6 +34,15 @@ typedef enum
   FAKE_HALF,
   FAKE_WHOLE,
 } FakeEffect;
+
+/* what a journal has of the part */
+typedef struct
+{
+  gboolean begun;
+  QsPartState state;
+  GArray *steps;      /* of QsStepState */
+  GPtrArray *results; /* of GVariant */
+} FakePages;
 
 /**
  * FakeWorld:
@@ -51,11 +62,10 @@ typedef struct
   guint n_changes; /* of effects and journal */
   gboolean blind;  /* the probe cannot tell */
   gboolean lax;    /* rules are not watched */
+  const char *commit_learns;
 
-  gboolean begun;
-  QsPartState state;
-  GArray *steps;      /* of QsStepState */
-  GPtrArray *results; /* of GVariant */
+  FakePages pages;
+  FakePages disk; /* as it was synchronized last */
 
   FakeTrouble trouble;
   guint clock;
@@ -81,8 +91,8 @@ gboolean fake_world_is_after (const FakeWorld *fake);
  * fake_world_exercise:
  * @plan: a plan, as the planner made it
  *
- * Fails it, cancels it and crashes it at every event of every step, crashes its undo and its
- * recovery too, and asserts that the world is as before or as after, never between, that each
+ * Fails it, cancels it, crashes it and takes its power away at every event of every step, crashes its
+ * undo and its recovery too, and asserts that the world is as before or as after, never between, that each
  * effect came once, and that a second recovery does nothing.
  */
 void fake_world_exercise (const QsPlan *plan);

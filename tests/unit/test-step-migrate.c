@@ -43,7 +43,7 @@ note (QsJournal *journal, guint part, guint index, QsStepState state, GVariant *
   return TRUE;
 }
 
-static const QsJournalVTable journal_table = { NULL, note, NULL };
+static const QsJournalVTable journal_table = { NULL, note, note, NULL };
 
 static void
 unref_result (gpointer result)
