@@ -39,13 +39,10 @@ qs_qmp_wait_news (QsQmp *qmp, gint64 microseconds)
 
 /* @problem: (out): what the job failed of, or NULL */
 static JobState
-look_at_job (QsQmp *qmp, const char *id, guint seconds, char **problem, GError **error)
+read_job (JsonNode *jobs, const char *id, char **problem, GError **error)
 {
-  g_autoptr (JsonNode) jobs = qs_qmp_execute (qmp, "query-jobs", NULL, seconds, error);
-  JsonObject *job = jobs == NULL ? NULL : find_job (jobs, id);
+  JsonObject *job = find_job (jobs, id);
 
-  if (jobs == NULL)
-    return JOB_UNKNOWN;
   if (job == NULL)
     {
       g_set_error (error, QS_ERROR, QS_ERROR_TIMEOUT,
@@ -57,6 +54,14 @@ look_at_job (QsQmp *qmp, const char *id, guint seconds, char **problem, GError *
   if (json_object_has_member (job, "error"))
     *problem = qs_json_clean (qs_json_string (job, "error"));
   return JOB_CONCLUDED;
+}
+
+static JobState
+look_at_job (QsQmp *qmp, const char *id, guint seconds, char **problem, GError **error)
+{
+  g_autoptr (JsonNode) jobs = qs_qmp_execute (qmp, "query-jobs", NULL, seconds, error);
+
+  return jobs == NULL ? JOB_UNKNOWN : read_job (jobs, id, problem, error);
 }
 
 /* a job that saves memory keeps QEMU from answering anything until it ends: the question may take as
@@ -117,7 +122,8 @@ qs_qmp_await_job (QsQmp *qmp, const char *job, guint seconds, gboolean *known, c
   if (jobs == NULL)
     return FALSE;
   *known = find_job (jobs, job) != NULL;
-  return !*known || wait_job (qmp, job, deadline_in (seconds), problem, error);
+  return !*known || read_job (jobs, job, problem, NULL) == JOB_CONCLUDED
+         || wait_job (qmp, job, deadline_in (seconds), problem, error);
 }
 
 static gboolean
