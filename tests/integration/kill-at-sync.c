@@ -22,6 +22,7 @@
 #define HEADER_BYTES 24
 
 static int n_commits;
+static int aimed_at;
 static int is_last_page;
 
 /* workers and tools inherit the environment, not the name */
@@ -68,12 +69,18 @@ count (void)
 
   if (file == NULL)
     {
-      n_commits = 0;
+      aimed_at = 0;
       return;
     }
-  if (fscanf (file, "%d %d", &at, &also) == 2 && ++n_commits == at)
-    strike (also);
+  if (fscanf (file, "%d %d", &at, &also) != 2)
+    at = 0;
   (void)fclose (file);
+  /* an operation that came to its end does not count for the next one */
+  if (at != aimed_at)
+    n_commits = 0;
+  aimed_at = at;
+  if (++n_commits == at)
+    strike (also);
 }
 
 static int

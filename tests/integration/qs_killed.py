@@ -1,4 +1,4 @@
-"""The daemon dies, or QEMU, or both, at moments at which the journal is synchronized."""
+"""The daemon dies, or QEMU, or both, at moments at which the journal is written to."""
 import os
 import unittest
 

@@ -1,4 +1,4 @@
-"""The moments of an operation: those at which the journal of the daemon becomes durable.
+"""The moments of an operation: those at which the journal of the daemon is written to.
 
     moments = Moments(MOST)
     for moment in moments:

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """kill -9 of the daemon, of QEMU, or of both, at moments at which the journal of a delete is
-synchronized whose files are merged: every snapshot that is left and the disks keep their content,
+written to whose files are merged: every snapshot that is left and the disks keep their content,
 and the delete can be finished."""
 import qs_tap
 from qs_killed import BOTH, DAEMON, QEMU

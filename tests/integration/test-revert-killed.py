@@ -86,9 +86,10 @@ class KilledCase(MemoryCase):
             self.start()
         if self.domain['State'] == 'paused':
             self.resume()
+        # what it printed before a revert that nothing has struck is not where it is
+        self.guest.serial.wait_steps(2)
         if self.guest.serial.last() < self.saved[-1] + self.far:
             self.guest.serial.wait_past(self.saved[-1] + self.far)
-        self.guest.serial.wait_steps(2)
         if state == 'paused':
             self.pause()
         elif state == 'shutoff':
