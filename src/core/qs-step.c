@@ -147,7 +147,8 @@ static const QsStepType step_types[] = {
                       "target:s merge:u" },
   [QS_STEP_JOB_FINALIZE] = { "job-finalize", NULL, QS_MAY_COMMIT | QS_MAY_FINISH,
                              "target:s merge:u" },
-  [QS_STEP_JOB_DISMISS] = { "job-dismiss", NULL, QS_MAY_FINISH, "target:s merge:u" },
+  [QS_STEP_JOB_DISMISS] = { "job-dismiss", NULL, QS_MAY_FINISH | QS_INTENT_MAY_WAIT,
+                            "target:s merge:u" },
   /* memory is loaded into the process of step @spawn from the stream in the file, which is dev:ino;
      @late: it gets its images only with `cont` or `activate`, for another process has them open. What
      undoes it is the end of that process */

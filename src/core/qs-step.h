@@ -90,6 +90,7 @@ typedef enum
 /* a power failure takes its effect along, with QEMU or with the record: its intent is not synchronized
    before it */
 #define QS_INTENT_MAY_WAIT (128u << QS_N_PHASES)
+#define QS_NEEDS_NO_SYNC (QS_CAN_RESUME | QS_INTENT_MAY_WAIT)
 
 /* stands where other steps and files have the target of a disk */
 #define QS_MEMORY_TARGET "@memory"

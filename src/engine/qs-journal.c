@@ -10,6 +10,15 @@ unref_result (gpointer result)
     g_variant_unref (result);
 }
 
+/* it is carried out again by whoever finds it not done, begun or not, and all before it is durable with
+   the record */
+static gboolean
+follows_record (const QsPlan *plan, guint index)
+{
+  return qs_plan_step (plan, index)->phase == QS_PHASE_FINISH
+         && qs_plan_step (plan, index - 1)->kind == QS_STEP_RECORD;
+}
+
 /**
  * qs_journal_intend:
  * @result: (nullable): what the step has learnt before its effect
@@ -21,7 +30,8 @@ qs_journal_intend (QsJournal *journal, guint part, const QsPlan *plan, guint ind
                    GVariant *result, GError **error)
 {
   gboolean waits =
-      (qs_step_type (qs_plan_step (plan, index)->kind)->phases & QS_INTENT_MAY_WAIT) != 0;
+      (qs_step_type (qs_plan_step (plan, index)->kind)->phases & QS_NEEDS_NO_SYNC) != 0
+      || follows_record (plan, index);
 
   return (waits ? journal->vtable->step_later
                 : journal->vtable->step) (journal, part, index, QS_STEP_STATE_BEGUN, result, error);

@@ -26,9 +26,9 @@ typedef enum
  *
  * Intent before effect. Every call is one COMMIT when it returns TRUE. Durable are the intents and what
  * is taken back. That a part begins, that a step is DONE, that a part is COMMITTED or CLOSED is so with
- * the next durable COMMIT, which comes before the next effect that outlives a power failure, or is the
- * end of the operation: without them the journal is as after a crash just before them. @step_later: an
- * intent that waits in the same way. The store implements it, tests have one in memory.
+ * the next durable COMMIT, which comes before the next effect that outlives a power failure: without them
+ * the journal is as after a crash just before them. @step_later: an intent that waits in the same way. The
+ * store implements it, tests have one in memory.
  */
 typedef struct QsJournal QsJournal;
 

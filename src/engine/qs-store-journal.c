@@ -116,6 +116,9 @@ update_pending (QsDb *db, gpointer data, GError **error)
 /**
  * qs_store_close_op:
  * @outcome: (nullable): why it failed; NULL: it was done
+ *
+ * Durable with whatever is next: after a power failure an operation is closed once more of which nothing
+ * is left to do.
  */
 gboolean
 qs_store_close_op (QsStore *store, guint64 op, const GError *outcome, GError **error)
@@ -129,7 +132,7 @@ qs_store_close_op (QsStore *store, guint64 op, const GError *outcome, GError **e
       close.error = qs_error_get_name (ours ? (QsError)outcome->code : QS_ERROR_FAILED);
       close.message = outcome->message;
     }
-  if (!qs_store_write (store, close_op, &close, error))
+  if (!qs_store_write_lazily (store, close_op, &close, error))
     return FALSE;
   return qs_store_read (store, update_pending, NULL, error);
 }

@@ -89,7 +89,7 @@ lose_power (FakeWorld *fake)
       guint traits = qs_step_type (qs_plan_step (fake->plan, i)->kind)->phases;
       QsStepState state = g_array_index (fake->pages.steps, QsStepState, i);
 
-      if ((traits & QS_INTENT_MAY_WAIT) != 0)
+      if ((traits & QS_NEEDS_NO_SYNC) != 0)
         fake->effects[i] = state == QS_STEP_STATE_DONE ? FAKE_WHOLE : FAKE_NONE;
     }
 }
