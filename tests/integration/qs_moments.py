@@ -12,10 +12,11 @@ import os
 EACH = bool(os.environ.get('QS_EVERY_MOMENT'))
 # many operations have few before their commit
 DENSE = 4
+STRIDE = 3
 
 
 class Moments:
-    """Those at which an operation is struck, once for each: the first ones, then every second, and
+    """Those at which an operation is struck, once for each: the first ones, then every third, and
     the last one. Which that is nobody knows before an operation came to its end unstruck."""
 
     def __init__(self, most, each=EACH):
@@ -34,11 +35,13 @@ class Moments:
             if self.is_over:
                 break
             self.n_struck += 1
-            last, moment = moment, moment + (1 if self.each or moment < DENSE else 2)
+            last, moment = moment, moment + (1 if self.each or moment < DENSE else STRIDE)
         else:
             raise AssertionError(f'more than {self.most} moments')
         # what was passed over may have been the last
-        if moment - last > 1:
+        for passed in range(moment - 1, last, -1):
             self.is_over = False
-            yield moment - 1
+            yield passed
             self.n_struck += not self.is_over
+            if not self.is_over:
+                break

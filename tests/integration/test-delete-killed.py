@@ -71,7 +71,7 @@ class Down(MergeKilledCase):
 class Up(MergeKilledCase):
     """The files of the snapshots are small, and what stands on them is large."""
 
-    LAYERS = 11
+    LAYERS = 20
 
     def lay(self):
         self.begin()
@@ -172,7 +172,7 @@ class Off(MergeKilledCase):
 
     def test_up(self):
         self.lay()
-        self.grow(14)
+        self.grow(20)
         self.work(4096 * KIB)
         self.each_moment(self.up, DAEMON, 'up')
 
