@@ -29,9 +29,8 @@ gboolean
 qs_journal_intend (QsJournal *journal, guint part, const QsPlan *plan, guint index,
                    GVariant *result, GError **error)
 {
-  gboolean waits =
-      (qs_step_type (qs_plan_step (plan, index)->kind)->phases & QS_NEEDS_NO_SYNC) != 0
-      || follows_record (plan, index);
+  gboolean waits = (qs_step_type (qs_plan_step (plan, index)->kind)->phases & QS_NEEDS_NO_SYNC) != 0
+                   || follows_record (plan, index);
 
   return (waits ? journal->vtable->step_later
                 : journal->vtable->step) (journal, part, index, QS_STEP_STATE_BEGUN, result, error);

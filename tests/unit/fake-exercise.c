@@ -22,8 +22,8 @@ assert_outcome (const FakeWorld *fake, QsOutcome outcome, const GError *error)
       return;
     case QS_OUTCOME_UNDONE:
       g_assert_true (fake_world_is_before (fake));
-      g_assert_true (!fake->pages.begun || fake->pages.state == QS_PART_UNDONE || fake->pages.state == QS_PART_OPEN
-                     || fake->pages.state == QS_PART_UNDOING);
+      g_assert_true (!fake->pages.begun || fake->pages.state == QS_PART_UNDONE
+                     || fake->pages.state == QS_PART_OPEN || fake->pages.state == QS_PART_UNDOING);
       return;
     case QS_OUTCOME_OPEN:
       g_assert_nonnull (error);

@@ -133,8 +133,8 @@ assert_end (FakeWorld *fake, gboolean after)
   guint n_changes;
 
   g_assert_true (after ? fake_world_is_after (fake) : fake_world_is_before (fake));
-  if (fake->begun)
-    g_assert_cmpint (fake->state, ==, after ? QS_PART_CLOSED : QS_PART_UNDONE);
+  if (fake->pages.begun)
+    g_assert_cmpint (fake->pages.state, ==, after ? QS_PART_CLOSED : QS_PART_UNDONE);
   n_changes = fake->n_changes;
   g_assert_cmpint (fake_world_resume (fake, &no_trouble, NULL), ==,
                    after ? QS_OUTCOME_DONE : QS_OUTCOME_UNDONE);
