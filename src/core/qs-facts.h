@@ -238,6 +238,8 @@ typedef struct
   GPtrArray *snapshot_files; /* of QsSnapshotFile */
   gboolean names_backing;    /* somebody told the running QEMU backing files by name */
   GPtrArray *open_files;     /* of QsOpenFile, of the domain's process; NULL: not known */
+  gboolean is_later;         /* other parts of the request come before: what the process has open
+                                then is not known yet, and looked at when this one begins */
   gboolean ends_at_reset;    /* this process, or so it may be; known with @open_files only */
   GPtrArray *snapshot_disks; /* of QsDiskFacts: the chain of each of them, by disk target */
   GPtrArray *tip_disks;      /* the same of the tip that was asked for */

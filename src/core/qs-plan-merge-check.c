@@ -286,7 +286,7 @@ qs_merging_is_chain (const QsMerging *merge, const QsDomain *domain, const QsFac
       || !qs_facts_has_open (facts, g_ptr_array_index (merge->chain, 0)))
     return FALSE;
   if (facts->open_files == NULL)
-    return domain->attachment == NULL;
+    return domain->attachment == NULL || facts->is_later;
   for (guint i = 0; i < merge->chain->len; i++)
     if (!qs_facts_sees_open (facts, g_ptr_array_index (merge->chain, i)))
       return FALSE;

@@ -150,6 +150,7 @@ qs_survey_imagine_guest (QsSurvey *survey)
 {
   g_autoptr (QsDomain) today = qs_registry_get (survey->engine->registry, survey->domain->id);
 
+  survey->facts->is_later = TRUE;
   if (today != NULL)
     imagine_given_up (survey, today);
   if (today == NULL || today->state != survey->domain->state)

@@ -326,6 +326,26 @@ test_refused (gconstpointer data)
   assert_refused (&scene, refusal);
 }
 
+/* what somebody else's QEMU has open has to be seen, unless another part comes before */
+static void
+test_unseen (void)
+{
+  const Story story = { .world = { "unseen", { 0 }, NULL, "none", { "/a ! *vda @9" }, TRUE },
+                        .is_attached = TRUE };
+  g_auto (DeleteScene) scene = { 0 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (QsPlan) plan = NULL;
+
+  scene_init (&scene, &story);
+  g_clear_pointer (&scene.facts->open_files, g_ptr_array_unref);
+  g_assert_null (make_plan (&scene, &error));
+  g_assert_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID);
+  g_clear_error (&error);
+  scene.facts->is_later = TRUE;
+  plan = make_plan (&scene, &error);
+  g_assert_no_error (error);
+}
+
 static GPtrArray *
 make_parts (const char *base, guint flags, GError **error)
 {
@@ -382,6 +402,7 @@ main (int argc, char **argv)
 
       g_test_add_data_func (path, &refusals[i], test_refused);
     }
+  g_test_add_func ("/planners-block-copy/unseen", test_unseen);
   g_test_add_func ("/planners-block-copy/parts", test_parts);
   return g_test_run ();
 }
