@@ -300,7 +300,7 @@ wait_held (QsQmp *qmp, const char *id, const QsBlockJobWait *wait, QsBlockJob *j
         return TRUE;
       if (!check_patience (wait, id, G_MAXINT64, error))
         return FALSE;
-      qs_qmp_wait_news (qmp, LOOK_AGAIN);
+      qs_control_wait_end (wait->control, LOOK_AGAIN);
     }
   return FALSE;
 }

@@ -24,6 +24,7 @@ struct QsControl
   atomic_int end;   /* QsControlEnd */
   atomic_int kind;  /* of the step at work: QsStepKind, or NO_STEP */
   QsPassage *passage;
+  GAsyncQueue *told; /* a word for each time that @end was set */
 
   /* what QEMU has been told; of the thread of the operation */
   gboolean told_paused;
@@ -44,6 +45,7 @@ qs_control_new (void)
   atomic_init (&control->end, QS_CONTROL_HOLD);
   atomic_init (&control->kind, NO_STEP);
   control->passage = qs_passage_new ();
+  control->told = g_async_queue_new ();
   return control;
 }
 
@@ -53,6 +55,7 @@ qs_control_free (QsControl *control)
   if (control == NULL)
     return;
   qs_passage_free (control->passage);
+  g_async_queue_unref (control->told);
   g_free (control);
 }
 
@@ -152,7 +155,10 @@ qs_control_set_end (QsControl *control, QsControlEnd end, GError **error)
   const char *why = find_obstacle (control);
 
   if (why == NULL)
-    atomic_store (&control->end, end);
+    {
+      atomic_store (&control->end, end);
+      g_async_queue_push (control->told, control);
+    }
   else
     g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, why);
   return why == NULL;
@@ -163,6 +169,13 @@ qs_control_set_hold (QsControl *control, QsControlReach reach)
 {
   atomic_store (&control->end, QS_CONTROL_HOLD);
   atomic_store (&control->hold, reach);
+}
+
+/* what was said of an earlier job only makes its caller look once more */
+void
+qs_control_wait_end (QsControl *control, gint64 microseconds)
+{
+  g_async_queue_timeout_pop (control->told, (guint64)MAX (microseconds, 1));
 }
 
 QsControlEnd

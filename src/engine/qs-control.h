@@ -72,6 +72,9 @@ void qs_control_set_step (QsControl *control, const QsStep *step, QsControlReach
 void qs_control_set_hold (QsControl *control, QsControlReach reach);
 QsControlEnd qs_control_get_end (const QsControl *control);
 
+/* not longer than until somebody says how it is to end */
+void qs_control_wait_end (QsControl *control, gint64 microseconds);
+
 /* QEMU begins a job. @speed: of those who asked for it; counts until somebody wishes for another one */
 void qs_control_begin (QsControl *control, guint64 speed);
 
