@@ -15,6 +15,7 @@ struct QsJobs
   GQueue ended;          /* of QsJob: those still shown */
   guint64 last_number;
   guint n_running;
+  guint n_ready; /* that do not count as running */
   guint n_open;
 };
 
@@ -56,6 +57,7 @@ struct QsJob
   gdouble progress;
   QsAmount amount;       /* of that step */
   gboolean ready;        /* waits to be told how to end */
+  gboolean uncounted;    /* and does not count as running */
   gboolean paused;       /* asked for */
   guint64 bandwidth;     /* asked for: bytes a second, 0: no limit */
   GPtrArray *block_jobs; /* of QsBlockJobRow: those that it has in a QEMU now, or NULL */
@@ -111,4 +113,5 @@ void qs_jobs_prepare (QsJobs *self, QsJob *job);
 void qs_jobs_publish (QsJobs *self, QsJob *job, gboolean runs);
 void qs_jobs_run (QsJobs *self, QsJob *job);
 void qs_jobs_end (QsJobs *self, QsJob *job);
+void qs_jobs_set_ready (QsJobs *self, QsJob *job, gboolean ready);
 void qs_jobs_leave (QsJobs *self, QsJob *job);

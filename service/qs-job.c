@@ -385,6 +385,7 @@ on_ready (QsTask *task, gboolean ready, gpointer user_data)
   QsJob *job = user_data;
 
   job->ready = ready;
+  qs_jobs_set_ready (job->service->jobs, job, ready);
   qs_job_announce (job, names);
 }
 

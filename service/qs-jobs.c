@@ -198,6 +198,7 @@ on_run (gpointer data)
   g_autoptr (QsJob) job = data;
   QsJobs *self = job->service->jobs;
 
+  qs_jobs_set_ready (self, job, FALSE);
   self->n_running--;
   job->starter->n_running_jobs--;
   qs_job_take_notes (job);
@@ -249,6 +250,31 @@ run_queued (QsJobs *self)
       job->starter->n_queued_jobs--;
       qs_jobs_run (self, job);
     }
+}
+
+/**
+ * qs_jobs_set_ready:
+ *
+ * Whether @job waits for somebody to say how it is to end. That may take days, in which others need not
+ * wait for it; but not more of them than there are threads for.
+ */
+void
+qs_jobs_set_ready (QsJobs *self, QsJob *job, gboolean ready)
+{
+  if (ready == job->uncounted || (ready && self->n_ready == QS_MAX_READY_JOBS))
+    return;
+  job->uncounted = ready;
+  if (!ready)
+    {
+      self->n_ready--;
+      self->n_running++;
+      job->starter->n_running_jobs++;
+      return;
+    }
+  self->n_ready++;
+  self->n_running--;
+  job->starter->n_running_jobs--;
+  run_queued (self);
 }
 
 static void

@@ -4,8 +4,8 @@
 
 #include "qs-limits.h"
 
-/* running jobs, and as many calls that survey or read */
-#define MAX_THREADS (2 * QS_MAX_RUNNING_JOBS)
+/* running jobs, and as many calls that survey or read; and jobs that wait */
+#define MAX_THREADS (2 * QS_MAX_RUNNING_JOBS + QS_MAX_READY_JOBS)
 
 struct QsWork
 {

@@ -60,6 +60,8 @@
 #define QS_MAX_RUNNING_JOBS_PER_UID 4
 #define QS_MAX_QUEUED_JOBS_PER_UID 16
 #define QS_MAX_RUNNING_JOBS 64
+/* that wait for a caller, and do not count as running */
+#define QS_MAX_READY_JOBS 32
 #define QS_MAX_CALLS_PER_UID 32
 #define QS_MAX_VISITS_PER_UID 4
 #define QS_MAX_RECONNECTS_PER_UID 3

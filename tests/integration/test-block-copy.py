@@ -11,7 +11,11 @@ from qs_block_copy import ASYNC, CREATE_RAW, PIVOT, REUSE_EXT, SHALLOW, SLOW, SY
 from qs_client import DBusError
 from qs_foreign import blockdev, drive
 from qs_stable import StablePathCase
-from qs_testing import wait_until
+from qs_testing import Guest, wait_until
+
+# of one user
+MOST_RUNNING = 4
+
 
 class On(CopyCase):
     def test_pivot(self):
@@ -171,6 +175,18 @@ class Steered(CopyCase):
         self.fails(job, 'Cancelled')
         self.check_gone(before)
         self.repeat()
+
+    def test_many(self):
+        """Those that are ready keep nobody waiting."""
+        self.begin()
+        waiting = []
+        for number in range(MOST_RUNNING + 1):
+            guest = Guest(self.session.folder, name=f'guest{number}')
+            self.domain = self.session.manager.define(guest.xml())
+            self.domain.start(paused=True)
+            waiting.append((self.domain, self.ready(dest=guest.disks[0][1] + '.copy')))
+        for self.domain, job in waiting:
+            self.pivot(job)
 
     def test_shutdown(self):
         """A guest that ends takes its copy with it."""
