@@ -291,3 +291,60 @@ class Merge(Participant):
     def after(self):
         if self.online:
             self.qemu.close()
+
+
+class BlockJob(Participant):
+    """Of a guest whose data lie in the lower of two files, or in the only one."""
+    layers = 1
+
+    def __init__(self, maker, mebibytes):
+        self.maker, self.mebibytes = maker, mebibytes
+        self.guest = self.qemu = None
+
+    def prepare(self):
+        self.guest = self.maker.guest(1)
+        self.base = self.guest.disks[0][1]
+        tool('qemu-img', 'resize', '-q', self.base, f'{self.mebibytes + 16}M')
+        fill(self.base, self.mebibytes)
+        self.top, self.copy = f'{self.base}.top', f'{self.base}.copy'
+
+    def before(self):
+        target, _, driver = self.guest.disks[0]
+        if self.layers > 1:
+            tool('qemu-img', 'create', '-q', '-f', 'qcow2', '-b', self.base, '-F', driver, self.top)
+            self.guest.disks[0] = (target, self.top, driver)
+        self.qemu = Qemu(self.guest)
+        self.guest.serial.wait_steps(2)
+
+    def after(self):
+        self.qemu.close()
+        for path in (self.top, self.copy):
+            if os.path.exists(path):
+                os.unlink(path)
+
+
+class BlockCopy(BlockJob):
+    """blockdev-mirror of all of a disk, and the pivot."""
+
+    def run(self):
+        tool('qemu-img', 'create', '-q', '-f', 'qcow2', self.copy, f'{self.mebibytes + 16}M')
+        self.qemu.execute('blockdev-add', **{
+            'driver': 'qcow2', 'node-name': 'copy',
+            'file': {'driver': 'file', 'filename': self.copy}})
+        self.qemu.execute('blockdev-mirror', **{'job-id': 'j', 'device': 'vda', 'target': 'copy',
+                                                'sync': 'full'})
+        self.qemu.wait_event('BLOCK_JOB_READY')
+        self.qemu.execute('block-job-complete', device='j')
+        self.qemu.wait_event('BLOCK_JOB_COMPLETED')
+        synchronize(self.copy)
+        synchronize(self.guest.folder)
+
+
+class BlockPull(BlockJob):
+    """block-stream of all that a disk stands on."""
+    layers = 2
+
+    def run(self):
+        self.qemu.execute('block-stream', **{'job-id': 'j', 'device': 'vda'})
+        self.qemu.wait_event('BLOCK_JOB_COMPLETED')
+        synchronize(self.top)

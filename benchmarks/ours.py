@@ -12,6 +12,7 @@ from contest import Participant
 
 DISK_ONLY, ATOMIC = 16, 128
 REDEFINE, METADATA_ONLY = 1, 2
+PIVOT = 2
 PAGE = 1000
 CONFIGURATION = '[limits]\nsnapshots-per-domain=100000\nsnapshots-per-uid=100000\n'
 
@@ -166,6 +167,56 @@ def fill(path, mebibytes):
     commands = [word for at in range(mebibytes)
                 for word in ('-c', f'write -q -P {1 + at % 250} {at + 16}M 1M')]
     qs_images.tool('qemu-io', '-f', 'qcow2', *commands, '-c', 'flush', path, timeout=600)
+
+
+class BlockJob(Participant):
+    """Of a guest whose data lie in the lower of two files, or in the only one: none is ours."""
+    layers = 1
+
+    def __init__(self, session, mebibytes):
+        self.session, self.mebibytes = session, mebibytes
+        self.guest = self.domain = None
+
+    def prepare(self):
+        self.guest = self.session.guest(1)
+        self.base = self.guest.disks[0][1]
+        qs_images.tool('qemu-img', 'resize', '-q', self.base, f'{self.mebibytes + 16}M')
+        fill(self.base, self.mebibytes)
+        self.top, self.copy = f'{self.base}.top', f'{self.base}.copy'
+
+    def before(self):
+        xml = self.guest.xml()
+        if self.layers > 1:
+            qs_images.make_overlay(self.top, self.base)
+            xml = xml.replace(f"'{self.base}'", f"'{self.top}'")
+        self.domain = self.session.manager.define(xml)
+        self.domain.start()
+        self.guest.serial.wait_steps(2)
+
+    def after(self):
+        self.domain.destroy()
+        self.domain.wait(self.domain.Undefine(0))
+        for path in (self.top, self.copy):
+            if os.path.exists(path):
+                os.unlink(path)
+
+
+class BlockCopy(BlockJob):
+    """Of all of a disk, and the pivot."""
+
+    def run(self):
+        job = self.domain.job(self.domain.BlockCopy('vda', self.copy, '', 0, 0))
+        qs_testing.wait_until(lambda: job['State'] != 'running', 600, 'the copy is ready')
+        self.domain.BlockJobAbort('vda', PIVOT)
+        assert job.wait()['files'] == [self.copy]
+
+
+class BlockPull(BlockJob):
+    """Of all that a disk stands on."""
+    layers = 2
+
+    def run(self):
+        assert self.domain.wait(self.domain.BlockPull('vda', 0, 0))['files'] == [self.top]
 
 
 class Filled:
