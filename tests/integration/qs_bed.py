@@ -19,7 +19,7 @@ ADDRESS = 'unix:path=/run/dbus/system_bus_socket'
 RULES = '/etc/polkit-1/rules.d/50-test.rules'
 POLKIT = 'org.freedesktop.PolicyKit1'
 ACTIONS = ('inspect', 'define', 'control', 'create', 'create-memory', 'quiesce', 'edit', 'revert',
-           'delete', 'export', 'cancel')
+           'delete', 'block-job', 'export', 'cancel')
 PREFIX = 'org.example.snapshot.'
 
 # user qs-X may inspect and X; what is asked is written down
