@@ -14,9 +14,9 @@ from qs_tree_maker import GUEST_END
 BANDWIDTH_BYTES = 64
 TRANSIENT_JOB = 4
 PIVOT = 2
-SIZE = 64 * MIB
-LARGE = 16 * MIB
-SPEED = MIB
+SIZE = 32 * MIB
+LARGE = 12 * MIB
+SPEED = MIB // 2
 
 
 class BlockRestartCase(Restarts, BlockCase):
@@ -142,7 +142,9 @@ class Copy(BlockRestartCase):
         """Ended while it pulls what the copy needs; the guest stays on the copy meanwhile."""
         self.lay(2)
         before = self.chain()
-        job = self.begin_copy('vda[2]', SPEED)
+        job = self.begin_copy('vda[2]', 4 * SPEED)
+        wait_until(lambda: job['Step'] == 'block-stream', 20, 'the guest is on the copy')
+        job.SetSpeed(SPEED)
         self.wait_moving(job, 'block-stream')
         for how in (signal.SIGKILL, signal.SIGTERM):
             self.end(how)
@@ -159,7 +161,7 @@ class Copy(BlockRestartCase):
     def test_base_moments(self):
         """Killed at one moment after the other: it comes to its end whenever it was."""
         struck = 0
-        for moment in range(1, 60, 4):
+        for moment in range(1, 60, 5):
             self.lay(2)
             before = self.chain()
             if not self.killer.strike(lambda: self.begin_copy('vda[2]').wait(), moment, 0):
