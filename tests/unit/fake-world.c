@@ -10,42 +10,6 @@ typedef struct
   FakeWorld *fake;
 } FakeJournal;
 
-static void
-unref_result (gpointer result)
-{
-  if (result != NULL)
-    g_variant_unref (result);
-}
-
-static GPtrArray *
-copy_results (const GPtrArray *results)
-{
-  GPtrArray *copy = g_ptr_array_new_with_free_func (unref_result);
-
-  for (guint i = 0; i < results->len; i++)
-    {
-      GVariant *result = g_ptr_array_index (results, i);
-
-      g_ptr_array_add (copy, result == NULL ? NULL : g_variant_ref (result));
-    }
-  return copy;
-}
-
-static void
-clear_pages (FakePages *pages)
-{
-  g_clear_pointer (&pages->steps, g_array_unref);
-  g_clear_pointer (&pages->results, g_ptr_array_unref);
-}
-
-static void
-copy_pages (FakePages *to, const FakePages *from)
-{
-  clear_pages (to);
-  *to = (FakePages){ from->begun, from->state, g_array_copy (from->steps),
-                     copy_results (from->results) };
-}
-
 static G_NORETURN void
 violate (const FakeWorld *fake, guint step, const char *rule)
 {
@@ -83,7 +47,7 @@ fail (const FakeWorld *fake, FakeEffect reached, GError **error)
 static void
 lose_power (FakeWorld *fake)
 {
-  copy_pages (&fake->pages, &fake->disk);
+  fake_pages_copy (&fake->pages, &fake->disk);
   for (guint i = 0; i < fake->plan->steps->len; i++)
     {
       guint traits = qs_step_type (qs_plan_step (fake->plan, i)->kind)->phases;
@@ -135,22 +99,13 @@ write_event (FakeWorld *fake, FakeEffect reached, GError **error)
   return FALSE;
 }
 
-static void
-write_step (FakeWorld *fake, guint step, QsStepState state, GVariant *result)
-{
-  g_array_index (fake->pages.steps, QsStepState, step) = state;
-  if (g_ptr_array_index (fake->pages.results, step) != NULL)
-    g_variant_unref (g_ptr_array_index (fake->pages.results, step));
-  g_ptr_array_index (fake->pages.results, step) = result == NULL ? NULL : g_variant_ref (result);
-}
-
 /* the end of a write: a COMMIT, durable if it is not to wait for the next one */
 static gboolean
 commit (FakeWorld *fake, gboolean waits, GError **error)
 {
   fake->n_changes++;
   if (!waits)
-    copy_pages (&fake->disk, &fake->pages);
+    fake_pages_copy (&fake->disk, &fake->pages);
   return write_event (fake, FAKE_WHOLE, error);
 }
 
@@ -175,7 +130,7 @@ put_step (QsJournal *journal, guint index, QsStepState state, GVariant *result, 
   if (!write_event (fake, FAKE_NONE, error))
     return FALSE;
   expect (fake, index, fake->pages.begun, "its part is begun");
-  write_step (fake, index, state, result);
+  fake_pages_put (&fake->pages, index, state, result);
   return commit (fake, waits, error);
 }
 
@@ -259,9 +214,9 @@ run_record (FakeWorld *fake, guint index, GError **error)
 {
   if (fake->effects[index] != FAKE_WHOLE)
     change (fake, index, FAKE_WHOLE);
-  write_step (fake, index, QS_STEP_STATE_DONE, NULL);
+  fake_pages_put (&fake->pages, index, QS_STEP_STATE_DONE, NULL);
   fake->n_changes++;
-  copy_pages (&fake->disk, &fake->pages);
+  fake_pages_copy (&fake->disk, &fake->pages);
   return event (fake, index, FAKE_WHOLE, error);
 }
 
@@ -384,13 +339,10 @@ fake_world_new (const QsPlan *plan)
   fake->commit = qs_plan_commit_index (plan);
   fake->stuck_step = G_MAXUINT;
   fake->effects = g_new0 (FakeEffect, plan->steps->len);
-  fake->pages.steps = g_array_new (FALSE, TRUE, sizeof (QsStepState));
-  g_array_set_size (fake->pages.steps, plan->steps->len);
-  fake->pages.results = g_ptr_array_new_with_free_func (unref_result);
-  g_ptr_array_set_size (fake->pages.results, plan->steps->len);
+  fake_pages_init (&fake->pages, plan);
   fake->cancellable = g_cancellable_new ();
   fake->world.control = qs_control_new ();
-  copy_pages (&fake->disk, &fake->pages);
+  fake_pages_copy (&fake->disk, &fake->pages);
   return fake;
 }
 
@@ -401,8 +353,8 @@ fake_world_free (FakeWorld *fake)
     return;
   g_free (fake->journal);
   g_free (fake->effects);
-  clear_pages (&fake->pages);
-  clear_pages (&fake->disk);
+  fake_pages_clear (&fake->pages);
+  fake_pages_clear (&fake->disk);
   g_object_unref (fake->cancellable);
   qs_control_free (fake->world.control);
   g_free (fake);
@@ -441,23 +393,6 @@ fake_world_run (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
   return outcome;
 }
 
-/* all that a new start of the daemon has */
-static QsPartRecord *
-read_journal (FakeWorld *fake)
-{
-  QsPartRecord *record = qs_part_record_new (7, (QsPlan *)fake->plan);
-
-  record->state = fake->pages.state;
-  for (guint i = 0; i < fake->pages.results->len; i++)
-    {
-      GVariant *result = g_ptr_array_index (fake->pages.results, i);
-
-      g_array_index (record->steps, QsStepState, i) = state_of (fake, i);
-      g_ptr_array_index (record->results, i) = result == NULL ? NULL : g_variant_ref (result);
-    }
-  return record;
-}
-
 static void
 restart (FakeWorld *fake, const FakeTrouble *trouble)
 {
@@ -472,7 +407,7 @@ QsOutcome
 fake_world_resume (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
 {
   const QsRunner runner = { fake->journal, &fake->world, 7, NULL, NULL };
-  g_autoptr (QsPartRecord) record = read_journal (fake);
+  g_autoptr (QsPartRecord) record = fake_pages_read (&fake->pages, fake->plan);
 
   restart (fake, trouble);
   return fake->pages.begun ? qs_runner_resume (&runner, record, NULL, error) : QS_OUTCOME_UNDONE;
@@ -481,7 +416,7 @@ fake_world_resume (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
 gboolean
 fake_world_may_go_on (FakeWorld *fake)
 {
-  g_autoptr (QsPartRecord) record = read_journal (fake);
+  g_autoptr (QsPartRecord) record = fake_pages_read (&fake->pages, fake->plan);
   guint next;
 
   return fake->pages.begun && qs_runner_may_go_on (record, &next);
@@ -492,7 +427,7 @@ fake_world_go_on (FakeWorld *fake, const FakeTrouble *trouble, GError **error)
 {
   const QsRunnerSink sink = { NULL, on_committed };
   const QsRunner runner = { fake->journal, &fake->world, 7, &sink, fake };
-  g_autoptr (QsPartRecord) record = read_journal (fake);
+  g_autoptr (QsPartRecord) record = fake_pages_read (&fake->pages, fake->plan);
 
   if (!fake_world_may_go_on (fake))
     return fake_world_resume (fake, trouble, error);

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: 2026 The snapshotd developers */
 #pragma once
 
+#include "fake-pages.h"
 #include "qs-runner.h"
 
 /**
@@ -34,15 +35,6 @@ typedef enum
   FAKE_HALF,
   FAKE_WHOLE,
 } FakeEffect;
-
-/* what a journal has of the part */
-typedef struct
-{
-  gboolean begun;
-  QsPartState state;
-  GArray *steps;      /* of QsStepState */
-  GPtrArray *results; /* of GVariant */
-} FakePages;
 
 /**
  * FakeWorld:
