@@ -171,7 +171,19 @@ check_size (const QsBlockCopy *copy, const QsImage *image, guint64 wanted, GErro
   return FALSE;
 }
 
-/* what it stands on is a copy of what the disk stands on, which nobody can compare */
+static gboolean
+is_in_chain (const QsBlockCopy *copy, const QsImage *image)
+{
+  const GPtrArray *chain = copy->block->disk->chain;
+
+  for (guint i = 0; i < chain->len; i++)
+    if (qs_image_is_same (g_ptr_array_index (chain, i), image))
+      return TRUE;
+  return FALSE;
+}
+
+/* what it stands on is a copy of what the disk stands on, which nobody can compare; but what lies further
+   below is none */
 static gboolean
 check_own_chain (const QsBlockCopy *copy, GError **error)
 {
@@ -182,7 +194,12 @@ check_own_chain (const QsBlockCopy *copy, GError **error)
                         "stands on another file than the disk; with a base it has to stand on the "
                         "same one",
                         error);
-  for (guint i = 1; i < own->len; i++)
+  if (is_in_chain (copy, g_ptr_array_index (own, 1)))
+    return refuse_dest (copy, QS_ERROR_IMAGE_FAILED,
+                        "stands on a file of the disk, but not on the one below the topmost: what "
+                        "lies between would be lost",
+                        error);
+  for (guint i = 2; i < own->len; i++)
     if (qs_image_is_same (g_ptr_array_index (own, i), copy->source))
       return refuse_dest (copy, QS_ERROR_IMAGE_FAILED, "stands on the very file that is copied",
                           error);

@@ -91,7 +91,9 @@ new_image (const char *path, const char *backing, guint64 ino)
   const QsFile file = { .path = (char *)path,
                         .backing = (char *)backing,
                         .dev = 2049,
-                        .ino = g_str_equal (path, "/f") ? 2 : ino,
+                        .ino = g_str_equal (path, "/f")      ? 2
+                               : g_str_equal (path, "/base") ? 1
+                                                             : ino,
                         .btime = 5 };
 
   return delete_image (&file);
@@ -293,6 +295,7 @@ static const Refusal refusals[] = {
   { "linked", REUSE, "/copy", make_linked, QS_ERROR_IMAGE_FAILED, "more than one name", 0 },
   { "stands", REUSE, "/copy</f", NULL, QS_ERROR_IMAGE_FAILED, "stands on nothing", 0 },
   { "stands-not", REUSE | SHALLOW, "/copy", NULL, QS_ERROR_IMAGE_FAILED, "would be lost", 0 },
+  { "between", REUSE | SHALLOW, "/copy</base", NULL, QS_ERROR_IMAGE_FAILED, "between", 0 },
   { "bitmap", 0, NULL, give_bitmap, QS_ERROR_OPERATION_INVALID, "dirty bitmap ‘backup’", 0 },
   { "read-only", 0, NULL, make_read_only, QS_ERROR_CONFIG_UNSUPPORTED, "read-only", 0 },
   { "raw", SHALLOW | QS_BLOCK_COPY_CREATE_RAW, NULL, NULL, QS_ERROR_INVALID_ARGUMENT, "excludes",
