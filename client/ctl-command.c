@@ -12,6 +12,7 @@ const QsCtlGroup qs_ctl_groups[] = {
   { "Taking snapshots", qs_ctl_create_commands },
   { "Going back, deleting, renaming", qs_ctl_snapshot_change_commands },
   { "Copying disks", qs_ctl_block_copy_commands },
+  { "Merging files of disks", qs_ctl_block_merge_commands },
   { "Block jobs", qs_ctl_block_job_commands },
   { "Jobs", qs_ctl_watch_commands },
   { "About snapshotctl", qs_ctl_help_commands },

@@ -75,6 +75,7 @@ extern const QsCtlGroup qs_ctl_groups[];
 extern const QsCtlCommand qs_ctl_attach_commands[];
 extern const QsCtlCommand qs_ctl_block_copy_commands[];
 extern const QsCtlCommand qs_ctl_block_job_commands[];
+extern const QsCtlCommand qs_ctl_block_merge_commands[];
 extern const QsCtlCommand qs_ctl_create_commands[];
 extern const QsCtlCommand qs_ctl_domain_commands[];
 extern const QsCtlCommand qs_ctl_domain_show_commands[];

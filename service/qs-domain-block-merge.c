@@ -125,15 +125,38 @@ handle_pull_plan (QsDBusDomain *object, GDBusMethodInvocation *invocation, const
   return plan (invocation, request, error);
 }
 
-/* as in libvirt, a rebase may be a copy in disguise */
-static gboolean
-check_no_copy (guint flags, GError **error)
+static const struct
 {
-  if ((flags & QS_BLOCK_REBASE_COPY) == 0)
-    return TRUE;
-  g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_UNSUPPORTED,
-                       "this version does not copy a disk with COPY; use BlockCopy");
-  return FALSE;
+  guint rebase;
+  guint copy;
+} copy_flags[] = {
+  { QS_BLOCK_REBASE_SHALLOW, QS_BLOCK_COPY_SHALLOW },
+  { QS_BLOCK_REBASE_REUSE_EXT, QS_BLOCK_COPY_REUSE_EXT },
+  { QS_BLOCK_REBASE_COPY_RAW, QS_BLOCK_COPY_CREATE_RAW },
+};
+
+/* as in libvirt, a rebase may be a copy in disguise, with @base as its destination */
+static QsRequest *
+new_copy (const Arguments *arguments, GError **error)
+{
+  g_autoptr (QsRequest) request = new_request (QS_VERB_BLOCK_COPY, arguments, error);
+  guint64 bandwidth = 0;
+  guint flags = 0;
+
+  if (request == NULL)
+    return NULL;
+  for (guint i = 0; i < G_N_ELEMENTS (copy_flags); i++)
+    if (arguments->flags & copy_flags[i].rebase)
+      flags |= copy_flags[i].copy;
+  if (!qs_flags_check (&qs_block_copy_flag_set, flags, error))
+    return NULL;
+  request->flags = flags;
+  g_variant_lookup (request->options, "bandwidth", "t", &bandwidth);
+  g_variant_unref (request->options);
+  request->options = g_variant_ref_sink (
+      g_variant_new_parsed ("{'disk': <%s>, 'dest': <%s>, 'base': <''>, 'bandwidth': <%t>}",
+                            arguments->disk, arguments->base, bandwidth));
+  return g_steal_pointer (&request);
 }
 
 static QsRequest *
@@ -146,9 +169,10 @@ new_rebase (const char *disk, const char *base, guint64 bandwidth, guint flags, 
                                 .flags = flags,
                                 .is_bytes = (flags & QS_BLOCK_REBASE_BANDWIDTH_BYTES) != 0 };
 
-  return qs_flags_check (&qs_block_rebase_flag_set, flags, error) && check_no_copy (flags, error)
-             ? new_request (QS_VERB_BLOCK_PULL, &arguments, error)
-             : NULL;
+  if (!qs_flags_check (&qs_block_rebase_flag_set, flags, error))
+    return NULL;
+  return (flags & QS_BLOCK_REBASE_COPY) != 0 ? new_copy (&arguments, error)
+                                             : new_request (QS_VERB_BLOCK_PULL, &arguments, error);
 }
 
 static gboolean
@@ -171,11 +195,45 @@ handle_rebase_plan (QsDBusDomain *object, GDBusMethodInvocation *invocation, con
   return plan (invocation, request, error);
 }
 
+static QsRequest *
+new_commit (const Arguments *arguments, GError **error)
+{
+  return qs_flags_check (&qs_block_commit_flag_set, arguments->flags, error)
+             ? new_request (QS_VERB_BLOCK_COMMIT, arguments, error)
+             : NULL;
+}
+
+static gboolean /* NOLINTNEXTLINE(readability-function-size): GDBus's signature */
+handle_commit (QsDBusDomain *object, GDBusMethodInvocation *invocation, const char *disk,
+               const char *base, const char *top, guint64 bandwidth, guint flags)
+{
+  const Arguments arguments = { disk,      base,  top,
+                                bandwidth, flags, (flags & QS_BLOCK_COMMIT_BANDWIDTH_BYTES) != 0 };
+  GError *error = NULL;
+  QsRequest *request = new_commit (&arguments, &error);
+
+  return start (invocation, request, error);
+}
+
+static gboolean /* NOLINTNEXTLINE(readability-function-size): GDBus's signature */
+handle_commit_plan (QsDBusDomain *object, GDBusMethodInvocation *invocation, const char *disk,
+                    const char *base, const char *top, guint64 bandwidth, guint flags)
+{
+  const Arguments arguments = { disk,      base,  top,
+                                bandwidth, flags, (flags & QS_BLOCK_COMMIT_BANDWIDTH_BYTES) != 0 };
+  GError *error = NULL;
+  QsRequest *request = new_commit (&arguments, &error);
+
+  return plan (invocation, request, error);
+}
+
 static const QsHandler handlers[] = {
   { "handle-block-pull", G_CALLBACK (handle_pull) },
   { "handle-block-pull-plan", G_CALLBACK (handle_pull_plan) },
   { "handle-block-rebase", G_CALLBACK (handle_rebase) },
   { "handle-block-rebase-plan", G_CALLBACK (handle_rebase_plan) },
+  { "handle-block-commit", G_CALLBACK (handle_commit) },
+  { "handle-block-commit-plan", G_CALLBACK (handle_commit_plan) },
 };
 
 void

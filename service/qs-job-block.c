@@ -170,31 +170,19 @@ pivot (QsJob *job, GError **error)
   return FALSE;
 }
 
-static gboolean
-is_copying (const QsJob *job)
-{
-  for (guint i = 0; job->block_jobs != NULL && i < job->block_jobs->len; i++)
-    {
-      const QsBlockJobRow *row = g_ptr_array_index (job->block_jobs, i);
-
-      if (row->at_work && g_str_equal (row->type, "copy"))
-        return TRUE;
-    }
-  return FALSE;
-}
-
 /**
  * qs_job_abort_block_job:
  * @flags: QsBlockJobAbortFlags
  *
- * Ends the block job as it is wanted, in a while. A copy that is ready has all that it needs to stay.
+ * Ends the block job as it is wanted, in a while. What is ready has all that it needs: a copy stays, and
+ * of a commit the guest stays where it is.
  */
 gboolean
 qs_job_abort_block_job (QsJob *job, guint flags, GError **error)
 {
   if (flags & QS_BLOCK_JOB_ABORT_PIVOT)
     return pivot (job, error);
-  if (job->ready && is_copying (job))
+  if (job->ready)
     return qs_task_finish (job->task, error);
   return qs_job_cancel (job, error);
 }

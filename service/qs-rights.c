@@ -106,6 +106,7 @@ static const struct
   { "Revert", takes_safety_memory, QS_REVERT_COMMIT | QS_REVERT_TIP, "create-memory" },
   { "Revert", takes_safety_disks, QS_REVERT_COMMIT | QS_REVERT_TIP, "create" },
   { "Undefine", has_flag, QS_UNDEFINE_SNAPSHOTS_FULL, "delete" },
+  { "BlockCommit", has_flag, QS_BLOCK_COMMIT_FORCE, "delete" },
   { "GetXMLDesc", has_flag, QS_XML_SECURE, "export" },
   { "DefineDomain", names_other_owner, 0, "define" },
   { "AttachDomain", names_other_owner, 0, "define" },

@@ -25,6 +25,8 @@ static const QsOperation operations[] = {
                            .resumes = TRUE },
   [QS_VERB_BLOCK_PULL] = { "block-pull", qs_ask_block_pull, qs_plan_block_pull, NULL,
                            .resumes = TRUE },
+  [QS_VERB_BLOCK_COMMIT] = { "block-commit", qs_ask_block_commit, qs_plan_block_commit, NULL,
+                             .resumes = TRUE },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (operations) == QS_N_VERBS);
 

@@ -197,6 +197,53 @@ qs_block_settle_left (QsBlock *block, guint n, QsChangeList *changes)
 }
 
 /**
+ * qs_block_settle_layers:
+ *
+ * Of a merge down: what went into the file below is a chain that looks sound, and is not.
+ */
+void
+qs_block_settle_layers (QsBlock *block, QsChangeList *changes)
+{
+  for (guint i = 0; i < block->merging.layers; i++)
+    {
+      const QsImage *image = qs_merging_image (&block->merging, i);
+      const QsFile *file = qs_facts_find_file (block->facts, image->path);
+      gboolean is_ours = file != NULL && file->ours;
+
+      if (is_ours && image->n_links == 1)
+        bury (block, file, changes);
+      else
+        leave (block, image, file,
+               is_ours ? "it has other names; do not use it any more"
+                       : "it was not made here; do not use it any more",
+               changes);
+    }
+}
+
+/**
+ * qs_block_settle_extra:
+ * @file: with memory or firmware variables of a snapshot that is given up
+ * @fate: without those that are
+ *
+ * Branches share such a file: the last one that uses it takes it along.
+ */
+void
+qs_block_settle_extra (QsBlock *block, const QsFile *file, QsFileFate fate, QsChangeList *changes)
+{
+  g_autofree char *user = qs_users_describe (block->facts, file->path);
+
+  if (fate == QS_FILE_UNLINK && user == NULL && !qs_users_is_here (block->facts, file->path))
+    {
+      bury (block, file, changes);
+      return;
+    }
+  qs_block_keep (block, file->path,
+                 fate == QS_FILE_LEAVE ? "it was not made here" : "something else uses it, too");
+  if (fate == QS_FILE_LEAVE || fate == QS_FILE_UNLINK)
+    qs_changes_add (changes, QS_CHANGE_FILE_FORGET, "path", "s", file->path, NULL);
+}
+
+/**
  * qs_block_add_unlinks:
  *
  * Adds the steps after the durable record.
@@ -244,6 +291,8 @@ qs_block_add_result (QsBlock *block, guint from, guint to)
   g_variant_dict_insert (&result, "files", "^as", files);
   g_variant_dict_insert (&result, "merged-bytes", "t",
                          to > from ? qs_merging_bytes (&block->merging) : (guint64)0);
+  if (block->merging.is_held)
+    g_variant_dict_insert (&result, "pivoted", "b", TRUE);
   g_variant_dict_insert (&result, "removed", "^as", removed);
   g_variant_dict_insert (&result, "kept", "^as", kept);
   qs_plan_set_result (block->plan, g_variant_dict_end (&result));

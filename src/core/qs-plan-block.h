@@ -54,6 +54,9 @@ void qs_block_add_nothing (QsBlock *block, const char *why);
 void qs_block_keep (QsBlock *block, const char *path, const char *why);
 void qs_block_settle_below (QsBlock *block, QsChangeList *changes);
 void qs_block_settle_left (QsBlock *block, guint n, QsChangeList *changes);
+void qs_block_settle_layers (QsBlock *block, QsChangeList *changes);
+void qs_block_settle_extra (QsBlock *block, const QsFile *file, QsFileFate fate,
+                            QsChangeList *changes);
 void qs_block_add_unlinks (QsBlock *block);
 void qs_block_add_result (QsBlock *block, guint from, guint to);
 GVariant *qs_block_condition (const QsBlock *block);

@@ -309,10 +309,32 @@ qs_merging_plan_copy (QsMerging *merge, QsPhase phase, const QsFacts *facts, QsP
 void
 qs_merging_add_part (const QsMerging *merge, QsStepKind kind, QsPhase phase, QsPlan *plan)
 {
-  if (merge->node != NULL || merge->has_storage)
-    qs_plan_add (plan, kind, phase, merge->target,
-                 g_variant_new_parsed ("{'target': <%s>, 'merge': <%u>}", merge->target,
-                                       (guint32)merge->job));
+  g_auto (GVariantBuilder) arguments = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+
+  if (merge->node == NULL && !merge->has_storage)
+    return;
+  g_variant_builder_add_parsed (&arguments, "{'target', <%s>}", merge->target);
+  g_variant_builder_add_parsed (&arguments, "{'merge', <%u>}", (guint32)merge->job);
+  if (merge->is_held)
+    g_variant_builder_add_parsed (&arguments, "{'if-done', <%u>}", (guint32)merge->hold);
+  qs_plan_add (plan, kind, phase, merge->target, g_variant_builder_end (&arguments));
+}
+
+/**
+ * qs_merging_plan_hold:
+ *
+ * Adds the step that waits until the caller says how the job is to end. All that is added later is left
+ * out if it is not that the guest goes over.
+ *
+ * Returns: its index
+ */
+guint
+qs_merging_plan_hold (QsMerging *merge, QsPlan *plan)
+{
+  merge->hold = plan->steps->len;
+  qs_merging_add_part (merge, QS_STEP_JOB_HOLD, QS_PHASE_PREPARE, plan);
+  merge->is_held = TRUE;
+  return merge->hold;
 }
 
 /**

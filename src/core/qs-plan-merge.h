@@ -18,6 +18,8 @@
  * @speed: bytes a second with which the job begins; 0: as fast as it goes
  * @has_storage: then a qemu-storage-daemon does the merge, which tells how far it is and can be paused
  * @storage: set by qs_merging_plan_storage(): index of its step
+ * @hold: set by qs_merging_plan_hold(), with @is_held: index of the step that says whether the job is
+ *   brought to its end
  * @job: set by qs_merging_plan_copy(): index of its step
  * @end: set by qs_merging_plan_end(): index of the step that knows what came of it
  *
@@ -36,7 +38,9 @@ typedef struct
   guint64 speed;
   gboolean has_storage;
   QsMergeDirection direction;
+  gboolean is_held;
   guint storage;
+  guint hold;
   guint job;
   guint end;
 } QsMerging;
@@ -73,6 +77,7 @@ void qs_merging_plan_storage (QsMerging *merge, const QsDomain *domain, const Qs
                               QsPlan *plan);
 void qs_merging_plan_copy (QsMerging *merge, QsPhase phase, const QsFacts *facts, QsPlan *plan);
 void qs_merging_add_part (const QsMerging *merge, QsStepKind kind, QsPhase phase, QsPlan *plan);
+guint qs_merging_plan_hold (QsMerging *merge, QsPlan *plan);
 void qs_merging_plan_end (QsMerging *merge, QsPhase phase, QsPlan *plan);
 void qs_merging_plan_rebase (const QsMerging *merge, const QsImage *image, const QsImage *backing,
                              QsPlan *plan);

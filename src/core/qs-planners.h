@@ -93,6 +93,11 @@ gboolean qs_ask_block_pull (const QsDomain *domain, const QsRequest *request,
 QsPlan *qs_plan_block_pull (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
                             GError **error);
 
+gboolean qs_ask_block_commit (const QsDomain *domain, const QsRequest *request,
+                              QsQuestions *questions, GError **error);
+QsPlan *qs_plan_block_commit (const QsDomain *domain, const QsRequest *request,
+                              const QsFacts *facts, GError **error);
+
 /* refuses an unverified snapshot, and names what is missing; asked for are its document and rows */
 gboolean qs_redefine_check_verified (const QsDomain *domain, const QsSnapshot *snapshot,
                                      const QsFacts *facts, GError **error);

@@ -23,8 +23,9 @@ typedef enum
   QS_VERB_VERIFY,
   QS_VERB_BLOCK_PULL,
   QS_VERB_BLOCK_COPY,
+  QS_VERB_BLOCK_COMMIT,
 } QsVerb;
-#define QS_N_VERBS (QS_VERB_BLOCK_COPY + 1)
+#define QS_N_VERBS (QS_VERB_BLOCK_COMMIT + 1)
 
 /**
  * QsRequest:

@@ -14,6 +14,7 @@ from qs_testing import wait_until
 MIB = 1024 * 1024
 MS_REMOUNT = 32
 MOST = 60
+ASYNC, PIVOT = 1, 2
 
 
 class BlockCase(MergeKilledCase):
@@ -93,6 +94,25 @@ class BlockCase(MergeKilledCase):
         if libc.mount(b'none', place.encode(), b'tmpfs', MS_REMOUNT, f'size={size}'.encode()):
             raise OSError(ctypes.get_errno(), 'remount')
 
+    # a job that waits for its caller
+
+    def end_ready(self, path, flags=PIVOT):
+        job = self.domain.job(path)
+        wait_until(lambda: job['State'] != 'running', 30, 'the job is ready')
+        if job['State'] == 'ready':
+            self.domain.BlockJobAbort('vda', flags | ASYNC)
+        return path
+
+    def is_idle(self):
+        """What was resumed has ended; a commit that is ready pivots."""
+        path = self.domain['Job']
+        try:
+            if path != '/' and self.domain.job(path)['State'] == 'ready':
+                self.domain.BlockJobAbort('vda', PIVOT | ASYNC)
+        except DBusError:
+            pass    # it has ended meanwhile
+        return path == '/'
+
     # a call that is struck
 
     def strike_call(self, operation, moment, who):
@@ -122,11 +142,11 @@ class BlockCase(MergeKilledCase):
             call, is_done = prepare()
             if not self.strike_call(call, moment, who):
                 moments.end()
-                self.check()
                 self.assertTrue(is_done())
+                self.check()
                 continue
             with self.subTest(moment=moment):
-                wait_until(lambda: self.domain['Job'] == '/', 20, 'the end of what is resumed')
+                wait_until(self.is_idle, 30, 'the end of what is resumed')
                 found.append(is_done())
                 self.check()
                 if not found[-1]:

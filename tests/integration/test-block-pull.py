@@ -13,7 +13,7 @@ from qs_killed import BOTH, DAEMON, QEMU
 from qs_stable import StablePathCase
 from qs_testing import document, wait_until
 
-RELATIVE, BANDWIDTH_BYTES = 16, 64
+SHALLOW, COPY, RELATIVE, BANDWIDTH_BYTES = 1, 8, 16, 64
 DISK_ONLY = 16
 
 
@@ -107,7 +107,8 @@ class On(BlockCase):
         self.states['small'] = before
         chain = self.chain()
         job = self.domain.job(self.domain.BlockPull('vda', 65536, BANDWIDTH_BYTES))
-        self.resize(place, images.info(chain[0])['actual-size'] + 200 * 1024)
+        there = os.statvfs(place)
+        self.resize(place, (there.f_blocks - there.f_bfree) * there.f_bsize + 200 * 1024)
         job.SetSpeed(0)
         with self.assertRaises(DBusError) as caught:
             job.wait()
@@ -120,6 +121,14 @@ class On(BlockCase):
         self.check_chain(self.pull(), chain[:1])
         self.guest.serial.wait_steps(2)
         self.assertEqual(self.guest.serial.errors(), 0)
+
+    def test_copy(self):
+        """As in libvirt: with COPY the base is where a copy goes to."""
+        self.lay(1)
+        before, dest = self.chain(), os.path.join(self.guest.folder, 'copy')
+        path = self.end_ready(self.domain.BlockRebase('vda', dest, 0, COPY | SHALLOW))
+        self.check_chain(self.domain.wait(path), [dest, before[1]])
+        self.check_all()
 
     def test_refused(self):
         self.lay(1)
