@@ -2,6 +2,7 @@
 """A disk is copied while its guest writes to it: the guest goes over to the copy, or stays where it
 is and leaves one of that moment; and it never notices."""
 import os
+import shutil
 
 import qs_images as images
 import qs_tap
@@ -10,8 +11,9 @@ from qs_block_copy import ASYNC, CREATE_RAW, PIVOT, REUSE_EXT, SHALLOW, SLOW, SY
     CopyCase
 from qs_client import DBusError
 from qs_foreign import blockdev, drive
-from qs_stable import StablePathCase
+from qs_stable import DISK_ONLY, StablePathCase
 from qs_testing import Guest, wait_until
+from qs_tree_maker import GUEST_END
 
 # of one user
 MOST_RUNNING = 4
@@ -106,6 +108,38 @@ class On(CopyCase):
         images.tool('qemu-io', '-f', 'qcow2', '-c', f'write -q -P 9 0 {size}', self.dest())
         self.check_chain(self.pivot(self.ready(REUSE_EXT)), [self.dest()])
         self.check_all()
+
+    def test_own_chain(self):
+        """What the copy stands on is filled while it is made; the disk is there alone then."""
+        self.lay(2)
+        before = self.chain()
+        other = os.path.join(self.session.folder, 'other')
+        os.mkdir(other)
+        size = str(images.info(before[0])['virtual-size'])
+        names = [os.path.basename(path) for path in before]
+        for name, below in reversed(list(zip(names, [*names[1:], '']))):
+            images.tool('qemu-img', 'create', '-q', '-f', 'qcow2',
+                        *(['-u', '-b', below, '-F', 'qcow2'] if below else []),
+                        os.path.join(other, name), size)
+        files = [os.path.join(other, name) for name in names]
+        self.refuse('ImageFailed', 'stands on nothing', 'BlockCopy', 'vda', files[0], '', 0, REUSE_EXT)
+        job = self.ready(SHALLOW | REUSE_EXT, dest=files[0])
+        for path, copy in zip(before[1:], files[1:]):
+            shutil.copyfile(path, copy)
+        images.tool('qemu-img', 'rebase', '-u', '-b', names[2], '-F', 'qcow2', files[1])
+        self.guest.serial.wait_steps(2)
+        result = self.pivot(job)
+        self.assertEqual((result['files'], result['removed']), (files, []))
+        self.assertEqual([images.info(path).get('backing-filename') for path in files],
+                         [*names[1:], None])
+        self.guest.serial.wait_steps(2)
+        self.domain.destroy()
+        for path in before:
+            os.rename(path, path + '.gone')
+        content = self.contents({'vda': files[0]})['vda']
+        self.assertEqual(content[GUEST_END:], self.written['vda'])
+        self.start()
+        self.assertEqual(self.guest.serial.errors(), 0)
 
     def test_base(self):
         """A copy, a pivot and a pull in one request."""
@@ -279,6 +313,14 @@ class Failing(CopyCase):
         self.repeat()
 
 
+def io_thread(index, path):
+    """Its disks live in threads of their own."""
+    return ['-object', f'iothread,id=io{index}', '-blockdev',
+            f'driver=file,filename={path},node-name=file{index}',
+            '-blockdev', f'driver=qcow2,file=file{index},node-name=format{index}',
+            '-device', f'virtio-blk-pci,drive=format{index},iothread=io{index}']
+
+
 class Attached(StablePathCase):
     """A QEMU that its owner has started."""
 
@@ -297,6 +339,23 @@ class Attached(StablePathCase):
         for disk in self.disks():
             content = images.read(disk['source'], disk['format'])
             self.assertIn(self.qemu.serial.last() - images.counter_in(content), (-1, 0, 1))
+
+    def test_io_threads(self):
+        """A base as well: nobody can see beforehand what its QEMU will have open."""
+        self.attach(io_thread)
+        self.create('s1')
+        source = self.disks()[0]
+        for flags, base in ((SHALLOW, ''), (0, 'vda[2]'), (0, '')):
+            dest = f"{source['source']}.{flags}{len(base)}"
+            if base:
+                self.domain.create('<domainsnapshot><name>s2</name></domainsnapshot>', DISK_ONLY)
+            job = self.domain.job(self.domain.BlockCopy('vda', dest, base, 0, flags))
+            wait_until(lambda job=job: job['State'] != 'running', 30, 'the copy is ready')
+            if not base:
+                self.domain.BlockJobAbort('vda', PIVOT)
+            self.assertEqual(job.wait()['files'][0], dest)
+            self.qemu.serial.wait_steps(2)
+        self.assertEqual(self.qemu.serial.errors(), 0)
 
     def test_drive(self):
         self.story(drive)
