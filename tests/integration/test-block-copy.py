@@ -122,7 +122,8 @@ class On(CopyCase):
                         *(['-u', '-b', below, '-F', 'qcow2'] if below else []),
                         os.path.join(other, name), size)
         files = [os.path.join(other, name) for name in names]
-        self.refuse('ImageFailed', 'stands on nothing', 'BlockCopy', 'vda', files[0], '', 0, REUSE_EXT)
+        self.refuse('ImageFailed', 'stands on nothing', 'BlockCopy', 'vda', files[0], '', 0,
+                    REUSE_EXT)
         job = self.ready(SHALLOW | REUSE_EXT, dest=files[0])
         for path, copy in zip(before[1:], files[1:]):
             shutil.copyfile(path, copy)
