@@ -294,8 +294,8 @@ class Merge(Participant):
 
 
 class BlockJob(Participant):
-    """Of a guest whose data lie in the lower of two files, or in the only one."""
-    layers = 1
+    """Of a guest whose data lie in one of two files, or in the only one."""
+    layers, is_top = 1, False
 
     def __init__(self, maker, mebibytes):
         self.maker, self.mebibytes = maker, mebibytes
@@ -305,7 +305,8 @@ class BlockJob(Participant):
         self.guest = self.maker.guest(1)
         self.base = self.guest.disks[0][1]
         tool('qemu-img', 'resize', '-q', self.base, f'{self.mebibytes + 16}M')
-        fill(self.base, self.mebibytes)
+        if not self.is_top:
+            fill(self.base, self.mebibytes)
         self.top, self.copy = f'{self.base}.top', f'{self.base}.copy'
 
     def before(self):
@@ -313,6 +314,8 @@ class BlockJob(Participant):
         if self.layers > 1:
             tool('qemu-img', 'create', '-q', '-f', 'qcow2', '-b', self.base, '-F', driver, self.top)
             self.guest.disks[0] = (target, self.top, driver)
+        if self.is_top:
+            fill(self.top, self.mebibytes)
         self.qemu = Qemu(self.guest)
         self.guest.serial.wait_steps(2)
 
@@ -348,3 +351,15 @@ class BlockPull(BlockJob):
         self.qemu.execute('block-stream', **{'job-id': 'j', 'device': 'vda'})
         self.qemu.wait_event('BLOCK_JOB_COMPLETED')
         synchronize(self.top)
+
+
+class BlockCommit(BlockJob):
+    """block-commit of what the guest writes to, and the pivot."""
+    layers, is_top = 2, True
+
+    def run(self):
+        self.qemu.execute('block-commit', **{'job-id': 'j', 'device': 'vda'})
+        self.qemu.wait_event('BLOCK_JOB_READY')
+        self.qemu.execute('block-job-complete', device='j')
+        self.qemu.wait_event('BLOCK_JOB_COMPLETED')
+        synchronize(self.base)

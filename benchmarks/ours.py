@@ -12,7 +12,7 @@ from contest import Participant
 
 DISK_ONLY, ATOMIC = 16, 128
 REDEFINE, METADATA_ONLY = 1, 2
-PIVOT = 2
+PIVOT, ACTIVE = 2, 4
 PAGE = 1000
 CONFIGURATION = '[limits]\nsnapshots-per-domain=100000\nsnapshots-per-uid=100000\n'
 
@@ -170,8 +170,8 @@ def fill(path, mebibytes):
 
 
 class BlockJob(Participant):
-    """Of a guest whose data lie in the lower of two files, or in the only one: none is ours."""
-    layers = 1
+    """Of a guest whose data lie in one of two files, or in the only one: none is ours."""
+    layers, is_top = 1, False
 
     def __init__(self, session, mebibytes):
         self.session, self.mebibytes = session, mebibytes
@@ -181,7 +181,8 @@ class BlockJob(Participant):
         self.guest = self.session.guest(1)
         self.base = self.guest.disks[0][1]
         qs_images.tool('qemu-img', 'resize', '-q', self.base, f'{self.mebibytes + 16}M')
-        fill(self.base, self.mebibytes)
+        if not self.is_top:
+            fill(self.base, self.mebibytes)
         self.top, self.copy = f'{self.base}.top', f'{self.base}.copy'
 
     def before(self):
@@ -189,6 +190,8 @@ class BlockJob(Participant):
         if self.layers > 1:
             qs_images.make_overlay(self.top, self.base)
             xml = xml.replace(f"'{self.base}'", f"'{self.top}'")
+        if self.is_top:
+            fill(self.top, self.mebibytes)
         self.domain = self.session.manager.define(xml)
         self.domain.start()
         self.guest.serial.wait_steps(2)
@@ -201,14 +204,26 @@ class BlockJob(Participant):
                 os.unlink(path)
 
 
+    def pivot(self, path):
+        job = self.domain.job(path)
+        qs_testing.wait_until(lambda: job['State'] != 'running', 600, 'the job is ready')
+        self.domain.BlockJobAbort('vda', PIVOT)
+        return job.wait()['files']
+
+
 class BlockCopy(BlockJob):
     """Of all of a disk, and the pivot."""
 
     def run(self):
-        job = self.domain.job(self.domain.BlockCopy('vda', self.copy, '', 0, 0))
-        qs_testing.wait_until(lambda: job['State'] != 'running', 600, 'the copy is ready')
-        self.domain.BlockJobAbort('vda', PIVOT)
-        assert job.wait()['files'] == [self.copy]
+        assert self.pivot(self.domain.BlockCopy('vda', self.copy, '', 0, 0)) == [self.copy]
+
+
+class BlockCommit(BlockJob):
+    """Of what the guest writes to, and the pivot."""
+    layers, is_top = 2, True
+
+    def run(self):
+        assert self.pivot(self.domain.BlockCommit('vda', '', '', 0, ACTIVE)) == [self.base]
 
 
 class BlockPull(BlockJob):
