@@ -194,7 +194,8 @@ static const QsCtlOption create_as_options[] = {
   { .name = "diskspec",
     .kind = QS_CTL_LIST,
     .subject = QS_CTL_DISK_TARGET,
-    .value = "disk[,snapshot=type][,driver=type][,stype=type][,file=name][,mode=mode]",
+    .value = "disk[,snapshot=type][,driver=type][,stype=type][,file=name][,mode=mode]"
+             "[,mirror=name]",
     .help = "how a disk is snapshotted; may be given several times" },
   QS_CTL_DRY_RUN,
   QS_CTL_NO_WAIT,

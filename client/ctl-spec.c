@@ -12,14 +12,15 @@ typedef enum
 {
   DISK_DRIVER,
   DISK_FILE,
+  DISK_MIRROR,
   DISK_MODE,
   DISK_SNAPSHOT,
   DISK_STYPE,
 } DiskKey;
 
 static const char *const disk_keys[] = {
-  [DISK_DRIVER] = "driver",     [DISK_FILE] = "file",   [DISK_MODE] = "mode",
-  [DISK_SNAPSHOT] = "snapshot", [DISK_STYPE] = "stype",
+  [DISK_DRIVER] = "driver", [DISK_FILE] = "file",         [DISK_MIRROR] = "mirror",
+  [DISK_MODE] = "mode",     [DISK_SNAPSHOT] = "snapshot", [DISK_STYPE] = "stype",
 };
 
 typedef enum
@@ -133,6 +134,12 @@ append_disk_source (GString *xml, const char *const *values)
       append_attribute (xml, "type", values[DISK_DRIVER]);
       g_string_append (xml, "/>\n");
     }
+  if (values[DISK_MIRROR] != NULL)
+    {
+      g_string_append (xml, "      <mirror");
+      append_attribute (xml, "file", values[DISK_MIRROR]);
+      g_string_append (xml, "/>\n");
+    }
   if (values[DISK_FILE] != NULL)
     {
       gboolean is_block = g_strcmp0 (values[DISK_STYPE], "block") == 0;
@@ -163,7 +170,7 @@ append_disk (GString *xml, const char *spec, GError **error)
   append_attribute (xml, "snapshot", values[DISK_SNAPSHOT]);
   append_attribute (xml, "type", values[DISK_STYPE]);
   append_attribute (xml, "mode", values[DISK_MODE]);
-  if (values[DISK_DRIVER] == NULL && values[DISK_FILE] == NULL)
+  if (values[DISK_DRIVER] == NULL && values[DISK_FILE] == NULL && values[DISK_MIRROR] == NULL)
     {
       g_string_append (xml, "/>\n");
       return TRUE;

@@ -249,6 +249,7 @@ serve (const Options *options, GError **error)
   config.snapshots_per_domain = settings.snapshots_per_domain;
   config.image_roots = settings.image_roots;
   config.live_seconds = settings.live_seconds;
+  config.mirrors_per_domain = settings.mirrors_per_domain;
   connection =
       g_bus_get_sync (options->session ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, error);
   if (connection == NULL)

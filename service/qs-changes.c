@@ -120,6 +120,22 @@ has_same_actives (const QsDomain *before, const QsDomain *after)
   return TRUE;
 }
 
+static gboolean
+has_same_mirrors (const QsDomain *before, const QsDomain *after)
+{
+  if (before->mirrors->len != after->mirrors->len)
+    return FALSE;
+  for (guint i = 0; i < after->mirrors->len; i++)
+    {
+      const QsMirror *new = g_ptr_array_index (after->mirrors, i);
+      const QsMirror *old = qs_domain_find_mirror (before, new->path);
+
+      if (old == NULL || qs_mirror_is_live (old) != qs_mirror_is_live (new))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 static void
 announce_properties (QsTransition *transition)
 {
@@ -127,6 +143,7 @@ announce_properties (QsTransition *transition)
   QsSubject after = { .service = transition->service, .domain = transition->after };
   GVariant *changed = qs_properties_diff (QS_OBJECT_DOMAIN, &before, &after);
   gboolean same_disks = has_same_actives (transition->before, transition->after)
+                        && has_same_mirrors (transition->before, transition->after)
                         && transition->before->def == transition->after->def;
 
   if (changed != NULL || !same_disks)

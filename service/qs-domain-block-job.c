@@ -17,10 +17,17 @@ static QsJob *
 find_job (const QsCall *call, const char *disk, GError **error)
 {
   QsJob *job = qs_jobs_find_active (call->service->jobs, call->domain->id);
+  const QsDiskDef *def;
 
   if (job != NULL && qs_job_find_disk (job, call->domain, disk) != NULL)
     return job;
-  if (job != NULL || qs_align_resolve_disk (call->domain, disk, error) != NULL)
+  def = qs_align_resolve_disk (call->domain, disk, job != NULL ? NULL : error);
+  if (def != NULL && qs_domain_live_mirror (call->domain, def->target) != NULL)
+    g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID,
+                 "disk ‘%s’ is mirrored for a snapshot; delete that with REOPEN_MIRROR or "
+                 "REMOVE_MIRROR",
+                 disk);
+  else if (job != NULL || def != NULL)
     g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "no block job works on disk ‘%s’",
                  disk);
   return NULL;

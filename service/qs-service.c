@@ -6,6 +6,7 @@
 #include "qs-bus.h"
 #include "qs-changes.h"
 #include "qs-jobs.h"
+#include "qs-mirrors.h"
 #include "qs-names.h"
 #include "qs-properties.h"
 #include "qs-reconnect.h"
@@ -40,6 +41,7 @@ qs_service_new (GDBusConnection *connection, gboolean system_mode, const QsSetti
   self->announcer = qs_announcer_new (self);
   self->jobs = qs_jobs_new (self);
   self->reconnect = qs_reconnect_new (self);
+  self->mirrors = qs_mirrors_new (self);
   self->work = qs_work_new ();
   self->found = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_task_unref);
   self->registrations = g_array_new (FALSE, FALSE, sizeof (guint));
@@ -54,7 +56,11 @@ qs_service_new (GDBusConnection *connection, gboolean system_mode, const QsSetti
 static void
 on_domain_changed (const QsDomain *before, QsDomain *after, gpointer user_data)
 {
-  qs_domain_changed (user_data, before, after);
+  QsService *self = user_data;
+
+  qs_domain_changed (self, before, after);
+  if (after != NULL)
+    qs_mirrors_changed (self->mirrors, before, after);
 }
 
 static void
@@ -93,6 +99,26 @@ go_on (QsService *self)
     qs_jobs_go_on (self->jobs, qs_task_ref (g_ptr_array_index (found, i)));
 }
 
+static void
+on_jobs_changed (const char *domain, gpointer user_data)
+{
+  QsService *self = user_data;
+
+  qs_mirrors_doubt (self->mirrors, domain);
+}
+
+/* what has ended while no service was there to notice */
+static void
+doubt_mirrors (QsService *self)
+{
+  GHashTableIter iter;
+  const char *id;
+
+  g_hash_table_iter_init (&iter, self->domains);
+  while (g_hash_table_iter_next (&iter, (gpointer *)&id, NULL))
+    qs_mirrors_doubt (self->mirrors, id);
+}
+
 /**
  * qs_service_start:
  *
@@ -102,7 +128,7 @@ gboolean
 qs_service_start (QsService *self, const QsConfig *config, GError **error)
 {
   static const QsEngineSink sink = { on_domain_changed, on_qemu_appeared, on_guest_frozen,
-                                     on_task_found };
+                                     on_task_found, on_jobs_changed };
 
   self->engine = qs_engine_new (config, &sink, self, error);
   if (self->engine == NULL)
@@ -111,6 +137,7 @@ qs_service_start (QsService *self, const QsConfig *config, GError **error)
   if (!qs_bus_register (self, error))
     return FALSE;
   go_on (self);
+  doubt_mirrors (self);
   return TRUE;
 }
 
@@ -143,6 +170,7 @@ qs_service_free (QsService *self)
   g_clear_pointer (&self->found, g_ptr_array_unref);
   qs_jobs_free (self->jobs);
   qs_reconnect_free (self->reconnect);
+  qs_mirrors_free (self->mirrors);
   qs_announcer_free (self->announcer);
   qs_authority_free (self->authority);
   qs_peers_free (self->peers);
@@ -199,7 +227,7 @@ qs_service_is_idle (QsService *self)
   QsDomain *domain;
 
   if (qs_peers_count (self->peers) > 0 || qs_jobs_count_open (self->jobs) > 0
-      || qs_engine_is_thawing (self->engine))
+      || qs_engine_is_thawing (self->engine) || qs_mirrors_is_busy (self->mirrors))
     return FALSE;
   g_hash_table_iter_init (&iter, self->domains);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&domain))

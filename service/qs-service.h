@@ -11,6 +11,7 @@
 
 typedef struct QsAnnouncer QsAnnouncer;
 typedef struct QsJobs QsJobs;
+typedef struct QsMirrors QsMirrors;
 typedef struct QsReconnect QsReconnect;
 
 /**
@@ -33,6 +34,7 @@ typedef struct
   QsJobs *jobs;
   QsReconnect *reconnect;
   GPtrArray *found; /* of QsTask: to be gone on with when the engine is there; else NULL */
+  QsMirrors *mirrors;
   QsWork *work;
   GDBusInterfaceSkeleton *skeletons[QS_N_OBJECT_KINDS]; /* unpack arguments, hold no state */
   GArray *registrations;

@@ -32,6 +32,8 @@ static const struct
     DEFAULT_IDLE_EXIT_SECONDS, 0, MAX_IDLE_EXIT_SECONDS },
   { "snapshots", "live-timeout-seconds", G_STRUCT_OFFSET (QsSettings, live_seconds),
     DEFAULT_LIVE_SECONDS, 1, MAX_LIVE_SECONDS },
+  { "limits", "mirrors-per-domain", G_STRUCT_OFFSET (QsSettings, mirrors_per_domain), 1, 0,
+    QS_MAX_DISKS },
   { "snapshots", "safety-keep", G_STRUCT_OFFSET (QsSettings, safety_keep), QS_DEFAULT_SAFETY_KEEP,
     1, MAX_SAFETY_KEEP },
 };

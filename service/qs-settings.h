@@ -16,6 +16,7 @@ typedef struct
   guint mutations_per_second; /* of one uid; 0: any number */
   guint idle_exit_seconds;    /* 0: never */
   guint live_seconds;         /* until memory that is saved of a running guest must be there */
+  guint mirrors_per_domain;   /* disks that may be mirrored at once */
   guint safety_keep;          /* safety snapshots of a domain */
   GStrv image_roots;          /* where callers may name files of domains that are not theirs */
 } QsSettings;

@@ -193,6 +193,17 @@ patch_source (xmlNode *disk, const char *path)
   qs_xml_remove (qs_xml_child (disk, "backingStore"));
 }
 
+static void
+patch_mirror (xmlNode *disk, const char *path)
+{
+  xmlNode *mirror;
+
+  qs_xml_remove (qs_xml_child (disk, "mirror"));
+  mirror = qs_xml_add (disk, "mirror", NULL);
+  qs_xml_set (mirror, "file", path);
+  qs_xml_set (mirror, "state", "active");
+}
+
 void
 qs_disk_def_patch_node (xmlNode *disk, const QsDiskPatch *patch)
 {
@@ -200,6 +211,8 @@ qs_disk_def_patch_node (xmlNode *disk, const QsDiskPatch *patch)
 
   if (patch->source != NULL)
     patch_source (disk, patch->source);
+  if (patch->mirror != NULL)
+    patch_mirror (disk, patch->mirror);
   if (patch->format == NULL)
     return;
   if (driver == NULL)

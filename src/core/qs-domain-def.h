@@ -69,6 +69,7 @@ typedef struct
   const char *target;
   const char *source;
   const char *format;
+  const char *mirror; /* NULL: none, and what the document says of one stays */
 } QsDiskPatch;
 
 QsDomainDef *qs_domain_def_patch (const QsDomainDef *def, const char *uuid,

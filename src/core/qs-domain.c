@@ -215,7 +215,7 @@ qs_domain_true_def (const QsDomain *domain, gboolean inactive, GError **error)
 
       /* a disk may have left the definition since */
       if (qs_domain_def_find_disk (def, active->target) != NULL)
-        patches[n_patches++] = (QsDiskPatch){ active->target, active->path, active->format };
+        patches[n_patches++] = (QsDiskPatch){ active->target, active->path, active->format, NULL };
     }
   return qs_domain_def_patch (def, domain->uuid, patches, n_patches, error);
 }

@@ -192,6 +192,7 @@ qs_facts_new (void)
   facts->sights = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_sight_free);
   facts->strays = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_sight_free);
   facts->used_here = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  facts->mirror_ends = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   facts->used_elsewhere = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   return facts;
 }
@@ -227,6 +228,7 @@ clear_facts (QsFacts *facts)
   g_ptr_array_unref (facts->strays);
   g_hash_table_unref (facts->used_here);
   g_hash_table_unref (facts->used_elsewhere);
+  g_hash_table_unref (facts->mirror_ends);
   g_clear_pointer (&facts->open_files, g_ptr_array_unref);
   g_strfreev (facts->commands);
   g_strfreev (facts->migration_blockers);

@@ -92,6 +92,7 @@ typedef struct
   char *op;
   gboolean system_mode;
   guint live_seconds;             /* until memory that is saved of a running guest must be there */
+  guint mirrors;                  /* how many disks of a domain may be mirrored */
   const char *const *image_roots; /* of the configuration, which outlives this */
   GPtrArray *disks;               /* of const QsDiskDef: walk the chain of its active file */
   GPtrArray *images; /* of char: path of a recorded image to look at, format in @formats */
@@ -103,6 +104,7 @@ typedef struct
   GPtrArray *reused;        /* of QsFile: overlays of somebody else, as they would be recorded */
   gboolean firmware;        /* the firmware variables, and the flash chips of the running QEMU */
   gboolean open_files;      /* of the domain's process */
+  gboolean mirror_ends;     /* which mirrors have ended */
   gboolean monitor;         /* ask the running QEMU: state, block nodes, commands */
   gboolean io_threads;      /* ask it for these too */
   gboolean memory;          /* ask it what saving its memory depends on */
@@ -257,6 +259,7 @@ typedef struct
   GPtrArray *sights;        /* of QsSight: what was recorded, and all that it stands on */
   GPtrArray *strays;        /* of QsSight: images and temporaries beside those, in no order */
   gboolean sights_cut;      /* there is more than was looked at */
+  GHashTable *mirror_ends;  /* path -> why nothing is written to that mirror any more */
   GHashTable
       *used_here; /* of char: paths that the definitions of the domain name, see qs-users.h */
   GHashTable

@@ -138,6 +138,8 @@
 #define QS_STORAGE_STARTS 3
 #define QS_QUIT_SECONDS 5
 #define QS_RECONNECT_SECONDS 2
+/* before the mirrors of a domain are looked at once more */
+#define QS_MIRROR_LOOK_MILLISECONDS 200
 #define QS_MAX_RECONNECTS 5
 #define QS_TERM_SECONDS 5
 #define QS_DESTROY_WAIT_SECONDS 10

@@ -27,6 +27,7 @@ static const QsOperation operations[] = {
                            .resumes = TRUE },
   [QS_VERB_BLOCK_COMMIT] = { "block-commit", qs_ask_block_commit, qs_plan_block_commit, NULL,
                              .resumes = TRUE },
+  [QS_VERB_MIRROR_DROP] = { "mirror-drop", qs_ask_mirror_drop, qs_plan_mirror_drop, NULL },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (operations) == QS_N_VERBS);
 
@@ -47,7 +48,7 @@ gboolean
 qs_operation_passes_quarantine (QsVerb verb)
 {
   return operations[verb].looks || verb == QS_VERB_ATTACH || verb == QS_VERB_DETACH
-         || verb == QS_VERB_REPAIR;
+         || verb == QS_VERB_MIRROR_DROP || verb == QS_VERB_REPAIR;
 }
 
 /**

@@ -4,6 +4,7 @@
 
 #include "qs-align-private.h"
 #include "qs-error.h"
+#include "qs-plan-mirror.h"
 
 #include <string.h>
 
@@ -41,6 +42,8 @@ gboolean
 qs_block_ask (const QsDomain *domain, const QsRequest *request, const QsFlagSet *set,
               QsQuestions *questions, GError **error)
 {
+  const QsDiskDef *disk;
+
   if (!qs_flags_check (set, request->flags, error))
     return FALSE;
   if (!qs_domain_is_active (domain))
@@ -49,7 +52,8 @@ qs_block_ask (const QsDomain *domain, const QsRequest *request, const QsFlagSet 
                            "the domain is off: a block job is done by a QEMU that runs");
       return FALSE;
     }
-  if (find_disk (domain, request, error) == NULL)
+  disk = find_disk (domain, request, error);
+  if (disk == NULL || !qs_mirror_check_none (domain, disk->target, error))
     return FALSE;
   qs_merging_ask (domain, questions);
   return TRUE;

@@ -111,12 +111,6 @@ is_qed_device (const QsSelected *selected)
   return selected->request->source_type == QS_SOURCE_BLOCK && is_qed (selected);
 }
 
-static gboolean
-is_mirrored (const QsSelected *selected)
-{
-  return selected->request->mirror != NULL;
-}
-
 /* what cannot be asked of any disk; an earlier row answers for what a later one takes for granted */
 static const struct
 {
@@ -140,7 +134,6 @@ static const struct
   { is_cached_qed, QS_ERROR_CONFIG_UNSUPPORTED, "<metadata_cache> is for qcow2 only" },
   { is_qed_device, QS_ERROR_CONFIG_UNSUPPORTED,
     "QEMU has qed in files only; use driver type qcow2 on a block device" },
-  { is_mirrored, QS_ERROR_OPERATION_UNSUPPORTED, "<mirror> is not supported by this version" },
 };
 
 static gboolean

@@ -5,6 +5,7 @@
 #include "qs-error.h"
 #include "qs-name.h"
 #include "qs-plan-branch.h"
+#include "qs-plan-mirror.h"
 #include "qs-plan-redefine.h"
 #include "qs-scope.h"
 
@@ -83,7 +84,7 @@ ask_overlay (const QsDomain *domain, const QsRequest *request, QsQuestions *ques
   g_ptr_array_add (questions->targets, g_strdup (selected->path));
   if (selected->mode == QS_DISK_MODE_EXISTING)
     qs_questions_add_reused (questions, selected->path, selected->format, selected->active);
-  return TRUE;
+  return qs_create_ask_mirror (domain, request, questions, selected, error);
 }
 
 /* a file that belongs to no disk. @path NULL: none */
@@ -107,6 +108,7 @@ is_lent (const QsSelected *selected)
 {
   return selected->choice == QS_LOCATION_EXTERNAL
          && (selected->mode == QS_DISK_MODE_EXISTING
+             || (selected->request != NULL && selected->request->mirror != NULL)
              || (selected->request != NULL && selected->request->source != NULL));
 }
 
@@ -136,7 +138,8 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
 {
   g_autoptr (QsSelection) selection = NULL;
 
-  if (!qs_flags_check (&qs_create_flag_set, request->flags, error))
+  if (!qs_flags_check (&qs_create_flag_set, request->flags, error)
+      || !qs_mirror_check_none (domain, NULL, error))
     return FALSE;
   if (request->flags & QS_CREATE_REDEFINE)
     return qs_ask_redefine (domain, request, questions, error);
@@ -145,7 +148,8 @@ qs_ask_create (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
   if (request->flags & QS_CREATE_BRANCH)
     return qs_ask_branch (domain, request, questions, error);
   selection = qs_create_select (domain, request, questions->now, error);
-  if (selection == NULL)
+  if (selection == NULL
+      || !qs_create_check_mirrors (domain, selection, request->flags, questions->mirrors, error))
     return FALSE;
 
   for (guint i = 0; i < selection->disks->len; i++)

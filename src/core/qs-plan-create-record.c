@@ -31,6 +31,8 @@ add_snapshot_disks (QsCreate *create, QsSnapshotDef *def)
       disk->driver = g_strdup (selected->format);
       if (selected->mode != QS_DISK_MODE_ABSOLUTE_PATHS)
         disk->mode = selected->mode;
+      if (selected->request != NULL)
+        disk->mirror = g_strdup (selected->request->mirror);
     }
 }
 
@@ -236,6 +238,7 @@ qs_create_add_record (QsCreate *create, QsPlan *plan, GError **error)
 
       if (selected->choice == QS_LOCATION_INTERNAL || selected->choice == QS_LOCATION_EXTERNAL)
         record_disk (create, &changes, selected, metadata);
+      qs_create_record_mirror (create, plan, selected, &changes);
     }
   qs_create_record_memory (create, &changes, metadata);
   qs_create_record_firmware (create, &changes, metadata);

@@ -125,12 +125,13 @@ add_before (const QsCreate *create, const QsSelected *selected, GVariantBuilder 
                                 image->rdev != 0 ? (gint64)0 : image->btime);
 }
 
-/* it is the commit unless something comes after it that may fail: beside memory, a look whether the
+/* it is the commit unless something comes after it that may fail: beside memory and mirrors, a look whether the
    guest has stood still all the time */
 static gboolean
 is_last_to_fail (const QsCreate *create)
 {
-  return create->selection->save == QS_SAVE_NONE && !qs_create_copies_firmware (create);
+  return create->selection->save == QS_SAVE_NONE && !qs_create_copies_firmware (create)
+         && !qs_create_has_mirrors (create);
 }
 
 /* an overlay is taken back by merging it: what it held before would go down with it into the file that
@@ -139,12 +140,14 @@ static gboolean
 check_undo (const QsCreate *create, const QsSelected *selected, GError **error)
 {
   const QsDiskFacts *reused = qs_facts_find_reused (create->facts, selected->path);
-  const char *way = create->selection->save != QS_SAVE_NONE
-                        ? "take a disk-only snapshot (DISK_ONLY)"
-                        : "shut the guest down first";
+  const char *way = "shut the guest down first";
 
   if (reused == NULL || !reused->has_data || is_last_to_fail (create))
     return TRUE;
+  if (qs_create_has_mirrors (create))
+    way = "leave <mirror> out";
+  else if (create->selection->save != QS_SAVE_NONE)
+    way = "take a disk-only snapshot (DISK_ONLY)";
   g_set_error (error, QS_ERROR, QS_ERROR_CONFIG_UNSUPPORTED,
                "disk ‘%s’: target ‘%s’ holds data already, and cannot be told from what the guest "
                "writes if this snapshot has to be taken back; give an empty overlay, or %s",

@@ -92,7 +92,7 @@ needs_stop (const QsCreate *create)
 
   if ((create->request->flags & QS_CREATE_QUIESCE) || save == QS_SAVE_STREAM_LIVE)
     return FALSE;
-  return halts || together;
+  return halts || together || qs_create_has_mirrors (create);
 }
 
 static gboolean
@@ -167,10 +167,12 @@ static const Stage off_stages[] = {
 static const Stage on_stages[] = {
   /* what the guest does not notice */
   add_files,
+  qs_create_add_mirror_files,
   qs_create_add_memory_file,
   qs_create_add_firmware_file,
   add_protection,
   qs_create_add_nodes,
+  qs_create_add_mirror_nodes,
   qs_create_add_memory_node,
   qs_create_add_firmware_node,
   /* one point in time */
@@ -180,6 +182,7 @@ static const Stage on_stages[] = {
   qs_create_add_switch,
   qs_create_add_thaw,
   qs_create_add_stream,
+  qs_create_add_mirrors,
   add_commit,
   /* the guest goes on */
   add_cont,

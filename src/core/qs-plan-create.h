@@ -75,6 +75,18 @@ gboolean qs_create_saves_disk (const QsCreate *create, const QsSelected *selecte
 void qs_create_describe_memory (const QsCreate *create, QsSnapshotDef *def);
 void qs_create_record_memory (const QsCreate *create, QsChangeList *changes, gboolean metadata);
 
+/* qs-plan-create-mirror.c */
+gboolean qs_create_has_mirrors (const QsCreate *create);
+gboolean qs_create_check_mirrors (const QsDomain *domain, const QsSelection *selection, guint flags,
+                                  guint limit, GError **error);
+gboolean qs_create_ask_mirror (const QsDomain *domain, const QsRequest *request,
+                               QsQuestions *questions, const QsSelected *selected, GError **error);
+gboolean qs_create_add_mirror_files (QsCreate *create, QsPlan *plan, GError **error);
+gboolean qs_create_add_mirror_nodes (QsCreate *create, QsPlan *plan, GError **error);
+gboolean qs_create_add_mirrors (QsCreate *create, QsPlan *plan, GError **error);
+void qs_create_record_mirror (const QsCreate *create, const QsPlan *plan,
+                              const QsSelected *selected, QsChangeList *changes);
+
 /* qs-plan-create-quiesce.c */
 gboolean qs_create_check_quiesce (const QsRequest *request, QsDomainState state, GError **error);
 gboolean qs_create_check_thawed (const QsCreate *create, GError **error);

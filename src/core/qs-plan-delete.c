@@ -4,6 +4,9 @@
 
 #include "qs-error.h"
 
+/* with these the files of the disk and of other snapshots are not touched */
+#define RECORD_FLAGS (QS_DELETE_METADATA_ONLY | QS_DELETE_REMOVE_MIRROR)
+
 static QsRequest *
 make_part (const QsRequest *request, guint flags, const QsSnapshot *snapshot)
 {
@@ -59,18 +62,6 @@ qs_parts_delete (const QsDomain *domain, const QsRequest *request, const QsQuest
   return g_steal_pointer (&parts);
 }
 
-static gboolean
-check_mirror (const QsSnapshot *snapshot, guint flags, GError **error)
-{
-  if (flags & (QS_DELETE_REOPEN_MIRROR | QS_DELETE_REMOVE_MIRROR))
-    {
-      g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "snapshot ‘%s’ has no mirror",
-                   snapshot->name);
-      return FALSE;
-    }
-  return TRUE;
-}
-
 gboolean
 qs_ask_delete (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
                GError **error)
@@ -78,9 +69,14 @@ qs_ask_delete (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
   const QsSnapshot *snapshot = qs_planning_snapshot (domain, request, error);
 
   if (snapshot == NULL || !qs_flags_check (&qs_delete_flag_set, request->flags, error)
-      || !check_mirror (snapshot, request->flags, error))
+      || !qs_delete_check_mirror (domain, snapshot, request->flags, error))
     return FALSE;
   questions->files = TRUE;
+  if (request->flags & (QS_DELETE_REOPEN_MIRROR | QS_DELETE_REMOVE_MIRROR))
+    {
+      qs_delete_ask_mirror (domain, snapshot, request->flags, questions);
+      return TRUE;
+    }
   if (request->flags & QS_DELETE_METADATA_ONLY)
     return TRUE;
   if (snapshot->unverified)
@@ -98,8 +94,8 @@ qs_ask_delete (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
 
 /* the parent is current then, unless its own later changes wait: those of the disks would be mistaken for
    them */
-static const char *
-find_next (const QsDelete *delete)
+const char *
+qs_delete_find_next (const QsDelete *delete)
 {
   const QsSnapshot *parent = qs_tree_lookup (delete->domain->tree, delete->snapshot->parent);
 
@@ -125,7 +121,8 @@ add_record (QsDelete *delete, GError **error)
   qs_changes_init (&changes);
   qs_changes_add (&changes, QS_CHANGE_SNAPSHOT_DELETE, "uuid", "s", snapshot->uuid, NULL);
   if (current == snapshot)
-    qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", find_next (delete), NULL);
+    qs_changes_add (&changes, QS_CHANGE_CURRENT, "uuid", "s", qs_delete_find_next (delete), NULL);
+  qs_delete_settle_mirrors (delete, &changes);
   qs_delete_settle_files (delete, &changes);
   if (!settle (delete, &changes, error))
     {
@@ -185,7 +182,8 @@ qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts 
                       .domain = domain,
                       .facts = facts,
                       .snapshot = qs_planning_snapshot (domain, request, error),
-                      .metadata_only = (request->flags & QS_DELETE_METADATA_ONLY) != 0,
+                      .metadata_only = (request->flags & RECORD_FLAGS) != 0,
+                      .removes_mirrors = (request->flags & QS_DELETE_REMOVE_MIRROR) != 0,
                       .unlinked = unlinked,
                       .gone = gone,
                       .merges = merges,
@@ -201,9 +199,19 @@ qs_plan_delete (const QsDomain *domain, const QsRequest *request, const QsFacts 
   delete.leaving[0] = delete.snapshot->uuid;
   g_ptr_array_add (gone, NULL);
   g_array_set_clear_func (merges, (GDestroyNotify)qs_delete_merge_clear);
+  if (request->flags & QS_DELETE_REOPEN_MIRROR)
+    {
+      if (!qs_delete_reopen_mirror (&delete, error))
+        return NULL;
+      add_unlinks (&delete);
+      add_result (&delete);
+      return g_steal_pointer (&plan);
+    }
   if (!add_record (&delete, error)
       || (!delete.metadata_only && !qs_delete_add_tags (&delete, error)))
     return NULL;
+  if (delete.removes_mirrors)
+    qs_delete_end_mirrors (&delete);
   qs_delete_finish_merges (&delete);
   add_unlinks (&delete);
   add_result (&delete);

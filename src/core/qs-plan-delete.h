@@ -47,10 +47,11 @@ typedef struct
   const QsSnapshot *snapshot;
   const char *leaving[2]; /* its uuid */
   gboolean metadata_only;
-  GPtrArray *unlinked; /* of const QsFile */
-  GPtrArray *gone;     /* of char: their paths, NULL-terminated */
-  GArray *merges;      /* of QsDeleteMerge */
-  GArray *deep_tags;   /* of QsDeleteTag */
+  gboolean removes_mirrors; /* although it is the record alone that goes */
+  GPtrArray *unlinked;      /* of const QsFile */
+  GPtrArray *gone;          /* of char: their paths, NULL-terminated */
+  GArray *merges;           /* of QsDeleteMerge */
+  GArray *deep_tags;        /* of QsDeleteTag */
   GStrvBuilder *removed;
   GStrvBuilder *kept;
 } QsDelete;
@@ -89,6 +90,18 @@ gboolean qs_delete_merge_locate (const QsDelete *delete, QsDeleteMerge *merge, G
 const char *qs_delete_choose_way (const QsDelete *delete, QsDeleteMerge *merge);
 gboolean qs_delete_find_rebased (const QsDelete *delete, const QsDeleteMerge *merge,
                                  GPtrArray *images);
+
+/* qs-plan-delete-mirror.c */
+gboolean qs_delete_check_mirror (const QsDomain *domain, const QsSnapshot *snapshot, guint flags,
+                                 GError **error);
+void qs_delete_ask_mirror (const QsDomain *domain, const QsSnapshot *snapshot, guint flags,
+                           QsQuestions *questions);
+gboolean qs_delete_reopen_mirror (QsDelete *delete, GError **error);
+void qs_delete_settle_mirrors (QsDelete *delete, QsChangeList *changes);
+void qs_delete_end_mirrors (QsDelete *delete);
+
+/* qs-plan-delete.c */
+const char *qs_delete_find_next (const QsDelete *delete);
 
 /* qs-plan-delete-merge-steps.c */
 void qs_delete_prepare_merges (QsDelete *delete, QsChangeList *changes);

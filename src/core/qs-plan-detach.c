@@ -3,6 +3,7 @@
 #include "qs-plan-attach.h"
 
 #include "qs-error.h"
+#include "qs-plan-mirror.h"
 
 /* how a domain is let go of, and let out of quarantine */
 
@@ -26,11 +27,23 @@ check_attached (const QsDomain *domain, GError **error)
   return FALSE;
 }
 
+/* nobody would notice its end, nor could end it */
+static gboolean
+check_no_mirror (const QsDomain *domain, GError **error)
+{
+  g_autoptr (GError) busy = NULL;
+
+  if (qs_mirror_check_none (domain, NULL, &busy))
+    return TRUE;
+  g_set_error_literal (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, busy->message);
+  return FALSE;
+}
+
 gboolean
 qs_ask_detach (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
                GError **error)
 {
-  return check_attached (domain, error);
+  return check_attached (domain, error) && check_no_mirror (domain, error);
 }
 
 /**

@@ -4,6 +4,7 @@
 
 #include "qs-error.h"
 #include "qs-limits.h"
+#include "qs-plan-mirror.h"
 #include "qs-users.h"
 #include "qs-verify.h"
 
@@ -105,6 +106,8 @@ qs_ask_repair (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
 
   if (get_finding (request) == NULL)
     return qs_ask_accept (domain, request, questions, error);
+  if (!qs_mirror_check_none (domain, NULL, error))
+    return FALSE;
   forget = find_forgotten (domain, request);
   if (forget != NULL)
     {

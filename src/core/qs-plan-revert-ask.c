@@ -4,6 +4,7 @@
 
 #include "qs-error.h"
 #include "qs-name.h"
+#include "qs-plan-mirror.h"
 #include "qs-plan-revert-commit.h"
 
 /* what is refused at once, and what must be looked up for the rest */
@@ -64,6 +65,8 @@ qs_ask_revert (const QsDomain *domain, const QsRequest *request, QsQuestions *qu
   gboolean active = qs_domain_is_active (domain);
   const QsSnapshot *snapshot;
 
+  if (!qs_mirror_check_none (domain, NULL, error))
+    return FALSE;
   if (request->flags & QS_REVERT_COMMIT)
     return qs_ask_revert_commit (domain, request, questions, error);
   snapshot = qs_planning_snapshot (domain, request, error);

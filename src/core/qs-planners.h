@@ -76,6 +76,11 @@ QsPlan *qs_plan_repair (const QsDomain *domain, const QsRequest *request, const 
 GPtrArray *qs_parts_repair (const QsDomain *domain, const QsRequest *request,
                             const QsQuestions *given, GError **error);
 
+gboolean qs_ask_mirror_drop (const QsDomain *domain, const QsRequest *request,
+                             QsQuestions *questions, GError **error);
+QsPlan *qs_plan_mirror_drop (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,
+                             GError **error);
+
 gboolean qs_ask_verify (const QsDomain *domain, const QsRequest *request, QsQuestions *questions,
                         GError **error);
 QsPlan *qs_plan_verify (const QsDomain *domain, const QsRequest *request, const QsFacts *facts,

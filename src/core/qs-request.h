@@ -24,8 +24,9 @@ typedef enum
   QS_VERB_BLOCK_PULL,
   QS_VERB_BLOCK_COPY,
   QS_VERB_BLOCK_COMMIT,
+  QS_VERB_MIRROR_DROP, /* begun by the service, whenever a mirror may have ended */
 } QsVerb;
-#define QS_N_VERBS (QS_VERB_BLOCK_COMMIT + 1)
+#define QS_N_VERBS (QS_VERB_MIRROR_DROP + 1)
 
 /**
  * QsRequest:

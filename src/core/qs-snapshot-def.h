@@ -17,8 +17,9 @@ typedef struct
   char *source;             /* absolute path, or NULL */
   char *driver;             /* driver type, or NULL */
   QsDiskMode mode;
-  char *tag;    /* name of the snapshot inside the qcow2 */
-  char *mirror; /* absolute path, or NULL */
+  char *tag;                /* name of the snapshot inside the qcow2 */
+  char *mirror;             /* absolute path, or NULL */
+  const char *mirror_state; /* what is known of it now; NULL: nothing. Not read */
   gboolean has_metadata_cache;
   char *document_name; /* what the document it was read from calls it, else NULL */
 } QsSnapshotDisk;

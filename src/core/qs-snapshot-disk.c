@@ -159,6 +159,19 @@ write_source (const QsSnapshotDisk *disk, xmlNode *node)
     qs_xml_set (ensure_child (node, "source"), path_attribute (disk->source_type), disk->source);
 }
 
+static void
+write_mirror (const QsSnapshotDisk *disk, xmlNode *node)
+{
+  if (disk->mirror == NULL)
+    {
+      qs_xml_remove (qs_xml_child (node, "mirror"));
+      return;
+    }
+  qs_xml_set (ensure_child (node, "mirror"), "file", disk->mirror);
+  if (disk->mirror_state != NULL)
+    qs_xml_set (qs_xml_child (node, "mirror"), "state", disk->mirror_state);
+}
+
 /* what @node says beyond the fields of @disk stays */
 void
 qs_snapshot_disk_write (const QsSnapshotDisk *disk, xmlNode *node)
@@ -169,8 +182,5 @@ qs_snapshot_disk_write (const QsSnapshotDisk *disk, xmlNode *node)
   write_source (disk, node);
   qs_xml_set (node, "mode", qs_enum_to_string (QS_ENUM_DISK_MODE, disk->mode));
   qs_xml_set (node, "tag", disk->tag);
-  if (disk->mirror != NULL)
-    qs_xml_set (ensure_child (node, "mirror"), "file", disk->mirror);
-  else
-    qs_xml_remove (qs_xml_child (node, "mirror"));
+  write_mirror (disk, node);
 }

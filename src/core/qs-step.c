@@ -184,11 +184,11 @@ static const QsStepType step_types[] = {
   /* what the guest sees of @device, a block node, is copied to @node, which has the file @path open: that
      of step @image, or @file; and all that it writes after that. @until-ready: until both are equal, and
      stay so; else the job is only begun. @drop: nodes that are not needed when the device has gone over
-     to @node, @added: if it has not, those on top first. The rest is as of a commit of what the guest
-     writes to */
+     to @node, @added: if it has not, those on top first. @keep: it was begun before, and goes on if the
+     device stays. The rest is as of a commit of what the guest writes to */
   [QS_STEP_MIRROR] = { "blockdev-mirror", "job-cancel", QS_MAY_PREPARE | QS_CAN_RESUME,
                        "target:s job:s device:s node:s path:s image:u? file:(ssttx)? sync:s "
-                       "copy-mode:s speed:t? until-ready:b drop:as added:as" },
+                       "copy-mode:s speed:t? until-ready:b keep:b? drop:as added:as" },
   /* of step @merge, a mirror or a commit of what the guest writes to: until the caller says what is to
      come. Done: the device is to go over; not done: it is not, and what was written is a copy of the
      moment */
@@ -198,6 +198,8 @@ static const QsStepType step_types[] = {
   [QS_STEP_NODE_BACKING] = { "blockdev-backing", "blockdev-reopen", QS_MAY_PREPARE,
                              "target:s node:s format:s backing:s direct:b no-flush:b "
                              "detect-zeroes:s" },
+  /* QEMU forgets @job, whatever has become of it, and closes @node that it wrote to */
+  [QS_STEP_MIRROR_END] = { "job-cancel", NULL, QS_MAY_FINISH, "target:s job:s node:s" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (step_types) == QS_N_STEP_KINDS);
 

@@ -60,8 +60,9 @@ typedef enum
   QS_STEP_MIRROR,
   QS_STEP_JOB_HOLD,
   QS_STEP_NODE_BACKING,
+  QS_STEP_MIRROR_END,
 } QsStepKind;
-#define QS_N_STEP_KINDS (QS_STEP_NODE_BACKING + 1)
+#define QS_N_STEP_KINDS (QS_STEP_MIRROR_END + 1)
 
 typedef enum
 {

@@ -6,12 +6,45 @@
 #include "qs-flags.h"
 #include "qs-plan-create.h"
 
+/* what a disk is written to besides: no part of the definition, which is recorded without */
+static QsDomainDef *
+add_mirrors (const QsDomain *domain, QsDomainDef *def, GError **error)
+{
+  g_autoptr (GArray) patches = g_array_new (FALSE, FALSE, sizeof (QsDiskPatch));
+
+  for (guint i = 0; i < domain->mirrors->len; i++)
+    {
+      const QsMirror *mirror = g_ptr_array_index (domain->mirrors, i);
+      const QsDiskPatch patch = { .target = mirror->target, .mirror = mirror->path };
+
+      if (qs_mirror_is_live (mirror) && qs_domain_def_find_disk (def, mirror->target) != NULL)
+        g_array_append_val (patches, patch);
+    }
+  if (patches->len == 0)
+    return qs_domain_def_ref (def);
+  return qs_domain_def_patch (def, NULL, (const QsDiskPatch *)patches->data, patches->len, error);
+}
+
+static void
+tell_mirrors (QsSnapshotDef *def, const QsDomain *domain, const char *snapshot)
+{
+  for (guint i = 0; i < def->disks->len; i++)
+    {
+      QsSnapshotDisk *disk = g_ptr_array_index (def->disks, i);
+      const QsMirror *mirror = qs_domain_snapshot_mirror (domain, snapshot, disk->name);
+
+      if (disk->mirror != NULL)
+        disk->mirror_state = mirror != NULL ? qs_mirror_state (mirror) : "dropped";
+    }
+}
+
 static char *
 domain_document (const QsDomain *domain, guint flags, GError **error)
 {
   g_autoptr (QsDomainDef) def = qs_domain_true_def (domain, FALSE, error);
+  g_autoptr (QsDomainDef) shown = def != NULL ? add_mirrors (domain, def, error) : NULL;
 
-  return def != NULL ? qs_domain_def_format (def, (flags & QS_XML_SECURE) != 0) : NULL;
+  return shown != NULL ? qs_domain_def_format (shown, (flags & QS_XML_SECURE) != 0) : NULL;
 }
 
 static void
@@ -41,7 +74,7 @@ patch_files (QsEngine *engine, QsSnapshotDef *def, const char *snapshot, GError 
     {
       const QsSnapshotFile *file = g_ptr_array_index (files, i);
       const QsDiskDef *disk = qs_domain_def_find_disk (def->domain, file->target);
-      const QsDiskPatch patch = { file->target, file->path, NULL };
+      const QsDiskPatch patch = { .target = file->target, .source = file->path };
 
       if (disk != NULL && g_strcmp0 (disk->source, file->path) != 0)
         g_array_append_val (patches, patch);
@@ -93,6 +126,7 @@ qs_engine_document (QsEngine *engine, const QsDomain *domain, const char *snapsh
   def->name = g_strdup (row->name);
   def->description = row->description[0] != '\0' ? g_strdup (row->description) : NULL;
   def->parent = parent != NULL ? g_strdup (parent->name) : NULL;
+  tell_mirrors (def, domain, snapshot);
   return qs_snapshot_def_format (def, (flags & QS_XML_SECURE) != 0);
 }
 
@@ -111,6 +145,7 @@ add_disk (GVariantBuilder *builder, const QsDomain *domain, const QsDiskDef *dis
           const GPtrArray *chain)
 {
   const char *path = qs_domain_disk_path (domain, disk);
+  const QsMirror *mirror = qs_domain_live_mirror (domain, disk->target);
   const QsImage *image = chain != NULL && chain->len > 0 ? g_ptr_array_index (chain, 0) : NULL;
 
   g_variant_builder_open (builder, G_VARIANT_TYPE_VARDICT);
@@ -129,6 +164,8 @@ add_disk (GVariantBuilder *builder, const QsDomain *domain, const QsDiskDef *dis
                          g_variant_new_uint64 (image != NULL ? image->allocated : 0));
   if (chain != NULL)
     add_chain (builder, chain);
+  if (mirror != NULL)
+    g_variant_builder_add (builder, "{sv}", "mirror", g_variant_new_string (mirror->path));
   g_variant_builder_close (builder);
 }
 

@@ -20,6 +20,7 @@ typedef struct
   char *runtime_folder;
   char *worker_program;
   guint snapshots_per_domain;
+  guint mirrors_per_domain;
   guint live_seconds; /* until memory that is saved of a running guest must be there */
   char **image_roots; /* where others than the owner may name files */
 } QsConfig;
@@ -39,6 +40,7 @@ typedef struct QsTask QsTask;
  * @task_found: (transfer full): an operation that an earlier run of the service began and that goes on: to
  *   be run as a job, in the name of the caller of its request, as soon as no other works on its domain.
  *   Also before qs_engine_new() has returned
+ * @jobs_changed: a block job has ended in the QEMU of the domain, or waits to be ended
  * @guest_frozen: the guest's file systems are frozen, or thawed again after so many milliseconds
  */
 typedef struct
@@ -48,6 +50,7 @@ typedef struct
   void (*guest_frozen) (const char *domain, gboolean frozen, guint64 milliseconds,
                         gpointer user_data);
   void (*task_found) (QsTask *task, gpointer user_data);
+  void (*jobs_changed) (const char *domain, gpointer user_data);
 } QsEngineSink;
 
 /**

@@ -16,6 +16,7 @@
 #define NEWS_ASK 0x20u
 #define NEWS_GONE 0x40u
 #define NEWS_PENDING 0x80u
+#define NEWS_JOBS 0x100u
 
 /* shared by the guest and by its connection, which outlives it for a moment */
 typedef struct
@@ -50,6 +51,9 @@ static const EventRow event_rows[] = {
   { "WAKEUP", NEWS_HAS_STATE | QS_DOMAIN_RUNNING },
   { "GUEST_PANICKED", NEWS_HAS_STATE | QS_DOMAIN_CRASHED },
   { "RESET", NEWS_ASK },
+  { "BLOCK_JOB_COMPLETED", NEWS_JOBS },
+  { "BLOCK_JOB_CANCELLED", NEWS_JOBS },
+  { "BLOCK_JOB_PENDING", NEWS_JOBS },
 };
 
 static guint
@@ -100,7 +104,7 @@ on_event (const char *name, JsonObject *data, gboolean lost, gpointer user_data)
   guint set = name == NULL ? NEWS_GONE : find_news (name);
 
   if (lost)
-    tell (user_data, NEWS_ASK);
+    tell (user_data, NEWS_ASK | NEWS_JOBS);
   if (set != 0)
     tell (user_data, set);
 }
@@ -187,13 +191,14 @@ qs_guest_is_open (QsGuest *guest)
 gboolean
 qs_guest_take_news (QsGuest *guest, QsGuestNews *news)
 {
-  guint heard = g_atomic_int_and (&guest->ear->news, ~(NEWS_PENDING | NEWS_ASK));
+  guint heard = g_atomic_int_and (&guest->ear->news, ~(NEWS_PENDING | NEWS_ASK | NEWS_JOBS));
 
   if ((heard & NEWS_PENDING) == 0)
     return FALSE;
   news->has_state = (heard & NEWS_HAS_STATE) != 0;
   news->state = heard & NEWS_STATE_MASK;
   news->ask = (heard & NEWS_ASK) != 0;
+  news->jobs = (heard & NEWS_JOBS) != 0;
   news->gone = (heard & NEWS_GONE) != 0;
   return TRUE;
 }

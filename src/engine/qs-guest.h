@@ -20,6 +20,7 @@ typedef struct QsGuest QsGuest;
  * QsGuestNews:
  * @has_state: an event told the state since the connection was made
  * @ask: a guest was reset or events were lost: only qs_guest_query_state() knows the state
+ * @jobs: a block job has ended, or waits to be ended, or events were lost
  * @gone: the connection has ended; the process may be alive
  *
  * What has been heard since the last time. A state in it is never older than what a
@@ -30,6 +31,7 @@ typedef struct
   gboolean has_state;
   QsDomainState state;
   gboolean ask;
+  gboolean jobs;
   gboolean gone;
 } QsGuestNews;
 

@@ -317,9 +317,22 @@ check_start (const QsMerge *merge, QsGuest *guest, GError **error)
   return check_files (merge, error) && check_open (merge, guest, error);
 }
 
+/* that was begun by an operation before */
+static gboolean
+check_not_ended (const QsMerge *merge, GError **error)
+{
+  if (!qs_step_boolean (merge->step, "keep"))
+    return TRUE;
+  g_set_error (error, QS_ERROR, QS_ERROR_OPERATION_INVALID, "the mirror ‘%s’ has ended",
+               qs_step_string (merge->step, "path"));
+  return FALSE;
+}
+
 static gboolean
 start_job (const QsMerge *merge, QsGuest *guest, GError **error)
 {
+  if (!check_not_ended (merge, error))
+    return FALSE;
   return qs_guest_check (guest, error) && check_start (merge, guest, error)
          && qs_qmp_run (qs_guest_get_qmp (guest), qs_step_type (merge->step->kind)->name,
                         job_arguments (merge), QS_QMP_COMMAND_SECONDS, error);

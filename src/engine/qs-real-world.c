@@ -62,6 +62,7 @@ static const QsExecutor executors[] = {
   [QS_STEP_IMAGE_CHECK] = { qs_run_image_check, NULL, NULL },
   [QS_STEP_IMAGE_REPAIR] = { qs_run_image_repair, NULL, qs_probe_image_repair },
   [QS_STEP_NODE_WRITABLE] = { qs_run_node_writable, qs_undo_node_writable, NULL },
+  [QS_STEP_MIRROR_END] = { qs_run_mirror_end, NULL, NULL },
   [QS_STEP_MIRROR] = { qs_run_mirror, qs_undo_merge, NULL },
   [QS_STEP_JOB_HOLD] = { qs_run_job_hold, qs_undo_merge, NULL },
   [QS_STEP_NODE_BACKING] = { qs_run_guest_step, qs_undo_guest_step, NULL },

@@ -197,6 +197,7 @@ gboolean qs_run_job_complete (QsStepCall *call, GVariant **result, GError **erro
 gboolean qs_run_flush (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_job_finalize (QsStepCall *call, GVariant **result, GError **error);
 QsProbe qs_probe_job_finalize (QsStepCall *call, GError **error);
+gboolean qs_run_mirror_end (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_mirror (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_job_hold (QsStepCall *call, GVariant **result, GError **error);
 gboolean qs_run_job_dismiss (QsStepCall *call, GVariant **result, GError **error);

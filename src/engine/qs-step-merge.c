@@ -112,6 +112,17 @@ qs_run_flush (QsStepCall *call, GVariant **result, GError **error)
                        : without_guest (&merge, result, error);
 }
 
+/* a job of an operation before goes on, unless it is about to go over: then QEMU knows but one way back */
+static gboolean
+leave_job (const QsMerge *merge, QsGuest *guest, GError **error)
+{
+  g_auto (QsBlockJob) job = { 0 };
+  QsQmp *qmp = qs_guest_get_qmp (guest);
+
+  return qs_block_job_look (qmp, merge->job, &job, error)
+         && (job.state != QS_BLOCK_JOB_PENDING || qs_block_job_cancel (qmp, merge->job, error));
+}
+
 /* the base of what has been done is as it was; only the job goes */
 gboolean
 qs_undo_merge (QsStepCall *call, GError **error)
@@ -123,6 +134,8 @@ qs_undo_merge (QsStepCall *call, GError **error)
     return FALSE;
   if (guest == NULL)
     return merge.is_mirror || qs_merge_put_back (&merge, error);
+  if (qs_step_boolean (merge.step, "keep"))
+    return leave_job (&merge, guest, error);
   return merge.is_private ? qs_merge_storage_cancel (&merge, guest, error)
                           : qs_block_job_cancel (qs_guest_get_qmp (guest), merge.job, error);
 }

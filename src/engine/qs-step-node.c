@@ -153,6 +153,14 @@ delete_node (QsGuest *guest, JsonNode *nodes, const char *name, GError **error)
 }
 
 gboolean
+qs_node_drop (QsGuest *guest, const char *name, GError **error)
+{
+  g_autoptr (JsonNode) nodes = qs_node_query (guest, error);
+
+  return nodes != NULL && delete_node (guest, nodes, name, error);
+}
+
+gboolean
 qs_node_add_undo (QsGuest *guest, const QsStep *step, GVariant *result, GError **error)
 {
   g_autofree char *file = file_node (step);

@@ -37,9 +37,10 @@ read_identity (GVariant *values, QsFileId *id)
          && g_variant_lookup (values, "btime", "x", &id->btime);
 }
 
-/* of one that was there before it is in the plan, else the step that has made it knows it */
+/* of one that was there before it is in the plan, else the step that has made it knows it. A disk may
+   get a mirror in the same plan */
 static gboolean
-find_identity (const QsStepCall *call, GVariant *arguments, const char *target, QsFileId *id)
+find_identity (const QsStepCall *call, GVariant *arguments, const char *path, QsFileId *id)
 {
   if (read_identity (arguments, id))
     return TRUE;
@@ -48,7 +49,7 @@ find_identity (const QsStepCall *call, GVariant *arguments, const char *target, 
       const QsStep *step = qs_plan_step (call->plan, i);
 
       if ((step->kind == QS_STEP_IMAGE_CREATE || step->kind == QS_STEP_IMAGE_TAKE)
-          && g_strcmp0 (qs_step_string (step, "target"), target) == 0)
+          && g_strcmp0 (qs_step_string (step, "path"), path) == 0)
         return read_identity (g_ptr_array_index (call->results, i), id);
     }
   return FALSE;
@@ -74,7 +75,7 @@ check_identity (QsStepCall *call, GVariant *arguments, const Overlay *overlay, G
 
   if (worker == NULL || !qs_worker_identify (worker, overlay->path, &found, &exists, error))
     return FALSE;
-  if (exists && find_identity (call, arguments, overlay->target, &recorded)
+  if (exists && find_identity (call, arguments, overlay->path, &recorded)
       && is_found (&recorded, &found))
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_QUARANTINED,

@@ -13,6 +13,9 @@ gboolean qs_node_snapshot_delete_run (QsGuest *guest, const QsStep *step, GVaria
 QsProbe qs_node_snapshot_delete_probe (QsGuest *guest, const QsStep *step, GVariant *result,
                                        GError **error);
 
+/* that it is not there is as good */
+gboolean qs_node_drop (QsGuest *guest, const char *name, GError **error);
+
 /* qs-step-transaction.c */
 gboolean qs_transaction_run (QsGuest *guest, const QsStep *step, GVariant **result, GError **error);
 QsProbe qs_transaction_probe (QsGuest *guest, const QsStep *step, GVariant *result, GError **error);

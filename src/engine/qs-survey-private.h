@@ -22,6 +22,7 @@ gboolean qs_survey_need_worker (QsSurvey *survey, const GPtrArray *questions, GE
 gboolean qs_survey_need_recorded (QsSurvey *survey, GError **error);
 QsDiskFacts *qs_survey_walk (QsSurvey *survey, const char *target, const char *path,
                              const char *format);
+QsGuest *qs_survey_find_guest (QsSurvey *survey, GError **error);
 gboolean qs_survey_target (QsSurvey *survey, const char *path, GError **error);
 
 /* qs-survey-later.c: for a part of a request that is not the first */
@@ -33,6 +34,9 @@ void qs_survey_imagine_guest (QsSurvey *survey);
 gboolean qs_survey_imagine_snapshot (QsSurvey *survey, const char *uuid, GError **error);
 
 gboolean qs_survey_above (QsSurvey *survey, GError **error);
+
+/* qs-survey-mirror.c */
+gboolean qs_survey_mirrors (QsSurvey *survey, GError **error);
 
 /* qs-survey-sight.c */
 gboolean qs_survey_sights (QsSurvey *survey, GError **error);

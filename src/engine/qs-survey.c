@@ -262,8 +262,8 @@ survey_foreign (QsSurvey *survey, GError **error)
 }
 
 /* a QEMU that did not answer before may do so now; one that an earlier part starts is not looked for */
-static QsGuest *
-find_guest (QsSurvey *survey, GError **error)
+QsGuest *
+qs_survey_find_guest (QsSurvey *survey, GError **error)
 {
   QsRegistry *registry = survey->engine->registry;
   QsGuest *guest = qs_registry_get_guest (registry, survey->domain->id);
@@ -332,7 +332,7 @@ survey_monitor (QsSurvey *survey, GError **error)
   if (!survey->questions->monitor || !qs_domain_is_active (survey->domain))
     return TRUE;
 
-  guest = find_guest (survey, error);
+  guest = qs_survey_find_guest (survey, error);
   if (guest == NULL)
     return qs_survey_is_later (survey);
   if (!qs_guest_query_state (guest, &facts->state, &facts->run_state, error))
@@ -361,7 +361,7 @@ survey_agent (QsSurvey *survey, GError **error)
   facts->thaw_owed = qs_thaw_is_owed (survey->engine, survey->domain);
   if (!survey->questions->agent)
     return TRUE;
-  guest = find_guest (survey, error);
+  guest = qs_survey_find_guest (survey, error);
   if (guest == NULL)
     return qs_survey_is_later (survey);
   return qs_guest_find_agent (guest, known, &facts->agent, &facts->agent_open, error);
@@ -401,12 +401,12 @@ QsFacts *
 qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
            const QsQuestions *questions, GError **error)
 {
-  static const SurveyFunc funcs[] = { survey_monitor,     survey_agent,    survey_files,
-                                      qs_survey_snapshot, qs_survey_tips,  survey_disks,
-                                      survey_images,      survey_targets,  survey_reused,
-                                      qs_survey_claims,   qs_survey_above, survey_chains,
-                                      qs_survey_sights,   survey_foreign,  survey_firmware,
-                                      survey_open_files };
+  static const SurveyFunc funcs[] = { survey_monitor,     survey_agent,      survey_files,
+                                      qs_survey_snapshot, qs_survey_tips,    survey_disks,
+                                      survey_images,      survey_targets,    survey_reused,
+                                      qs_survey_claims,   qs_survey_above,   survey_chains,
+                                      qs_survey_sights,   qs_survey_mirrors, survey_foreign,
+                                      survey_firmware,    survey_open_files };
   g_autoptr (QsFacts) facts = qs_facts_new ();
   QsSurvey survey = {
     .engine = engine, .domain = domain, .request = request, .questions = questions, .facts = facts

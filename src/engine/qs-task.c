@@ -80,6 +80,7 @@ make_questions (QsTask *task, const QsDomain *domain, const QsRequest *request)
   questions->expected = task->expected;
   questions->system_mode = task->engine->config.system_mode;
   questions->live_seconds = task->engine->config.live_seconds;
+  questions->mirrors = task->engine->config.mirrors_per_domain;
   questions->image_roots = (const char *const *)task->engine->config.image_roots;
   return questions;
 }

@@ -192,6 +192,8 @@ hear (gpointer data)
     return;
   if (news.has_state && !news.gone && !is_replaced (watch->engine, watch->domain, guest))
     set_state (watch->engine, watch->domain, news.state);
+  if (news.jobs && watch->engine->sink.jobs_changed != NULL)
+    watch->engine->sink.jobs_changed (watch->domain, watch->engine->user_data);
   if (news.gone)
     qs_registry_set_guest (watch->engine->registry, watch->domain, guest);
   if (news.gone)

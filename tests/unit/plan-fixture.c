@@ -190,6 +190,7 @@ answer_nodes (QsFacts *facts, const QsDomain *domain)
     "migrate",
     "migrate_cancel",
     "block-commit",
+    "blockdev-mirror",
     "job-complete",
     "job-finalize",
     "job-dismiss",
@@ -220,7 +221,7 @@ make_reused (const QsFile *file)
   QsDiskFacts *reused = make_disk (file->path, file->path, file->format);
   QsImage *overlay = g_ptr_array_index (reused->chain, 0);
 
-  overlay->backing_name = g_strdup (file->backing);
+  overlay->backing_name = g_strdup (file->backing != NULL ? file->backing : "copy.qcow2");
   overlay->size = 256 * 1024;
   overlay->mtime = 77;
   if (file->backing == NULL)
@@ -349,6 +350,7 @@ fixture_facts (const QsDomain *domain, const QsRequest *request, GError **error)
   questions->now = FIXTURE_NOW;
   questions->fresh_uuid = g_strdup ("99999999-0000-4000-8000-000000000001");
   questions->op = g_strdup ("0badcafe");
+  questions->mirrors = 1;
   if (!qs_operation_get (request->verb)->ask (domain, request, questions, error))
     return NULL;
 

@@ -106,6 +106,14 @@ test_disks (void)
               "    <disk name='vdb' snapshot='no'/>\n"
               "  </disks>\n"
               "</domainsnapshot>\n");
+  assert_xml (&draft, "vda,mirror=/m<1",
+              "<domainsnapshot>\n"
+              "  <disks>\n"
+              "    <disk name='vda'>\n"
+              "      <mirror file='/m&lt;1'/>\n"
+              "    </disk>\n"
+              "  </disks>\n"
+              "</domainsnapshot>\n");
   assert_xml (&draft, "vda,stype=block,file=/dev/sdx",
               "<domainsnapshot>\n"
               "  <disks>\n"

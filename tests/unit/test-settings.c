@@ -37,6 +37,7 @@ test_defaults (void)
   g_assert_cmpuint (settings.idle_exit_seconds, ==, 60);
   g_assert_cmpuint (settings.live_seconds, ==, 60);
   g_assert_cmpuint (settings.safety_keep, ==, 3);
+  g_assert_cmpuint (settings.mirrors_per_domain, ==, 1);
 }
 
 static void
@@ -46,7 +47,7 @@ test_read (void)
   g_autoptr (GError) error = NULL;
 
   g_assert_true (read_text (&settings,
-                            "[limits]\nsnapshots-per-domain = 5000\n"
+                            "[limits]\nsnapshots-per-domain = 5000\nmirrors-per-domain=4\n"
                             "[snapshots]\nlive-timeout-seconds=7\nsafety-keep=5\n"
                             "[service]\nidle-exit-seconds=0\n",
                             &error));
@@ -55,6 +56,7 @@ test_read (void)
   g_assert_cmpuint (settings.idle_exit_seconds, ==, 0);
   g_assert_cmpuint (settings.live_seconds, ==, 7);
   g_assert_cmpuint (settings.safety_keep, ==, 5);
+  g_assert_cmpuint (settings.mirrors_per_domain, ==, 4);
 }
 
 static GLogWriterOutput
