@@ -142,13 +142,16 @@ announce_properties (QsTransition *transition)
   QsSubject before = { .service = transition->service, .domain = transition->before };
   QsSubject after = { .service = transition->service, .domain = transition->after };
   GVariant *changed = qs_properties_diff (QS_OBJECT_DOMAIN, &before, &after);
-  gboolean same_disks = has_same_actives (transition->before, transition->after)
-                        && has_same_mirrors (transition->before, transition->after)
+  gboolean same_mirrors = has_same_mirrors (transition->before, transition->after);
+  gboolean same_disks = has_same_actives (transition->before, transition->after) && same_mirrors
                         && transition->before->def == transition->after->def;
 
   if (changed != NULL || !same_disks)
     qs_announce_changed (transition->service, &transition->audience, transition->path,
                          QS_DOMAIN_INTERFACE, changed, same_disks ? NULL : "Disks");
+  if (!same_mirrors)
+    qs_announce_changed (transition->service, &transition->audience, transition->path,
+                         QS_DOMAIN_INTERFACE, NULL, "BlockJobs");
 }
 
 static void

@@ -57,6 +57,7 @@ list_block_jobs (const QsRead *read)
 
       g_variant_builder_add_value (&builder, row);
     }
+  qs_engine_add_mirror_jobs (read->service->engine, read->domain, &builder);
   return g_variant_builder_end (&builder);
 }
 

@@ -196,6 +196,8 @@ gboolean qs_engine_kill (QsEngine *engine, const char *domain, GError **error);
 
 char *qs_engine_document (QsEngine *engine, const QsDomain *domain, const char *snapshot,
                           guint flags, GError **error);
+/* to an aa{sv} of Domain.BlockJobs */
+void qs_engine_add_mirror_jobs (QsEngine *engine, const QsDomain *domain, GVariantBuilder *builder);
 /* aa{sv} of Domain.Disks */
 GVariant *qs_engine_disks (QsEngine *engine, QsDomain *domain, GError **error);
 

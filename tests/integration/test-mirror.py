@@ -23,6 +23,17 @@ class Story(MirrorCase):
         images.tool('qemu-img', 'create', '-q', '-f', 'qcow2', '-u', '-b', 'base.qcow2', '-F',
                     'qcow2', os.path.join(self.target, 'snap.qcow2'), images.SIZE)
 
+    def check_job(self, mirror):
+        """It is shown as a block job, and is no operation's."""
+        rows = self.domain['BlockJobs']
+        self.assertEqual([(row['disk'], row['type'], row['destination'], row['job'])
+                          for row in rows], [('vda', 'mirror', mirror, '/')])
+        wait_until(lambda: self.domain['BlockJobs'][0]['state'] == 'ready', 10, 'it is ready')
+        with self.assertRaises(DBusError) as caught:
+            self.domain.BlockJobAbort('vda', 0)
+        self.assertEqual(caught.exception.name, 'OperationInvalid')
+        self.assertIn('REMOVE_MIRROR', caught.exception.message)
+
     def test_migration(self):
         """Snapshot with mirror; the base is copied aside; the guest goes over, and needs the first
         storage domain no more."""
@@ -33,6 +44,7 @@ class Story(MirrorCase):
         self.assertEqual((self.disk()['source'], self.disk()['mirror']),
                          (os.path.join(self.source, 'snap.qcow2'), mirror))
         self.assertEqual(self.state_in(), ['active'])
+        self.check_job(mirror)
         self.assertIn(f'<mirror file="{mirror}" state="active"/>', self.domain.GetXMLDesc(0))
         self.check_goes_on(boots)
         self.refuse('ImageFailed', 'base.qcow2', lambda: self.delete(REOPEN))

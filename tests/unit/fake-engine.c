@@ -330,6 +330,12 @@ qs_engine_disks (QsEngine *engine, QsDomain *domain, GError **error)
   return g_variant_builder_end (&builder);
 }
 
+/* no snapshot has a mirror */
+void
+qs_engine_add_mirror_jobs (QsEngine *engine, const QsDomain *domain, GVariantBuilder *builder)
+{
+}
+
 GPtrArray *
 qs_task_get_plans (QsTask *task)
 {
