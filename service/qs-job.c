@@ -368,14 +368,29 @@ on_amount (QsTask *task, const QsAmount *amount, gdouble progress, gpointer user
 }
 
 static void
-on_committed (QsTask *task, gpointer user_data)
+set_committed (QsJob *job, gboolean committed)
 {
   static const char *const names[] = { "Cancelable", NULL };
+
+  if (job->committed == committed)
+    return;
+  job->committed = committed;
+  qs_job_announce (job, names);
+}
+
+static void
+on_begun (QsTask *task, gpointer user_data)
+{
+  set_committed (user_data, FALSE);
+}
+
+static void
+on_committed (QsTask *task, gpointer user_data)
+{
   QsJob *job = user_data;
 
-  job->committed = TRUE;
   announce_reverted (job);
-  qs_job_announce (job, names);
+  set_committed (job, TRUE);
 }
 
 static void
@@ -397,6 +412,7 @@ on_block_jobs (QsTask *task, GPtrArray *rows, gpointer user_data)
 
 const QsTaskSink qs_job_sink = { .step = on_step,
                                  .amount = on_amount,
+                                 .begun = on_begun,
                                  .committed = on_committed,
                                  .ready = on_ready,
                                  .block_jobs = on_block_jobs };

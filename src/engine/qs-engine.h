@@ -58,6 +58,7 @@ typedef struct
  *
  * Progress of one task; called on the main context, @amount at most four times a second.
  *
+ * @begun: a further part of the request begins, which can be called off as long as it is not committed
  * @ready: the task waits for qs_task_pivot() or qs_task_finish(), or does so no more
  * @block_jobs: those that there are now, after @step; of QsBlockJobRow
  */
@@ -66,6 +67,7 @@ typedef struct
   void (*step) (QsTask *task, const char *step, gdouble progress, gboolean undoing,
                 gpointer user_data);
   void (*amount) (QsTask *task, const QsAmount *amount, gdouble progress, gpointer user_data);
+  void (*begun) (QsTask *task, gpointer user_data);
   void (*committed) (QsTask *task, gpointer user_data);
   void (*ready) (QsTask *task, gboolean ready, gpointer user_data);
   void (*block_jobs) (QsTask *task, GPtrArray *rows, gpointer user_data);

@@ -317,6 +317,7 @@ run_parts (QsTaskRun *run, guint64 op, QsOutcome *outcome, GError **error)
       run->part = n;
       if (n > 0 && qs_task_find_record (task, n) == NULL && !may_begin (run, outcome, error))
         return FALSE;
+      qs_task_tell_begun (run);
       if (!run_one (run, op, n, outcome, error))
         return FALSE;
     }

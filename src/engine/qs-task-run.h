@@ -27,4 +27,5 @@ extern const QsRunnerSink qs_task_runner_sink;
 void qs_task_tell_step (gpointer run, const QsPlan *plan, guint index, gboolean undoing);
 void qs_task_tell_amount (const QsAmount *amount, gpointer run);
 void qs_task_tell_ready (gboolean ready, gpointer run);
+void qs_task_tell_begun (QsTaskRun *run);
 void qs_task_tell_committed (gpointer run);

@@ -68,6 +68,14 @@ tell_ready (gpointer data)
 }
 
 static void
+tell_begun (gpointer data)
+{
+  Notice *notice = data;
+
+  notice->sink->begun (notice->task, notice->user_data);
+}
+
+static void
 tell_committed (gpointer data)
 {
   Notice *notice = data;
@@ -144,6 +152,14 @@ qs_task_tell_ready (gboolean ready, gpointer user_data)
   notice = make_notice (run);
   notice->ready = ready;
   qs_main_post (tell_ready, notice, free_notice);
+}
+
+/* the first part is not told of */
+void
+qs_task_tell_begun (QsTaskRun *run)
+{
+  if (run->part > 0 && run->sink != NULL && run->sink->begun != NULL)
+    qs_main_post (tell_begun, make_notice (run), free_notice);
 }
 
 void

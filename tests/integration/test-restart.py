@@ -251,8 +251,8 @@ class Parts(RestartCase):
         self.lay(SMALL, SMALL, SMALL, LARGE)
         return self.names[1]
 
-    def check_second(self, how, with_qemu=False):
-        """In the second of three parts, after a first one that was fast."""
+    def second(self):
+        """A job in the second of three parts, after a first one that was fast."""
         name = self.three()
         self.start()
         job = self.domain.job(self.domain.snapshot(name).Delete(CHILDREN))
@@ -260,6 +260,10 @@ class Parts(RestartCase):
         wait_until(lambda: len(self.records().names) == 3, 20, 'the first part')
         job.SetSpeed(SPEED)
         self.wait_moving(job)
+        return job
+
+    def check_second(self, how, with_qemu=False):
+        self.second()
         self.end(how)
         if with_qemu:
             os.kill(self.qemu(), signal.SIGKILL)
@@ -269,6 +273,17 @@ class Parts(RestartCase):
             del self.names[1:]
             self.check()
         self.assertEqual(len(result['removed']), 3)
+
+    def test_cancel(self):
+        """What was deleted stays so, and what was not begun is not."""
+        job = self.second()
+        self.assertTrue(job['Cancelable'])
+        job.Cancel()
+        with self.assertRaises(DBusError) as caught:
+            job.wait()
+        self.assertIn('Cancelled', caught.exception.name)
+        self.names.pop()
+        self.check()
 
     def test_killed(self):
         self.check_second(signal.SIGKILL)
