@@ -96,11 +96,9 @@ char *qs_job_snapshot_path (const QsJob *job);
 void qs_job_set_block_jobs (QsJob *job, GPtrArray *rows);
 void qs_job_note_amount (QsJob *job);
 
-/* qs-job-block.c */
-void qs_job_set_block_jobs (QsJob *job, GPtrArray *rows);
-void qs_job_note_amount (QsJob *job);
-
+/* qs-job-sink.c: the user data is the job */
 extern const QsTaskSink qs_job_sink;
+void qs_job_announce_reverted (QsJob *job);
 
 void qs_job_log_start (const QsJob *job);
 void qs_job_log_end (const QsJob *job);

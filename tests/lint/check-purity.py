@@ -22,7 +22,8 @@ GLIB = ('array', 'ascii', 'assert', 'assertion_message', 'atomic_int', 'atomic_p
         'try_malloc', 'try_realloc', 'type', 'unichar', 'utf8', 'uuid_string_is_valid', 'variant',
         'vasprintf', 'warn_message')
 # of an absolute path g_canonicalize_filename() asks nothing of the world
-GLIB_WORDS = ('g_free', 'g_steal_pointer', 'g_checked_allocation', 'g_canonicalize_filename')
+GLIB_WORDS = ('g_free', 'g_steal_pointer', 'g_checked_allocation', 'g_canonicalize_filename',
+              'g_build_filename')
 LIBC = ('mem(chr|cmp|cpy|mem|move|rchr|set)', 'str[a-z]+', '__[a-z]+_chk', '__stack_chk_fail',
         '__ctype_[a-z_]+', 'v?snprintf', 'v?asprintf', 'bsearch', 'qsort', 'abort', 'abs',
         '__isoc99_sscanf', '__errno_location', '_GLOBAL_OFFSET_TABLE_', r'__(asan|ubsan|gcov)_\w+',
