@@ -3,6 +3,7 @@
 #include "qs-planners.h"
 
 #include "qs-error.h"
+#include "qs-users.h"
 
 /* what is at the path of an overlay, and where its file comes from */
 
@@ -109,10 +110,11 @@ const char *
 qs_check_target_known (const QsFacts *facts, const QsTarget *target)
 {
   const QsImage seen = { .dev = target->dev, .ino = target->ino, .rdev = target->rdev };
+  g_autofree char *user = qs_users_describe (facts, target->path);
 
   if (qs_facts_find_file (facts, target->path) != NULL)
     return "is the name of a recorded file";
-  if (qs_planning_is_foreign (facts, target->path))
+  if (user != NULL)
     return "is already used by another domain";
   if (target->type != QS_TARGET_ABSENT
       && (is_in_chains (facts, &seen) || is_in_records (facts, &seen)))

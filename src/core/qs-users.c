@@ -67,22 +67,38 @@ qs_users_add (GHashTable *users, const QsDomain *domain, const char *who)
   add_definition (users, domain, domain->live_def, who);
 }
 
-void
-qs_users_add_chain (GHashTable *users, const GPtrArray *files, const GPtrArray *chain,
-                    const char *who)
+static gboolean
+is_at (const QsTarget *target, const QsImage *image)
 {
-  for (guint i = 0; i < files->len; i++)
+  const QsImage seen = { .dev = target->dev, .ino = target->ino, .rdev = target->rdev };
+
+  return target->type != QS_TARGET_ABSENT && qs_image_is_same (&seen, image);
+}
+
+static void
+add_image (QsFacts *facts, const QsImage *image, const char *who)
+{
+  for (guint i = 0; i < facts->files->len; i++)
     {
-      const QsFile *file = g_ptr_array_index (files, i);
+      const QsFile *file = g_ptr_array_index (facts->files, i);
 
-      for (guint n = 0; n < chain->len; n++)
-        {
-          const QsImage *image = g_ptr_array_index (chain, n);
-
-          if (g_str_equal (image->path, file->path) || (file->ino != 0 && qs_file_is (file, image)))
-            add_path (users, file->path, who);
-        }
+      if (g_str_equal (image->path, file->path) || (file->ino != 0 && qs_file_is (file, image)))
+        add_path (facts->used_elsewhere, file->path, who);
     }
+  for (guint i = 0; i < facts->targets->len; i++)
+    {
+      const QsTarget *target = g_ptr_array_index (facts->targets, i);
+
+      if (is_at (target, image))
+        add_path (facts->used_elsewhere, target->path, who);
+    }
+}
+
+void
+qs_users_add_chain (QsFacts *facts, const GPtrArray *chain, const char *who)
+{
+  for (guint i = 0; i < chain->len; i++)
+    add_image (facts, g_ptr_array_index (chain, i), who);
 }
 
 char *

@@ -15,11 +15,12 @@ void qs_users_add (GHashTable *users, const QsDomain *domain, const char *who);
 
 /**
  * qs_users_add_chain:
- * @files: (element-type QsFile): recorded ones: those that are in @chain are added
+ * @facts: with the recorded files, and what there is at the targets
  * @chain: (element-type QsImage): what a disk of @who stands on, by the headers of the files
+ *
+ * Those of the files and targets that are in @chain are used elsewhere.
  */
-void qs_users_add_chain (GHashTable *users, const GPtrArray *files, const GPtrArray *chain,
-                         const char *who);
+void qs_users_add_chain (QsFacts *facts, const GPtrArray *chain, const char *who);
 
 /**
  * qs_users_describe:

@@ -31,18 +31,23 @@ walk_disks (QsSurvey *survey, const QsDomain *other, const QsDomainDef *def)
       qs_worker_inspect_chain (survey->worker, path, qs_domain_disk_format (other, disk),
                                survey->recorded, &chain, &ignored);
       if (chain != NULL)
-        qs_users_add_chain (facts->used_elsewhere, facts->files, chain, told ? other->name : "");
+        qs_users_add_chain (facts, chain, told ? other->name : "");
     }
 }
 
-/* disks of other domains that stand on the same files by their headers alone. Those of other owners are
-   not looked at with the rights of this one */
-static gboolean
-survey_neighbours (QsSurvey *survey, GError **error)
+/* disks of other domains that are, or by their headers alone stand on, the same files: with what a merge or
+   a copy may write to or delete all targets are known by now. Those of other owners are not looked at with
+   the rights of this one */
+gboolean
+qs_survey_neighbours (QsSurvey *survey, GError **error)
 {
-  g_autoptr (GPtrArray) domains = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_domain_unref);
-  g_autoptr (QsDomain) none = qs_registry_find (survey->engine->registry, collect, domains);
+  g_autoptr (GPtrArray) domains = NULL;
+  g_autoptr (QsDomain) none = NULL;
 
+  if (!survey->questions->above && !survey->questions->chains)
+    return TRUE;
+  domains = g_ptr_array_new_with_free_func ((GDestroyNotify)qs_domain_unref);
+  none = qs_registry_find (survey->engine->registry, collect, domains);
   if (!qs_survey_need_worker (survey, survey->facts->files, error)
       || !qs_survey_need_recorded (survey, error))
     return FALSE;
@@ -81,5 +86,5 @@ qs_survey_above (QsSurvey *survey, GError **error)
 
       g_ptr_array_add (facts->above, qs_survey_walk (survey, file->path, file->path, file->format));
     }
-  return survey_neighbours (survey, error);
+  return TRUE;
 }

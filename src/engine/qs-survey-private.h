@@ -34,6 +34,7 @@ void qs_survey_imagine_guest (QsSurvey *survey);
 gboolean qs_survey_imagine_snapshot (QsSurvey *survey, const char *uuid, GError **error);
 
 gboolean qs_survey_above (QsSurvey *survey, GError **error);
+gboolean qs_survey_neighbours (QsSurvey *survey, GError **error);
 
 /* qs-survey-mirror.c */
 gboolean qs_survey_mirrors (QsSurvey *survey, GError **error);

@@ -401,12 +401,12 @@ QsFacts *
 qs_survey (QsEngine *engine, QsDomain *domain, const QsRequest *request,
            const QsQuestions *questions, GError **error)
 {
-  static const SurveyFunc funcs[] = { survey_monitor,     survey_agent,      survey_files,
-                                      qs_survey_snapshot, qs_survey_tips,    survey_disks,
-                                      survey_images,      survey_targets,    survey_reused,
-                                      qs_survey_claims,   qs_survey_above,   survey_chains,
-                                      qs_survey_sights,   qs_survey_mirrors, survey_foreign,
-                                      survey_firmware,    survey_open_files };
+  static const SurveyFunc funcs[] = { survey_monitor,       survey_agent,     survey_files,
+                                      qs_survey_snapshot,   qs_survey_tips,   survey_disks,
+                                      survey_images,        survey_targets,   survey_reused,
+                                      qs_survey_claims,     qs_survey_above,  survey_chains,
+                                      qs_survey_neighbours, qs_survey_sights, qs_survey_mirrors,
+                                      survey_foreign,       survey_firmware,  survey_open_files };
   g_autoptr (QsFacts) facts = qs_facts_new ();
   QsSurvey survey = {
     .engine = engine, .domain = domain, .request = request, .questions = questions, .facts = facts
