@@ -140,6 +140,27 @@ record_merge (QsBlock *block, QsChangeList *changes)
   qs_block_settle_layers (block, changes);
 }
 
+/* without write bits, where they are back for the time of the merge */
+static gboolean
+is_protected (const QsBlock *block, const QsImage *image)
+{
+  const QsFile *file = qs_facts_find_file (block->facts, image->path);
+
+  return file != NULL && (file->mode & WRITE_BITS & ~image->mode) != 0 && file->active_of == NULL;
+}
+
+/* of a guest that stays where it is all files below its own are again what they were */
+static void
+add_held_protections (QsBlock *block)
+{
+  const QsMerging *merging = &block->merging;
+
+  for (guint i = 1; merging->is_held && i <= merging->layers; i++)
+    if (is_protected (block, qs_merging_image (merging, i)))
+      qs_merging_plan_protection_unless (merging, qs_merging_image (merging, i), block->facts,
+                                         block->plan);
+}
+
 /* nobody is to write to a file below another one, where the service has seen to that */
 static void
 add_protections (QsBlock *block)
@@ -148,29 +169,33 @@ add_protections (QsBlock *block)
   const QsImage *images[] = { qs_merging_above (merging), qs_merging_base (merging) };
 
   for (guint i = 0; merging->first > 0 && i < G_N_ELEMENTS (images); i++)
-    {
-      const QsFile *file = qs_facts_find_file (block->facts, images[i]->path);
-
-      if (file != NULL && (file->mode & WRITE_BITS & ~images[i]->mode) != 0
-          && file->active_of == NULL)
-        qs_merging_plan_protection (merging, images[i], block->facts, block->plan);
-    }
+    if (is_protected (block, images[i]))
+      qs_merging_plan_protection (merging, images[i], block->facts, block->plan);
+  add_held_protections (block);
 }
 
-/* the modes of files on which others stand are as they were in the end */
+/* nothing of them is recorded yet: files on which others stand have those they had in the end */
 static void
-add_modes (QsBlock *block, QsChangeList *changes)
+add_modes (QsBlock *block)
 {
   QsChangeList unchanged;
 
-  if (block->merging.first == 0)
-    {
-      qs_merging_plan_modes (&block->merging, block->facts, block->plan, changes);
-      return;
-    }
   qs_changes_init (&unchanged);
   qs_merging_plan_modes (&block->merging, block->facts, block->plan, &unchanged);
   g_variant_builder_clear (&unchanged);
+}
+
+/* of the files that the guest's own one goes into */
+static void
+record_modes (QsBlock *block, QsChangeList *changes)
+{
+  const QsMerging *merging = &block->merging;
+
+  for (guint i = 0; merging->first == 0 && i <= merging->layers; i++)
+    if (is_protected (block, qs_merging_image (merging, i)))
+      qs_changes_add (changes, QS_CHANGE_FILE_MODE, "path", "s",
+                      qs_merging_image (merging, i)->path, "mode", "u", 0u, "if-done", "au",
+                      qs_block_condition (block), NULL);
 }
 
 static void
@@ -179,11 +204,12 @@ add_active (QsBlock *block)
   QsMerging *merging = &block->merging;
   QsChangeList changes;
 
-  qs_changes_init (&changes);
-  add_modes (block, &changes);
+  add_modes (block);
   qs_merging_plan_copy (merging, QS_PHASE_PREPARE, block->facts, block->plan);
   block->condition = qs_merging_plan_hold (merging, block->plan);
   qs_merging_add_part (merging, QS_STEP_JOB_COMPLETE, QS_PHASE_PREPARE, block->plan);
+  qs_changes_init (&changes);
+  record_modes (block, &changes);
   record_merge (block, &changes);
   qs_planning_add_record (block->plan, QS_PHASE_COMMIT, block->disk->target, &changes);
   qs_merging_plan_end (merging, QS_PHASE_FINISH, block->plan);
@@ -195,12 +221,12 @@ add_below (QsBlock *block)
   QsMerging *merging = &block->merging;
   QsChangeList changes;
 
-  qs_changes_init (&changes);
-  add_modes (block, &changes);
+  add_modes (block);
   qs_merging_plan_copy (merging, QS_PHASE_PREPARE, block->facts, block->plan);
   qs_merging_add_part (merging, QS_STEP_FLUSH, QS_PHASE_PREPARE, block->plan);
   qs_merging_plan_end (merging, QS_PHASE_COMMIT, block->plan);
   block->condition = merging->end;
+  qs_changes_init (&changes);
   record_merge (block, &changes);
   qs_planning_add_record (block->plan, QS_PHASE_FINISH, block->disk->target, &changes);
 }
@@ -211,8 +237,9 @@ add_forced (const QsBlockCommit *commit)
   QsBlock *block = commit->block;
   QsChangeList changes;
 
+  add_modes (block);
   qs_changes_init (&changes);
-  add_modes (block, &changes);
+  record_modes (block, &changes);
   qs_block_commit_add_leaving (commit, &changes);
   qs_planning_add_record (block->plan, QS_PHASE_COMMIT, block->disk->target, &changes);
   qs_changes_init (&changes);

@@ -51,6 +51,26 @@ qs_merging_plan_protection (const QsMerging *merge, const QsImage *image, const 
 }
 
 /**
+ * qs_merging_plan_protection_unless:
+ *
+ * The same if the caller has said that the guest stays where it is.
+ */
+void
+qs_merging_plan_protection_unless (const QsMerging *merge, const QsImage *image,
+                                   const QsFacts *facts, QsPlan *plan)
+{
+  guint32 before = qs_facts_find_file (facts, image->path)->mode;
+
+  qs_plan_add (plan, QS_STEP_FILE_MODE, QS_PHASE_FINISH, merge->target,
+               g_variant_new_parsed ("{'target': <%s>, 'path': <%s>, 'dev': <%t>, 'ino': <%t>,"
+                                     " 'btime': <%x>, 'mode': <%u>, 'before': <%u>,"
+                                     " 'unless-done': <%u>}",
+                                     merge->target, image->path, image->dev, image->ino,
+                                     image->btime, image->mode & 07777u, before & 07777u,
+                                     (guint32)merge->hold));
+}
+
+/**
  * qs_merging_plan_modes:
  *
  * The same for all files that are written to, or whose header is.

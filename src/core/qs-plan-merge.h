@@ -71,6 +71,8 @@ void qs_merging_plan_mode (const QsMerging *merge, const QsImage *image, const Q
                            QsPlan *plan, QsChangeList *changes);
 void qs_merging_plan_protection (const QsMerging *merge, const QsImage *image, const QsFacts *facts,
                                  QsPlan *plan);
+void qs_merging_plan_protection_unless (const QsMerging *merge, const QsImage *image,
+                                        const QsFacts *facts, QsPlan *plan);
 void qs_merging_plan_modes (const QsMerging *merge, const QsFacts *facts, QsPlan *plan,
                             QsChangeList *changes);
 void qs_merging_plan_storage (QsMerging *merge, const QsDomain *domain, const QsFacts *facts,

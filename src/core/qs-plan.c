@@ -110,7 +110,9 @@ check_condition (const QsPlan *plan, guint index, GError **error)
   const QsStep *step = qs_plan_step (plan, index);
   guint32 other = 0;
 
-  if (!g_variant_lookup (step->arguments, "if-done", "u", &other) || other < index)
+  if ((!g_variant_lookup (step->arguments, "if-done", "u", &other)
+       && !g_variant_lookup (step->arguments, "unless-done", "u", &other))
+      || other < index)
     return TRUE;
   g_set_error (error, QS_ERROR, QS_ERROR_FAILED,
                "step ‘%s’ hangs on step %u, which is itself, or comes later",

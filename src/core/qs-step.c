@@ -9,7 +9,7 @@
 #define IMAGE_CREATE                                                                               \
   "target:s path:s format:s size:t cluster-size:u extended-l2:b? backing:s? backing-format:s? "    \
   "mode:u gid:u"
-#define IF_DONE "if-done:u?"
+#define CONDITIONS "if-done:u? unless-done:u?"
 #define HEADER "backing:s? backing-format:s? old:s? old-format:s?"
 #define IMAGE_SNAPSHOT "target:s path:s format:s tag:s dev:t ino:t"
 
@@ -376,7 +376,7 @@ qs_step_check (const QsStep *step, GError **error)
       return FALSE;
     }
   return check_arguments (step, step->arguments, type->arguments, error)
-         && check_arguments (step, step->arguments, IF_DONE, error) && check_rows (step, error);
+         && check_arguments (step, step->arguments, CONDITIONS, error) && check_rows (step, error);
 }
 
 /**

@@ -94,22 +94,29 @@ prefix_disk (const QsStep *step, GError **error)
     g_prefix_error (error, "disk ‘%s’: ", target);
 }
 
+static gboolean
+is_done (const QsStepCall *call, guint32 index)
+{
+  GVariant *learnt = index < call->results->len ? g_ptr_array_index (call->results, index) : NULL;
+  gboolean done = FALSE;
+
+  return learnt != NULL && g_variant_lookup (learnt, "done", "b", &done) && done;
+}
+
 /* a merge that was given up, or a copy that the guest does not go over to: what hangs on it is left out.
    @merge: what plans of an earlier version have for it */
 static gboolean
 is_left_out (const QsStepCall *call)
 {
   gboolean is_old = call->step->kind == QS_STEP_FILE_UNLINK;
-  GVariant *learnt = NULL;
-  gboolean done = FALSE;
   guint32 index = 0;
 
+  if (g_variant_lookup (call->step->arguments, "unless-done", "u", &index))
+    return is_done (call, index);
   if (!g_variant_lookup (call->step->arguments, "if-done", "u", &index)
       && (!is_old || !g_variant_lookup (call->step->arguments, "merge", "u", &index)))
     return FALSE;
-  if (index < call->results->len)
-    learnt = g_ptr_array_index (call->results, index);
-  return learnt == NULL || !g_variant_lookup (learnt, "done", "b", &done) || !done;
+  return !is_done (call, index);
 }
 
 static gboolean

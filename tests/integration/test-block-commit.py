@@ -212,10 +212,25 @@ class Attached(StablePathCase):
         self.assertEqual(self.qemu.serial.errors(), 0)
         self.assertEqual(self.domain.wait(self.domain.Verify(0))['findings'], [])
 
+    def stay(self):
+        """Not pivoted: no QEMU can be started from a file below, as before."""
+        def modes():
+            return [os.stat(path).st_mode for path in images.chain(self.disks()[0]['source'])]
+
+        before = modes()
+        self.assertEqual([mode & 0o222 for mode in before[1:]], [0, 0])
+        for _ in range(2):
+            job = self.domain.job(self.domain.BlockCommit('vda', '', '', 0, ACTIVE))
+            wait_until(lambda: job['State'] == 'ready', 30, 'the job is ready')
+            self.domain.BlockJobAbort('vda', 0)
+            job.wait()
+            self.assertEqual(modes(), before)
+
     def story(self, style):
         self.attach(style, disks=1, **{'stable-path': False})
         base = self.qemu.disks[0]
         self.take_and_forget()
+        self.stay()
         job = self.domain.job(self.domain.BlockCommit('vda', '', '', 0, ACTIVE))
         wait_until(lambda: job['State'] == 'ready', 30, 'the job is ready')
         self.domain.BlockJobAbort('vda', PIVOT)
