@@ -60,14 +60,23 @@ is_waited_for (const QsCtlArguments *arguments, const QsCtlBlock *block)
          || qs_ctl_arguments_has (arguments, "timeout") || is_finished_by (arguments, block);
 }
 
+/* @path: of the domain's object; @job: of that of the job */
+typedef struct
+{
+  QsCtl *ctl;
+  const QsCtlArguments *arguments;
+  const QsCtlBlock *block;
+  const char *path;
+  const char *job;
+} Begun;
+
 /* how a job that is ready is to end; what comes of it its job tells */
 static gboolean
-say_end (QsCtl *ctl, const QsCtlArguments *arguments, const QsCtlOperation *operation, guint flags,
-         GError **error)
+say_end (const Begun *begun, guint flags, GError **error)
 {
   g_autoptr (GVariant) reply = qs_ctl_call_patiently (
-      ctl, operation->path, "Domain.BlockJobAbort",
-      g_variant_new ("(su)", qs_ctl_arguments_get (arguments, "path"), flags), error);
+      begun->ctl, begun->path, "Domain.BlockJobAbort",
+      g_variant_new ("(su)", qs_ctl_arguments_get (begun->arguments, "path"), flags), error);
 
   return reply != NULL;
 }
@@ -85,40 +94,36 @@ tell_start (QsCtl *ctl, const QsCtlArguments *arguments, const char *job, const 
   g_variant_dict_clear (&dict);
 }
 
-/* @arguments->flags are those of the call that began the job */
 static gboolean
-end_ready (QsCtl *ctl, const QsCtlArguments *arguments, const QsCtlBlock *block,
-           const QsCtlOperation *operation, const char *job, QsCtlOutcome *outcome, GError **error)
+end_ready (const Begun *begun, QsCtlOutcome *outcome, GError **error)
 {
-  gboolean finishes = is_finished_by (arguments, block);
+  gboolean finishes = is_finished_by (begun->arguments, begun->block);
 
-  if (!finishes && !qs_ctl_arguments_has (arguments, "pivot"))
+  if (!finishes && !qs_ctl_arguments_has (begun->arguments, "pivot"))
     {
-      tell_start (ctl, arguments, job, block->ready);
+      tell_start (begun->ctl, begun->arguments, begun->job, begun->block->ready);
       return TRUE;
     }
-  if (!say_end (ctl, arguments, operation,
-                QS_BLOCK_JOB_ABORT_ASYNC | (finishes ? 0 : QS_BLOCK_JOB_ABORT_PIVOT), error))
+  if (!say_end (begun, QS_BLOCK_JOB_ABORT_ASYNC | (finishes ? 0 : QS_BLOCK_JOB_ABORT_PIVOT), error))
     return FALSE;
-  outcome->result = qs_ctl_job_wait (ctl, job, error);
+  outcome->result = qs_ctl_job_wait (begun->ctl, begun->job, error);
   return outcome->result != NULL;
 }
 
 static gboolean
-wait_and_end (QsCtl *ctl, const QsCtlArguments *arguments, const QsCtlBlock *block,
-              const QsCtlOperation *operation, const char *job, QsCtlJobWait *how, GError **error)
+wait_and_end (const Begun *begun, QsCtlJobWait *how, GError **error)
 {
+  const QsCtlBlock *block = begun->block;
   g_auto (QsCtlOutcome) outcome = { NULL };
 
-  outcome.result = qs_ctl_job_wait_for (ctl, job, how, error);
-  if (outcome.result == NULL
-      && (!how->is_ready || !end_ready (ctl, arguments, block, operation, job, &outcome, error)))
+  outcome.result = qs_ctl_job_wait_for (begun->ctl, begun->job, how, error);
+  if (outcome.result == NULL && (!how->is_ready || !end_ready (begun, &outcome, error)))
     return FALSE;
   if (outcome.result == NULL)
     return TRUE;
-  qs_ctl_operate_end (ctl, arguments, job, &outcome);
-  qs_ctl_outcome_tell (ctl, &outcome, "%s",
-                       is_finished_by (arguments, block) ? block->finished : block->pivoted);
+  qs_ctl_operate_end (begun->ctl, begun->arguments, begun->job, &outcome);
+  qs_ctl_outcome_tell (begun->ctl, &outcome, "%s",
+                       is_finished_by (begun->arguments, block) ? block->finished : block->pivoted);
   return TRUE;
 }
 
@@ -155,7 +160,7 @@ qs_ctl_block_run (QsCtl *ctl, const QsCtlArguments *arguments, const QsCtlBlock 
   if (job == NULL)
     return FALSE;
   if (is_waited_for (arguments, block))
-    return wait_and_end (ctl, arguments, block, operation, job, &how, error);
+    return wait_and_end (&(Begun){ ctl, arguments, block, path, job }, &how, error);
   started = g_strconcat (block->name, " started", NULL);
   tell_start (ctl, arguments, job, started);
   return TRUE;
