@@ -12,11 +12,11 @@ import os
 EACH = bool(os.environ.get('QS_EVERY_MOMENT'))
 # many operations have few before their commit
 DENSE = 4
-STRIDE = 4
+STRIDE = 3
 
 
 class Moments:
-    """Those at which an operation is struck, once for each: the first ones, then every fourth, and
+    """Those at which an operation is struck, once for each: the first ones, then every third, and
     the last one. Which that is nobody knows before an operation came to its end unstruck."""
 
     def __init__(self, most, each=EACH):

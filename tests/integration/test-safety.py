@@ -353,9 +353,9 @@ class Killed(KilledCase, Base):
                 self.assertEqual(self.hashes(), now)
                 self.domain.snapshot('s1').revert()
                 self.domain.snapshot(f'u{moment}').delete()
-        self.assertGreater(n_none, 1)
-        self.assertGreater(n_kept, 1)
-        self.assertGreater(n_reverted, 1)
+        self.assertGreater(n_none, 0)
+        self.assertGreater(n_kept, 0)
+        self.assertGreater(n_reverted, 0)
 
 
 if __name__ == '__main__':
