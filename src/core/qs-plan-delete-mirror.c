@@ -317,8 +317,7 @@ is_needed (const Reopening *reopening, const QsFile *file)
   return FALSE;
 }
 
-/* they stay, and are nobody's to delete. If another snapshot lies in one of them the whole chain stays
-   on record: what stands on such a file is spoiled by a merge into it */
+/* they stay. If a snapshot lies in one, all stay recorded: a merge would spoil what stands on it */
 static void
 record_source (const Reopening *reopening, QsChangeList *changes)
 {

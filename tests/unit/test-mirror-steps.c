@@ -16,7 +16,6 @@ typedef enum
   COPY_OWN,     /* on a copy of vda.qcow2, which is set when all else is done */
 } CopyKind;
 #define N_KINDS (COPY_OWN + 1)
-
 /* the places of its steps; a copy that stands on a file of its own has two more */
 enum
 {
