@@ -200,7 +200,7 @@ class Killed(Case):
     def test_given_up(self):
         """A merge up does not go on without QEMU: the next delete has all the files to merge."""
         self.lay_up()
-        for moment in range(1, 6):
+        for moment in range(5, 20):
             name = self.leave_small()
             self.start()
             self.assertTrue(self.strike(name, moment, QEMU), 'the merge was given up at none')
