@@ -5,7 +5,7 @@
 #include "qs-error.h"
 
 /* of a second trouble on top of each first one; larger plans are sampled */
-#define MOST_SECONDS 48
+#define MOST_SECONDS 20
 
 static const FakeTrouble no_trouble;
 
